@@ -1,0 +1,66 @@
+# Two commands matter: `make run` starts the platform with demo data, `make test` proves it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+UV := $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit lint format types contracts check bench lock clean
+
+help:  ## show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMPS)/venv: requirements/uv.txt
+	@echo "· making the virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say PYTHON=/path/to/python3.11 make …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.txt pyproject.toml
+	@echo "· installing hash-locked dependencies"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@echo "$(CURDIR)/src" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/litemaas.pth"
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
+	@echo "· installing hash-locked test dependencies"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
+	@exec $(BIN)/python -m litemaas up --demo
+
+test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-unit: $(STAMPS)/dev  ## only the tests without I/O
+	@$(BIN)/python -m pytest tests/unit tests/architecture -q
+
+check: lint types contracts  ## everything static
+
+lint: $(STAMPS)/dev
+	@$(BIN)/ruff check src tests benchmarks migrations && $(BIN)/ruff format --check src tests benchmarks migrations
+
+format: $(STAMPS)/dev  ## format the code
+	@$(BIN)/ruff check --fix-only src tests benchmarks migrations; $(BIN)/ruff format src tests benchmarks migrations
+
+types: $(STAMPS)/dev
+	@$(BIN)/mypy
+
+contracts: $(STAMPS)/dev
+	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
+
+bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (needs nginx and wrk)
+	@$(BIN)/python -m benchmarks
+
+lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
+	@$(UV) pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
+	@$(UV) pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV) pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
+
+clean:  ## forget the environment and the state
+	@rm -rf $(VENV) .litemaas .pytest_cache .mypy_cache .ruff_cache

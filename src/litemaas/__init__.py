@@ -1,0 +1,1 @@
+"""LiteMaaS: models as a service."""
