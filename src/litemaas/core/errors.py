@@ -1,0 +1,236 @@
+"""What can go wrong, in the domain's words? One tree, stable public codes, no HTTP.
+
+    LiteMaaSError
+    ├── Unauthenticated            who is asking?
+    │   ├── KeyMissing · KeyMalformed · KeyUnknown
+    │   └── KeyBlocked · KeyExpired
+    ├── Forbidden                  may they?
+    │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused
+    ├── InvalidRequest             can this be understood?
+    │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · AlreadyExists
+    ├── NotFound · MethodNotAllowed
+    ├── LimitReached               is there room?
+    │   ├── BudgetExhausted
+    │   └── RateLimited
+    ├── UpstreamFailure            did the model server do its part?
+    │   ├── UpstreamUnreachable · UpstreamTimeout · UpstreamGarbage · UpstreamDied
+    │   └── UpstreamRefused        it answered with a 4xx or 5xx of its own
+    ├── NoDeploymentAvailable      all deployments of the model are cooling down
+    ├── ServiceUnavailable         a part of the platform is away: database, control plane, journal
+    ├── ClientGone                 the caller hung up; nobody is left to tell
+    └── Unexpected                 a defect of ours
+
+Each plane maps the leaves to its own wire format in one table; a test fails when a leaf is missing there. Messages tell
+the caller what to do next and hold no secret, no internal host and no SQL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class LiteMaaSError(Exception):
+    """Something the caller is told about in words meant for them."""
+
+    code: ClassVar[str] = "unexpected"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Unauthenticated(LiteMaaSError):
+    code = "unauthenticated"
+
+
+class KeyMissing(Unauthenticated):
+    code = "key_missing"
+
+
+class KeyMalformed(Unauthenticated):
+    code = "key_malformed"
+
+
+class KeyUnknown(Unauthenticated):
+    code = "key_unknown"
+
+
+class KeyBlocked(Unauthenticated):
+    code = "key_blocked"
+
+
+class KeyExpired(Unauthenticated):
+    code = "key_expired"
+
+    def __init__(self, message: str, masked_key: str) -> None:
+        super().__init__(message)
+        self.masked_key = masked_key
+
+
+class Forbidden(LiteMaaSError):
+    code = "forbidden"
+
+
+class ModelNotAllowed(Forbidden):
+    code = "model_not_allowed"
+
+
+class RouteNotAllowed(Forbidden):
+    code = "route_not_allowed"
+
+
+class MasterKeyRequired(Forbidden):
+    code = "master_key_required"
+
+
+class ClientCredentialsRefused(Forbidden):
+    code = "client_credentials_refused"
+
+
+class InvalidRequest(LiteMaaSError):
+    """The request cannot be understood; ``field`` names the member to mend."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MalformedBody(InvalidRequest):
+    code = "malformed_body"
+
+
+class MissingField(InvalidRequest):
+    code = "missing_field"
+
+
+class InvalidField(InvalidRequest):
+    code = "invalid_field"
+
+
+class ModelUnknown(InvalidRequest):
+    code = "model_unknown"
+
+
+class BodyTooLarge(InvalidRequest):
+    code = "body_too_large"
+
+
+class AlreadyExists(InvalidRequest):
+    code = "already_exists"
+
+
+class NotFound(LiteMaaSError):
+    """The thing asked for is not there; ``field`` names the member that pointed to it, if any."""
+
+    code = "not_found"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MethodNotAllowed(LiteMaaSError):
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class LimitReached(LiteMaaSError):
+    code = "limit_reached"
+
+
+class BudgetExhausted(LimitReached):
+    """The call does not fit into what is left of a budget.
+
+    Units: nano-USD.
+    """
+
+    code = "budget_exhausted"
+
+    def __init__(self, message: str, level: str, limit_nano: int, spent_nano: int) -> None:
+        super().__init__(message)
+        self.level = level
+        self.limit_nano = limit_nano
+        self.spent_nano = spent_nano
+
+
+class RateLimited(LimitReached):
+    """A limit per minute or in parallel is used up.
+
+    ``kind`` is ``requests``, ``tokens`` or ``max_parallel_requests``; ``retry_after_s`` is at least 1.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, level: str, kind: str, limit: int, retry_after_s: int, reset_at: datetime) -> None:
+        super().__init__(message)
+        self.level = level
+        self.kind = kind
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+        self.reset_at = reset_at
+
+
+class UpstreamFailure(LiteMaaSError):
+    code = "upstream_failure"
+
+
+class UpstreamUnreachable(UpstreamFailure):
+    """No connection, or it broke before the first byte of an answer."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamFailure):
+    code = "upstream_timeout"
+
+    def __init__(self, message: str, timeout_s: float) -> None:
+        super().__init__(message)
+        self.timeout_s = timeout_s
+
+
+class UpstreamGarbage(UpstreamFailure):
+    code = "upstream_garbage"
+
+
+class UpstreamDied(UpstreamFailure):
+    """The answer had begun and then broke off."""
+
+    code = "upstream_died"
+
+
+class UpstreamRefused(UpstreamFailure):
+    """The model server answered with a status of its own; it is relayed with its text."""
+
+    code = "upstream_refused"
+
+    def __init__(self, message: str, status: int, retry_after: str | None = None, error_code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        self.error_code = error_code
+
+
+class NoDeploymentAvailable(LiteMaaSError):
+    code = "no_deployment_available"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ServiceUnavailable(LiteMaaSError):
+    code = "service_unavailable"
+
+
+class ClientGone(LiteMaaSError):
+    code = "client_gone"
+
+
+class Unexpected(LiteMaaSError):
+    code = "unexpected"

@@ -1,0 +1,89 @@
+"""What is a virtual key, and what does the gateway know of its caller?"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+
+import msgspec
+
+from litemaas.core.errors import ModelNotAllowed
+from litemaas.core.limits import BudgetRule, RateRule
+
+KEY_PREFIX = "sk-"
+ALL_MODELS = "all-proxy-models"
+NO_MODELS = "no-default-models"
+MASTER_KEY_HASH = "master"
+"""Stands in records where a key's hash stands otherwise; the master key has no row."""
+
+
+def generate_key() -> str:
+    """A new secret: ``sk-`` and 22 URL-safe characters that carry 128 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(16)
+
+
+def hash_key(key: str) -> str:
+    """What is stored and looked up instead of the key: SHA-256 in hex. Keys carry 128 random bits, so no salt is needed."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def mask_key(key: str) -> str:
+    """How a key is named to people: its last four characters."""
+    return f"sk-...{key[-4:]}" if len(key) >= 11 else "sk-..."
+
+
+class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as the data plane knows it: identity, entitlement and limits, resolved once and cached.
+
+    ``models``: names, access groups or wildcards; empty = every model. ``expires_at``: None = never.
+    """
+
+    key_hash: str
+    key_name: str
+    alias: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    models: tuple[str, ...] = ()
+    aliases: dict[str, str] = {}
+    metadata: dict[str, object] = {}
+    blocked: bool = False
+    expires_at: datetime | None = None
+    budgets: tuple[BudgetRule, ...] = ()
+    rates: tuple[RateRule, ...] = ()
+    model_budgets: dict[str, BudgetRule] = {}
+    model_rates: dict[str, RateRule] = {}
+    is_master: bool = False
+
+    def scopes(self, model: str) -> tuple[str, ...]:
+        """The budget scopes that a call of this key to ``model`` is booked on, limited or not."""
+        if self.is_master:
+            return ()
+        scopes = [key_scope(self.key_hash)]
+        if model in self.model_budgets:
+            scopes.append(key_model_scope(self.key_hash, model))
+        return tuple(scopes)
+
+    def may_call(self, model: str, access_groups: tuple[str, ...] = ()) -> bool:
+        """Whether this key's own list allows the public name ``model``."""
+        if not self.models or model in self.models or ALL_MODELS in self.models or "all-team-models" in self.models:
+            return True
+        if any(group in self.models for group in access_groups):
+            return True
+        return any(
+            entry.endswith("*") and model.startswith(entry[:-1]) for entry in self.models if entry != NO_MODELS
+        )
+
+    def refuse_model(self, model: str) -> ModelNotAllowed:
+        allowed = ", ".join(self.models) if self.models != (NO_MODELS,) else "none"
+        return ModelNotAllowed(
+            f"key not allowed to access model {model!r}. This key can only access models: {allowed}"
+        )
+
+
+def key_scope(key_hash: str) -> str:
+    return f"key:{key_hash}"
+
+
+def key_model_scope(key_hash: str, model: str) -> str:
+    return f"key:{key_hash}/model:{model}"

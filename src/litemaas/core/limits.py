@@ -1,0 +1,48 @@
+"""Which limits hold for a call? Budget rules (money per window) and rate rules (per minute, in parallel), by level."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from litemaas.core.windows import EPOCH
+
+UNLIMITED = 2147483647
+"""Clients write this number for "no limit" (gateway-api contract 5.8); it is returned as sent and never enforced."""
+
+
+class BudgetRule(msgspec.Struct, frozen=True):
+    """A hard budget of one level.
+
+    Units: nano-USD per window. ``scope`` names what the money is booked on, like ``key:<hash>``; ``level`` is the word
+    that the refused caller reads.
+    """
+
+    scope: str
+    level: str
+    limit_nano: int
+    duration: str | None = None
+    set_at: datetime = EPOCH
+
+
+class RateRule(msgspec.Struct, frozen=True):
+    """Rate limits of one level.
+
+    Units: requests and tokens per 60 s window, calls in parallel; None = no limit, 0 refuses everything.
+    """
+
+    scope: str
+    level: str
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.rpm is None and self.tpm is None and self.parallel is None
+
+
+def enforced(limit: int | None) -> int | None:
+    """The limit to enforce: none where clients wrote the number that stands for "no limit"."""
+    return None if limit is None or limit >= UNLIMITED else limit

@@ -1,0 +1,103 @@
+"""What does a call cost? Prices are versioned and per million units; the sum is rounded once, to the nano-dollar."""
+
+from __future__ import annotations
+
+import msgspec
+
+from litemaas.core.money import MILLION
+from litemaas.core.usage import Usage
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """One version of a deployment's price.
+
+    Units: nano-USD per million tokens, pages or requests. ``None`` = no price of its own: cached and written prompt tokens
+    cost what other prompt tokens cost, reasoning tokens what other completion tokens cost.
+    """
+
+    version: int = 0
+    input_per_million: int = 0
+    output_per_million: int = 0
+    cached_input_per_million: int | None = None
+    cache_write_per_million: int | None = None
+    reasoning_per_million: int | None = None
+    page_per_million: int = 0
+    request_per_million: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        return not (
+            self.input_per_million
+            or self.output_per_million
+            or self.cached_input_per_million
+            or self.cache_write_per_million
+            or self.reasoning_per_million
+            or self.page_per_million
+            or self.request_per_million
+        )
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False):
+    """Units: nano-USD. ``total`` is rounded from the exact sum; ``input`` + ``output`` may differ from it by one."""
+
+    total: int = 0
+    input: int = 0
+    output: int = 0
+
+
+def cost_of(usage: Usage, price: Price) -> Cost:
+    """Charges a usage; each token is charged once, in the most specific part that has a price of its own."""
+    plain_prompt = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
+    plain_completion = usage.completion_tokens - usage.reasoning_tokens
+    cached = price.cached_input_per_million
+    written = price.cache_write_per_million
+    reasoning = price.reasoning_per_million
+    input_exact = (
+        plain_prompt * price.input_per_million
+        + usage.cached_tokens * (price.input_per_million if cached is None else cached)
+        + usage.cache_write_tokens * (price.input_per_million if written is None else written)
+        + usage.pages * price.page_per_million
+        + price.request_per_million
+    )
+    output_exact = plain_completion * price.output_per_million + usage.reasoning_tokens * (
+        price.output_per_million if reasoning is None else reasoning
+    )
+    half = MILLION // 2
+    return Cost(
+        total=(input_exact + output_exact + half) // MILLION,
+        input=(input_exact + half) // MILLION,
+        output=(output_exact + half) // MILLION,
+    )
+
+
+def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bound: int = 0) -> int:
+    """The most that a call within these bounds can cost; rounded up, so that no settlement exceeds its hold by rounding.
+
+    Units: tokens and pages in, nano-USD out.
+    """
+    exact = (
+        prompt_bound * dearest_input(price)
+        + completion_bound * dearest_output(price)
+        + pages_bound * price.page_per_million
+        + price.request_per_million
+    )
+    return -(-exact // MILLION)
+
+
+def affordable_output(price: Price, prompt_bound: int, rest_nano: int) -> int:
+    """How many output tokens the rest of a budget covers once the prompt is paid; negative when not even that fits."""
+    left = rest_nano * MILLION - prompt_bound * dearest_input(price) - price.request_per_million
+    if left < 0:
+        return -1
+    dearest = dearest_output(price)
+    return left // dearest if dearest else 2**62
+
+
+def dearest_input(price: Price) -> int:
+    """The highest price a prompt token can be charged at."""
+    return max(price.input_per_million, price.cached_input_per_million or 0, price.cache_write_per_million or 0)
+
+
+def dearest_output(price: Price) -> int:
+    """The highest price a completion token can be charged at."""
+    return max(price.output_per_million, price.reasoning_per_million or 0)

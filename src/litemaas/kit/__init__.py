@@ -1,0 +1,1 @@
+"""Domain-free plumbing both planes stand on."""
