@@ -7,7 +7,7 @@
     ├── Forbidden                  may they?
     │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused
     ├── InvalidRequest             can this be understood?
-    │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · AlreadyExists
+    │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · RequestTooSlow · AlreadyExists
     ├── NotFound · MethodNotAllowed
     ├── LimitReached               is there room?
     │   ├── BudgetExhausted
@@ -118,6 +118,10 @@ class BodyTooLarge(InvalidRequest):
     code = "body_too_large"
 
 
+class RequestTooSlow(InvalidRequest):
+    code = "request_too_slow"
+
+
 class AlreadyExists(InvalidRequest):
     code = "already_exists"
 
@@ -209,7 +213,9 @@ class UpstreamRefused(UpstreamFailure):
 
     code = "upstream_refused"
 
-    def __init__(self, message: str, status: int, retry_after: str | None = None, error_code: str | None = None) -> None:
+    def __init__(
+        self, message: str, status: int, retry_after: str | None = None, error_code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after

@@ -70,15 +70,11 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
             return True
         if any(group in self.models for group in access_groups):
             return True
-        return any(
-            entry.endswith("*") and model.startswith(entry[:-1]) for entry in self.models if entry != NO_MODELS
-        )
+        return any(entry.endswith("*") and model.startswith(entry[:-1]) for entry in self.models if entry != NO_MODELS)
 
     def refuse_model(self, model: str) -> ModelNotAllowed:
         allowed = ", ".join(self.models) if self.models != (NO_MODELS,) else "none"
-        return ModelNotAllowed(
-            f"key not allowed to access model {model!r}. This key can only access models: {allowed}"
-        )
+        return ModelNotAllowed(f"key not allowed to access model {model!r}. This key can only access models: {allowed}")
 
 
 def key_scope(key_hash: str) -> str:

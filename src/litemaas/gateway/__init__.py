@@ -1,0 +1,1 @@
+"""The data plane: OpenAI-compatible inference for virtual keys."""
