@@ -1,0 +1,22 @@
+"""Which tables are there? One module per concept; the first migration makes them by hand and a test compares the two."""
+
+from litemaas.db.tables.base import metadata
+from litemaas.db.tables.budgets import budget_windows, leases, workers
+from litemaas.db.tables.catalog import deployments, models, prices
+from litemaas.db.tables.feed import audit, changes
+from litemaas.db.tables.keys import virtual_keys
+from litemaas.db.tables.usage import usage_records
+
+__all__ = [
+    "audit",
+    "budget_windows",
+    "changes",
+    "deployments",
+    "leases",
+    "metadata",
+    "models",
+    "prices",
+    "usage_records",
+    "virtual_keys",
+    "workers",
+]
