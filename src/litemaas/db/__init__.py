@@ -1,1 +1,1 @@
-"""Tables, sessions, migrations and the embedded servers; no rules."""
+"""Where is what the platform knows kept? Tables, connections, migrations and the embedded servers; no rules."""

@@ -1,0 +1,86 @@
+"""Which real servers do the tests share? One PostgreSQL and one Valkey per test process, a fresh database per test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
+
+_TEMPLATE = "litemaas_template"
+_WITHIN_S = 10.0
+
+
+def _on_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def _administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url, timeout=_WITHIN_S)
+    try:
+        await connection.execute(statement, timeout=_WITHIN_S)
+    finally:
+        await connection.close(timeout=_WITHIN_S)
+
+
+async def _lend_database(url: str, source: str) -> AsyncIterator[str]:
+    name = f"test_{secrets.token_hex(8)}"
+    await _administer(url, f"CREATE DATABASE {name} {source}")
+    yield _on_database(url, name)
+    await _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """A running PostgreSQL; its own database stays empty."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedValkey]:
+    """A running Valkey."""
+    server = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def template_database(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a migrated database, to be copied and never connected to."""
+    from litemaas.db.migrate import upgrade  # here, so that tests without a schema run without migrations
+
+    await _administer(postgres_server.url, f"CREATE DATABASE {_TEMPLATE}")
+    await asyncio.to_thread(upgrade, _on_database(postgres_server.url, _TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """A fresh database with the current schema."""
+    async for url in _lend_database(postgres_server.url, f"TEMPLATE {template_database}"):
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A fresh database with nothing in it."""
+    async for url in _lend_database(postgres_server.url, "TEMPLATE template1"):
+        yield url
+
+
+@pytest.fixture
+async def redis_url(valkey_server: EmbeddedValkey) -> str:
+    """A Valkey with nothing in it."""
+    async with redis.asyncio.Redis.from_url(valkey_server.url, socket_timeout=_WITHIN_S) as client:
+        await client.flushall()
+    return valkey_server.url
