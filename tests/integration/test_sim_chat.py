@@ -178,9 +178,12 @@ async def test_cached_and_reasoning_tokens_are_told_and_counted(
     assert first["prompt_tokens_details"] is None
     assert 0 < again["prompt_tokens_details"]["cached_tokens"] < again["prompt_tokens"]
     assert again["completion_tokens_details"] == {"reasoning_tokens": 5}
-    sums = sim.counters.of("chat")
+    sums = sim.counters.of("chat", MODEL)
     assert sums.cached_tokens == again["prompt_tokens_details"]["cached_tokens"]
     assert sums.reasoning_tokens == 10
+    sim.reset()
+    sim.chat.behave(prefix_cache=True)
+    assert (await client.post(CHAT, json=chat(said))).json()["usage"]["prompt_tokens_details"] is None
 
 
 @pytest.mark.parametrize(
@@ -256,9 +259,14 @@ async def test_metrics_grow_by_what_the_counters_tell(sim: SimulatedServers, cli
     grown = [await metric(client, name) - old for name, old in zip(names, before, strict=True)]
     sums = sim.counters.of("chat", MODEL)
     assert grown == [sums.prompt_tokens, sums.completion_tokens, 1]
-    for name in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc"):
+    for name in ("num_requests_running", "num_requests_waiting"):
         assert await metric(client, f"vllm:{name}") == 0.0
-    for name in ("prefix_cache_hits_total", "prefix_cache_queries_total", "num_preemptions_total"):
+    for name in (
+        "kv_cache_usage_perc",
+        "prefix_cache_hits_total",
+        "prefix_cache_queries_total",
+        "num_preemptions_total",
+    ):
         assert await metric(client, f"vllm:{name}") >= 0.0
 
 

@@ -90,6 +90,9 @@ class OpenVinoFlavour:
     def observe(self, entry: Entry) -> None:
         """The counters hold all that the metrics need."""
 
+    def forget(self) -> None:
+        self._vectors.clear()
+
     async def stop(self) -> None:
         """Nothing works in the background."""
 

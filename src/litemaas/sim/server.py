@@ -39,6 +39,9 @@ class Flavour(Protocol):
     def observe(self, entry: Entry) -> None:
         """Learns of a request that ended, for its metrics."""
 
+    def forget(self) -> None:
+        """Drops what earlier requests left behind, such as cached prompts."""
+
     async def stop(self) -> None:
         """Ends what still works in the background."""
 
@@ -82,7 +85,9 @@ class SimulatedServer:
         self.conduct.change(changes)
 
     def reset_behaviour(self) -> None:
+        """Returns to the behaviour that it started with, as ``DELETE /sim/behaviour`` does."""
         self.conduct.reset()
+        self._flavour.forget()
 
     # -- listening
 
@@ -209,5 +214,5 @@ class SimulatedServer:
         await self._show_behaviour(exchange)
 
     async def _reset_behaviour(self, exchange: Exchange) -> None:
-        self.conduct.reset()
+        self.reset_behaviour()
         await self._show_behaviour(exchange)

@@ -98,6 +98,9 @@ class DoclingFlavour:
     def observe(self, entry: Entry) -> None:
         """The counters hold all that the metrics need."""
 
+    def forget(self) -> None:
+        """Tasks stay: their owners may still ask for them."""
+
     async def stop(self) -> None:
         """Gives up the tasks that still run."""
         for work in self._working:

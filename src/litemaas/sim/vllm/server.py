@@ -88,6 +88,9 @@ class VllmFlavour:
         if metrics is not None:
             metrics.observe(entry)
 
+    def forget(self) -> None:
+        self._cache.clear()
+
     async def stop(self) -> None:
         """Nothing works in the background."""
 
