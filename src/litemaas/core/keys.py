@@ -55,14 +55,15 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     model_rates: dict[str, RateRule] = {}
     is_master: bool = False
 
-    def scopes(self, model: str) -> tuple[str, ...]:
-        """The budget scopes that a call of this key to ``model`` is booked on, limited or not."""
-        if self.is_master:
-            return ()
-        scopes = [key_scope(self.key_hash)]
-        if model in self.model_budgets:
-            scopes.append(key_model_scope(self.key_hash, model))
-        return tuple(scopes)
+    def budgets_for(self, model: str) -> tuple[BudgetRule, ...]:
+        """Everything that a call to ``model`` is booked on, limited or not."""
+        own = self.model_budgets.get(model)
+        return self.budgets if own is None else (*self.budgets, own)
+
+    def rates_for(self, model: str) -> tuple[RateRule, ...]:
+        """Every rate limit that holds for a call to ``model``."""
+        own = self.model_rates.get(model)
+        return self.rates if own is None else (*self.rates, own)
 
     def may_call(self, model: str, access_groups: tuple[str, ...] = ()) -> bool:
         """Whether this key's own list allows the public name ``model``."""

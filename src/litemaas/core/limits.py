@@ -13,15 +13,15 @@ UNLIMITED = 2147483647
 
 
 class BudgetRule(msgspec.Struct, frozen=True):
-    """A hard budget of one level.
+    """What one level's spend is booked on, and the hard budget that bounds it, if any.
 
-    Units: nano-USD per window. ``scope`` names what the money is booked on, like ``key:<hash>``; ``level`` is the word
-    that the refused caller reads.
+    Units: nano-USD per window; None = no limit. ``scope`` names what the money is booked on, like ``key:<hash>``; ``level``
+    is the word that the refused caller reads.
     """
 
     scope: str
     level: str
-    limit_nano: int
+    limit_nano: int | None = None
     duration: str | None = None
     set_at: datetime = EPOCH
 

@@ -45,8 +45,11 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
     output: int = 0
 
 
-def cost_of(usage: Usage, price: Price) -> Cost:
-    """Charges a usage; each token is charged once, in the most specific part that has a price of its own."""
+def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
+    """Charges a usage; each token is charged once, in the most specific part that has a price of its own.
+
+    ``requests``: how often the price per request is due; a conversion pays it for each document.
+    """
     plain_prompt = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
     plain_completion = usage.completion_tokens - usage.reasoning_tokens
     cached = price.cached_input_per_million
@@ -57,7 +60,7 @@ def cost_of(usage: Usage, price: Price) -> Cost:
         + usage.cached_tokens * (price.input_per_million if cached is None else cached)
         + usage.cache_write_tokens * (price.input_per_million if written is None else written)
         + usage.pages * price.page_per_million
-        + price.request_per_million
+        + requests * price.request_per_million
     )
     output_exact = plain_completion * price.output_per_million + usage.reasoning_tokens * (
         price.output_per_million if reasoning is None else reasoning
@@ -70,7 +73,7 @@ def cost_of(usage: Usage, price: Price) -> Cost:
     )
 
 
-def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bound: int = 0) -> int:
+def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bound: int = 0, requests: int = 1) -> int:
     """The most that a call within these bounds can cost; rounded up, so that no settlement exceeds its hold by rounding.
 
     Units: tokens and pages in, nano-USD out.
@@ -79,7 +82,7 @@ def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bou
         prompt_bound * dearest_input(price)
         + completion_bound * dearest_output(price)
         + pages_bound * price.page_per_million
-        + price.request_per_million
+        + requests * price.request_per_million
     )
     return -(-exact // MILLION)
 

@@ -37,7 +37,7 @@ class Request:
 
     __slots__ = (
         "_body_wake", "_chunks", "_connection", "_limit", "_size", "client_ip", "complete", "expects_continue", "headers",
-        "is_http_1_0", "keep_alive", "length", "method", "path", "query", "received_at",
+        "is_http_1_0", "keep_alive", "length", "method", "path", "query", "received_at", "target",
     )  # fmt: skip
 
     def __init__(self, connection: ServerConnection, client_ip: str, received_at: float) -> None:
@@ -47,6 +47,7 @@ class Request:
         self.method = ""
         self.path = ""
         self.query = b""
+        self.target = b""
         self.headers: dict[bytes, bytes] = {}
         self.length: int | None = None
         self.is_http_1_0 = False
@@ -59,6 +60,7 @@ class Request:
         self._body_wake: Wake | None = None
 
     def set_target(self, target: bytes) -> None:
+        self.target = target
         raw_path, _, self.query = target.partition(b"?")
         self.path = (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("latin-1")
 

@@ -1,0 +1,1 @@
+"""The outside as the gateway needs it: PostgreSQL and Valkey."""

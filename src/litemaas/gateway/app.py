@@ -1,0 +1,242 @@
+"""Where is the gateway put together? The composition root of one worker process: it constructs, connects, runs and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from litemaas.core.errors import ServiceUnavailable
+from litemaas.gateway.accountant import Accountant
+from litemaas.gateway.adapters.postgres import Postgres
+from litemaas.gateway.adapters.valkey import follow_pushes
+from litemaas.gateway.admission import Admission
+from litemaas.gateway.budgets import Budgets
+from litemaas.gateway.dispatch import Dispatch
+from litemaas.gateway.endpoints.table import EndpointTable
+from litemaas.gateway.errors import PROFILES, refusal_body
+from litemaas.gateway.feed import Change, ChangeFeed
+from litemaas.gateway.http.client import Pool
+from litemaas.gateway.http.server import Server
+from litemaas.gateway.identity import Identity
+from litemaas.gateway.journal import Journal
+from litemaas.gateway.management import Management
+from litemaas.gateway.metering import Meter
+from litemaas.gateway.metrics import Metrics
+from litemaas.gateway.pages import Pages
+from litemaas.gateway.proxy import Proxy
+from litemaas.gateway.ratelimits import RateLimiter
+from litemaas.gateway.relay import Relay
+from litemaas.gateway.reply_headers import ReplyHeaders
+from litemaas.gateway.routing import Routing
+from litemaas.gateway.settings import GatewaySettings
+from litemaas.gateway.settlement import Settlement
+from litemaas.gateway.upstream import Upstream
+from litemaas.kit.clock import SystemClock
+from litemaas.kit.crypto import Vault
+from litemaas.kit.ids import request_ids
+from litemaas.kit.logging import configure_logging
+from litemaas.kit.settings import SettingsError, load_settings
+
+_UPKEEP_S = 5.0
+_IDLE_LEASE_S = 30.0
+log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """One worker: everything that it owns, and how it starts and stops."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        own = settings.gateway
+        if own.error_profile not in PROFILES:
+            raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
+        clock = SystemClock()
+        self.metrics = Metrics()
+        self.journal = Journal(
+            Path(settings.state_dir) / "journal" / own.worker_id, own.journal.segment_bytes, own.journal.max_bytes
+        )
+        self.store = Postgres(
+            settings.database_url, own.worker_id, Vault(settings.encryption_key),
+            connections=own.database_connections, timeout_s=own.database_timeout_s,
+        )  # fmt: skip
+        self.feed = ChangeFeed(
+            self.store, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
+        )
+        self.identity = Identity(
+            self.store, self.feed, settings.master_key, clock.now,
+            cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
+        )  # fmt: skip
+        self.routing = Routing(random.Random())  # noqa: S311 - weights, not secrets
+        self.budgets = Budgets(self.store, clock.now, own.budgets.lease_calls, own.database_timeout_s)
+        self.rates = RateLimiter(clock.monotonic, clock.now)
+        self.pool = Pool(own.upstream.pool)
+        upstream = Upstream(self.pool, own.upstream)
+        meter = Meter(upstream, own.budgets)
+        headers = ReplyHeaders(own.litellm_version)
+        self.accountant = Accountant(self.journal, self.store, self.metrics, own.journal.flush_interval_s)
+        proxy = Proxy(
+            identity=self.identity,
+            routing=self.routing,
+            admission=Admission(self.budgets, self.rates, meter, own.budgets),
+            upstream=upstream,
+            relay=Relay(meter, headers, own.upstream),
+            settlement=Settlement(self.journal, self.metrics, clock.now, own.error_profile),
+            journal=self.journal,
+            headers=headers,
+            next_id=request_ids(lambda: time.time_ns() // 1_000_000),
+            now=clock.now,
+            profile=own.error_profile,
+            on_defect=self._on_defect,
+        )
+        pages = Pages(
+            identity=self.identity, routing=self.routing, metrics=self.metrics, ping=self.store.ping,
+            is_ready=self.feed.is_current, litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key,
+            profile=own.error_profile,
+        )  # fmt: skip
+        management = Management(self.pool, self.feed, own.control_url, own.error_profile)
+        dispatch = Dispatch(EndpointTable(own.max_body_bytes), proxy, pages, management, own.error_profile)
+        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal)
+        self._background: list[asyncio.Task[None]] = []
+        self._count_gauges()
+
+    def _count_gauges(self) -> None:
+        self.metrics.gauges |= {
+            "litemaas_gateway_connections": ("Client connections.", lambda: float(self.server.connection_count)),
+            "litemaas_gateway_journal_bytes": (
+                "Usage waiting for the database.",
+                lambda: float(self.journal.waiting_bytes),
+            ),
+            "litemaas_gateway_cache_current": (
+                "Whether changes reach this worker.",
+                lambda: float(self.feed.is_current()),
+            ),
+        }
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Replays what an earlier life left in the journal, loads the catalogue and listens.
+
+        Errors: ServiceUnavailable when the database does not answer; OSError when the port is taken.
+        """
+        await self.accountant.empty()
+        await self.store.register_worker(socket.gethostname(), os.getpid())
+        await self.feed.look()
+        self.pool.start()
+        await self.server.listen(bound_socket(self._settings.gateway.host, self._settings.gateway.port))
+        self._run(self.feed.follow())
+        self._run(self._listen())
+        self._run(self.accountant.work())
+        self._run(self._upkeep())
+        if self._settings.redis_url is not None:
+            self._run(follow_pushes(self._settings.redis_url, self.feed.wake))
+        gc.collect()
+        gc.freeze()  # what was built at start lives as long as the process; the collector need not walk it again
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        """Lets calls finish, stores their records, returns the leases."""
+        await self.server.drain(self._settings.gateway.drain_timeout_s)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        try:
+            await self.accountant.empty()
+            await self.store.sign_off()
+        except ServiceUnavailable:
+            log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
+        self.pool.close()
+        self.journal.close()
+        await self.store.close()
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(ServiceUnavailable):
+                await self.store.listen(self.feed.wake)
+            await asyncio.sleep(1.0)
+
+    async def _upkeep(self) -> None:
+        while True:
+            await asyncio.sleep(_UPKEEP_S)
+            self.rates.forget_idle()
+            try:
+                await self.store.heartbeat()
+                await self.budgets.return_idle(_IDLE_LEASE_S)
+            except (ServiceUnavailable, TimeoutError):
+                continue
+
+    # -- news ---------------------------------------------------------------------------------------------------------
+
+    async def _apply(self, change: Change) -> None:
+        if change.kind == "key":
+            for key_hash in change.refs:
+                self.identity.forget(key_hash)
+        elif change.kind == "catalog":
+            self.routing.snapshot = await self.store.load_snapshot(change.seq)
+
+    async def _start_over(self) -> None:
+        self.identity.forget_all()
+        self.routing.snapshot = await self.store.load_snapshot(0)
+
+    def _on_defect(self, error: BaseException | None) -> None:
+        self.metrics.defects += 1
+        log.error("a request ended in a defect", exc_info=error)
+
+    def _on_refusal(self, status: int) -> None:
+        self.metrics.refused_connections[status] += 1
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A listening address that several workers may share.
+
+    Errors: OSError when it is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Runs until SIGTERM or SIGINT."""
+    gateway = Gateway(settings)
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    await gateway.start()
+    log.info(
+        "the gateway serves", host=settings.gateway.host, port=settings.gateway.port, worker=settings.gateway.worker_id
+    )
+    await asked_to_stop.wait()
+    log.info("the gateway stops")
+    await gateway.stop()
+
+
+def run(environ: Mapping[str, str]) -> None:
+    """The entry of ``litemaas gateway``.
+
+    Errors: SettingsError; ServiceUnavailable; OSError.
+    """
+    configure_logging()
+    uvloop.run(serve(load_settings(GatewaySettings, environ)))

@@ -1,0 +1,125 @@
+"""How is a JSON body read and changed without touching the rest? By its top-level members, kept as the bytes they came in.
+
+Rebuilding a body from its members also settles what two parsers might read differently: a name that stands twice, or is
+spelled with escapes, goes upstream once and plainly, with the value that we routed and billed by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from litemaas.core.errors import InvalidField, MalformedBody
+
+Members = dict[str, Any]
+"""Name → raw JSON (``msgspec.Raw`` or bytes), in the order of arrival."""
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string = msgspec.json.Decoder(str)
+_integer: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None)
+_anything = msgspec.json.Decoder()
+encode = msgspec.json.Encoder().encode
+
+
+def read_members(body: bytes) -> Members:
+    """The top-level members of a JSON object.
+
+    Errors: MalformedBody.
+    """
+    try:
+        return _members.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(f"the request body is not a JSON object: {_reason(error)}", "request_body") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
+
+
+def render(members: Mapping[str, Any]) -> bytes:
+    """The JSON object of these members; values are written as they are."""
+    return b"{" + b",".join([b"%b:%b" % (_name(name), raw) for name, raw in members.items()]) + b"}"
+
+
+def _name(name: str) -> bytes:
+    return b'"%b"' % name.encode() if name.isidentifier() else encode(name)
+
+
+def text_of(members: Members, name: str) -> str | None:
+    """A string member, or None when it is absent or null.
+
+    Errors: InvalidField.
+    """
+    raw = members.get(name)
+    if raw is None:
+        return None
+    try:
+        return _string.decode(raw)
+    except msgspec.DecodeError:
+        if bytes(raw) == b"null":
+            return None
+        raise InvalidField(f"{name} must be a text", name) from None
+
+
+def count_of(members: Members, name: str) -> int | None:
+    """A whole number that is not negative, or None when it is absent or null.
+
+    Errors: InvalidField.
+    """
+    raw = members.get(name)
+    if raw is None:
+        return None
+    try:
+        number = _integer.decode(raw)
+    except msgspec.DecodeError:
+        raise InvalidField(f"{name} must be a whole number", name) from None
+    if number is not None and number < 0:
+        raise InvalidField(f"{name} must not be negative", name)
+    return number
+
+
+def flag_of(members: Members, name: str) -> bool:
+    """Whether a member is ``true``; absent and null are false.
+
+    Errors: InvalidField.
+    """
+    raw = members.get(name)
+    if raw is None:
+        return False
+    match bytes(raw):
+        case b"true":
+            return True
+        case b"false" | b"null":
+            return False
+    raise InvalidField(f"{name} must be true or false", name)
+
+
+def value_of(members: Members, name: str) -> Any:
+    """A member as Python values, or None when it is absent.
+
+    Errors: InvalidField.
+    """
+    raw = members.get(name)
+    if raw is None:
+        return None
+    try:
+        return _anything.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidField(f"{name} is not valid JSON", name) from None
+
+
+def object_of(members: Members, name: str) -> dict[str, Any]:
+    """A member that must be an object, as Python values; empty when it is absent or null.
+
+    Errors: InvalidField.
+    """
+    value = value_of(members, name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidField(f"{name} must be an object", name)
+    return value

@@ -1,0 +1,43 @@
+"""Which part answers a request? Inference first, because that is what comes; then our own pages, then management."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litemaas.core.errors import LiteMaaSError
+from litemaas.gateway.errors import body_of, headers_of, status_of
+from litemaas.gateway.management import Management, is_management
+from litemaas.gateway.pages import Pages, preflight
+
+if TYPE_CHECKING:
+    from litemaas.gateway.endpoints.table import EndpointTable
+    from litemaas.gateway.http.messages import Request, Response
+    from litemaas.gateway.proxy import Proxy
+
+
+class Dispatch:
+    def __init__(
+        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management, profile: str
+    ) -> None:
+        self._endpoints = endpoints
+        self._proxy = proxy
+        self._pages = pages
+        self._management = management
+        self._profile = profile
+
+    async def serve(self, request: Request, response: Response) -> None:
+        path = request.path
+        if request.method == "OPTIONS":
+            preflight(request, response)
+        elif self._pages.has(path):
+            await self._pages.serve(request, response)
+        elif is_management(path):
+            await self._management.serve(request, response)
+        else:
+            try:
+                endpoint, model = self._endpoints.find(request.method, path)
+            except LiteMaaSError as error:
+                headers = b"content-type: application/json\r\n" + headers_of(error)
+                response.send(status_of(error, self._profile), headers, body_of(error, self._profile))
+            else:
+                await self._proxy.serve(request, response, endpoint, model)

@@ -1,0 +1,187 @@
+"""Chat, completions and embeddings: which members are read, which are changed, and where the usage stands.
+
+Everything that is not named here goes through as it came, in both directions (gateway-api contract 1.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from litemaas.core.catalog import Mode
+from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField, UpstreamGarbage
+from litemaas.core.usage import NOTHING, EngineUsage, Usage
+from litemaas.gateway.bodies import Members, count_of, encode, flag_of, object_of, read_members, render, text_of
+from litemaas.gateway.call import Ask
+from litemaas.gateway.endpoints.base import base_path
+from litemaas.gateway.upstream import StreamUsage
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.call import Call, Reply
+    from litemaas.gateway.http.messages import Request
+
+GATEWAY_MEMBERS = (
+    "metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "context_window_fallbacks", "disable_fallbacks",
+    "num_retries", "timeout", "stream_timeout", "cache", "drop_params", "allowed_openai_params", "litellm_session_id",
+    "litellm_trace_id",
+)  # fmt: skip
+"""Meant for the gateway and never sent upstream (gateway-api contract 1.5)."""
+CREDENTIAL_MEMBERS = ("api_base", "base_url", "api_key")
+MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
+_SPECIAL = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
+_MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
+
+
+class _Measured(msgspec.Struct, gc=False):
+    """What is read of a reply."""
+
+    usage: EngineUsage | None = None
+    id: Any = None
+
+
+_measured = msgspec.json.Decoder(_Measured)
+
+
+class OpenAIEndpoint:
+    """One of the three: they differ in the member that must be there and in whether tokens are generated."""
+
+    is_free = False
+
+    def __init__(
+        self, call_type: str, path: str, required: str, modes: frozenset[Mode], generates: bool, max_body: int
+    ) -> None:
+        self.call_type = call_type
+        self.route = path
+        self.modes = modes
+        self._path = path
+        self._required = required
+        self._generates = generates
+        self._max_body = max_body
+        self._bound_members = (
+            ("max_completion_tokens", "max_tokens") if path == "/chat/completions" else ("max_tokens",)
+        )
+
+    async def read(self, request: Request) -> Ask:
+        payload = await request.body(self._max_body)
+        members = read_members(payload)
+        if not _SPECIAL.isdisjoint(members):
+            refuse_special_members(members)
+        ask = Ask(model=text_of(members, "model"), members=members, payload=payload, prompt_bytes=len(payload))
+        if self._required not in members:
+            raise MissingField(f"the member {self._required!r} is missing", self._required)
+        ask.end_user = text_of(members, "user")
+        if "metadata" in members or "litellm_metadata" in members or "tags" in members:
+            _read_metadata(ask, members)
+        if self._generates:
+            self._read_generation(ask, members)
+        return ask
+
+    def _read_generation(self, ask: Ask, members: Members) -> None:
+        ask.generates = True
+        ask.stream = flag_of(members, "stream")
+        if ask.stream and "stream_options" in members:
+            ask.wants_usage = object_of(members, "stream_options").get("include_usage") is True
+        for member in self._bound_members:
+            bound = count_of(members, member)
+            if bound is not None:
+                ask.output_member = member
+                ask.output_bound = bound if ask.output_bound is None else min(bound, ask.output_bound)
+        if "n" in members or "best_of" in members:
+            ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
+        if b'_url"' in ask.payload or b'"input_audio"' in ask.payload:
+            ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
+
+    def path(self, deployment: Deployment) -> str:
+        return base_path(deployment) + self._path
+
+    def payload(self, call: Call, deployment: Deployment, stream_usage: StreamUsage) -> bytes:
+        ask: Ask = call.ask  # type: ignore[assignment]  # a call that goes upstream has been read
+        members: Members = dict(ask.members or ())
+        members["model"] = encode(deployment.engine_model)
+        for member in _SPECIAL & members.keys():
+            del members[member]
+        for name, value in deployment.defaults.items():
+            members.setdefault(name, value)
+        if ask.stream and stream_usage is not StreamUsage.NONE:
+            options = object_of(members, "stream_options")
+            options["include_usage"] = True
+            if stream_usage is StreamUsage.CONTINUOUS:
+                options["continuous_usage_stats"] = True
+            members["stream_options"] = encode(options)
+        if call.output_limit is not None:
+            for member in self._bound_members[1:]:
+                members.pop(member, None) if ask.output_member != member else None
+            members[ask.output_member or "max_tokens"] = b"%d" % call.output_limit
+        return render(members)
+
+    def measure(self, call: Call, reply: Reply) -> Usage:
+        try:
+            measured = _measured.decode(reply.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
+        if isinstance(measured.id, str):
+            call.engine_request_id = measured.id
+        engine_model = call.deployment.engine_model if call.deployment is not None else None
+        asked: str = call.ask.model or ""  # type: ignore[union-attr]  # a call with an answer has been read
+        if engine_model != asked:
+            reply.body = rename_model(reply.body, asked)
+        return measured.usage.to_usage() if measured.usage is not None else NOTHING
+
+
+def rename_model(body: bytes, name: str) -> bytes:
+    """The same object with the model name that the client sent."""
+    members = read_members(body)
+    if "model" not in members:
+        return body
+    members["model"] = encode(name)
+    return render(members)
+
+
+def refuse_special_members(members: Members) -> None:
+    """Errors: ClientCredentialsRefused; InvalidField for mock members and for guardrails that do not exist."""
+    for member in CREDENTIAL_MEMBERS:
+        if member in members:
+            raise ClientCredentialsRefused(
+                f"{member} is not accepted from clients: the administrator sets where a model is served"
+            )
+    for member in MOCK_MEMBERS:
+        if member in members:
+            raise InvalidField(f"{member} is not supported: answers are never made up here", member)
+    names = members.get("guardrails")
+    if names is not None and bytes(names) not in (b"null", b"[]"):
+        raise InvalidField("there is no guardrail of this name", "guardrails")
+
+
+def _read_metadata(ask: Ask, members: Members) -> None:
+    """Tags, the end user and notes for the ledger, from where clients put them (gateway-api contract 5.7)."""
+    own = object_of(members, "litellm_metadata")
+    general = object_of(members, "metadata")
+    for source in (general, own):
+        tags = source.get("tags")
+        if isinstance(tags, list):
+            ask.tags.extend(str(tag)[:256] for tag in tags[:32])
+        notes = source.get("spend_logs_metadata")
+        if isinstance(notes, dict):
+            ask.spend_metadata.update(notes)
+    if "tags" in members:
+        tags = msgspec.json.decode(members["tags"])
+        if not isinstance(tags, list):
+            raise InvalidField("tags must be a list of texts", "tags")
+        ask.tags.extend(str(tag)[:256] for tag in tags[:32])
+    if ask.end_user is None:
+        user = own.get("user") or general.get("user_id")
+        ask.end_user = user if isinstance(user, str) else None
+
+
+def openai_endpoints(max_body: int) -> dict[str, OpenAIEndpoint]:
+    """Path without ``/v1`` → endpoint."""
+    chat = frozenset({Mode.CHAT, Mode.COMPLETION})
+    return {
+        "/chat/completions": OpenAIEndpoint("acompletion", "/chat/completions", "messages", chat, True, max_body),
+        "/completions": OpenAIEndpoint("atext_completion", "/completions", "prompt", chat, True, max_body),
+        "/embeddings": OpenAIEndpoint(
+            "aembedding", "/embeddings", "input", frozenset({Mode.EMBEDDING}), False, max_body
+        ),
+    }

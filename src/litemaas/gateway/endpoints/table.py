@@ -1,0 +1,50 @@
+"""Which endpoint is meant by a path? One table; the spellings that clients use are folded before it is looked into."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from litemaas.core.errors import MethodNotAllowed, NotFound
+from litemaas.gateway.endpoints.docling import docling_endpoints
+from litemaas.gateway.endpoints.openai import openai_endpoints
+from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
+
+if TYPE_CHECKING:
+    from litemaas.gateway.endpoints.base import Endpoint
+
+_MODEL_IN_PATH = re.compile(
+    r"/(?:openai/deployments|engines)/(?P<model>.+?)(?P<rest>/(?:chat/completions|completions|embeddings))"
+)
+
+
+class EndpointTable:
+    """Every inference endpoint under each of its paths."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        plain: dict[str, Endpoint] = {**openai_endpoints(max_body_bytes), **tokenize_endpoints(max_body_bytes)}
+        self._endpoints: dict[str, Endpoint] = {
+            **plain,
+            **{f"/v1{path}": endpoint for path, endpoint in plain.items()},
+            **docling_endpoints(max_body_bytes),
+        }
+
+    def find(self, method: str, path: str) -> tuple[Endpoint, str | None]:
+        """The endpoint, and the model if the path names it.
+
+        Errors: NotFound, MethodNotAllowed.
+        """
+        endpoint = self._endpoints.get(path)
+        model = None
+        if endpoint is None:
+            match = _MODEL_IN_PATH.fullmatch(path.removeprefix("/v1"))
+            endpoint = self._endpoints.get(match["rest"]) if match is not None else None
+            if match is None or endpoint is None:
+                raise NotFound(f"there is no endpoint {path[:200]}; the API starts at /v1/models")
+            model = match["model"]
+        if method != "POST":
+            raise MethodNotAllowed(f"{path[:200]} is called with POST", ("POST",))
+        return endpoint, model
+
+    def paths(self) -> list[str]:
+        return sorted(self._endpoints)

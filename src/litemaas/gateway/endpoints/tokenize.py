@@ -1,0 +1,58 @@
+"""Tokenize and detokenize: the engine's own counting, free, at its root instead of under ``/v1``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litemaas.core.catalog import Mode
+from litemaas.core.errors import MissingField
+from litemaas.core.usage import NOTHING, Usage
+from litemaas.gateway.bodies import encode, read_members, render, text_of
+from litemaas.gateway.call import Ask
+from litemaas.gateway.endpoints.base import root_path
+from litemaas.gateway.endpoints.openai import refuse_special_members
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.call import Call, Reply
+    from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.upstream import StreamUsage
+
+
+class TokenizeEndpoint:
+    """``/tokenize`` or ``/detokenize``; the body needs one of ``required``."""
+
+    is_free = True
+    modes = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
+
+    def __init__(self, path: str, required: tuple[str, ...], max_body: int) -> None:
+        self.call_type = path.removeprefix("/")
+        self.route = path
+        self._required = required
+        self._max_body = max_body
+
+    async def read(self, request: Request) -> Ask:
+        payload = await request.body(self._max_body)
+        members = read_members(payload)
+        refuse_special_members(members)
+        if not any(member in members for member in self._required):
+            raise MissingField(f"the member {' or '.join(map(repr, self._required))} is missing", self._required[0])
+        return Ask(model=text_of(members, "model"), members=members, payload=payload)
+
+    def path(self, deployment: Deployment) -> str:
+        return root_path(deployment) + self.route
+
+    def payload(self, call: Call, deployment: Deployment, stream_usage: StreamUsage) -> bytes:  # noqa: ARG002 - Endpoint
+        members = dict((call.ask.members if call.ask else None) or ())
+        members["model"] = encode(deployment.engine_model)
+        return render(members)
+
+    def measure(self, call: Call, reply: Reply) -> Usage:  # noqa: ARG002 - Endpoint
+        return NOTHING
+
+
+def tokenize_endpoints(max_body: int) -> dict[str, TokenizeEndpoint]:
+    return {
+        "/tokenize": TokenizeEndpoint("/tokenize", ("prompt", "messages"), max_body),
+        "/detokenize": TokenizeEndpoint("/detokenize", ("tokens",), max_body),
+    }

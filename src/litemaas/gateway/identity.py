@@ -1,0 +1,162 @@
+"""Who is calling? A key from one of the header forms that clients use, found by its hash, cached while it can be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+from typing import Protocol
+
+import msgspec
+
+from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
+from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
+from litemaas.core.limits import BudgetRule, RateRule
+from litemaas.gateway.http.stepping import outside
+
+_PLAIN_HEADERS = (b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
+_MAX_KEY = 512
+
+
+class KeyStore(Protocol):
+    async def find_key(self, key_hash: str) -> tuple[VirtualKey, int] | None:
+        """The key and what it has spent in its current window (nano-USD), or None when there is none."""
+
+
+class Trust(Protocol):
+    def is_current(self) -> bool:
+        """Whether changes of keys reach us: then what is cached is true."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What holds for one caller's calls to one model: booked on all of ``booked``, bounded by ``limited`` and ``rates``."""
+
+    booked: tuple[BudgetRule, ...]
+    limited: tuple[BudgetRule, ...]
+    rates: tuple[RateRule, ...]
+
+
+class Caller:
+    """A key in use by this worker."""
+
+    __slots__ = ("_terms", "checked_at", "expires_at", "key", "spent_nano")
+
+    def __init__(self, key: VirtualKey, spent_nano: int, checked_at: float) -> None:
+        self.key = key
+        self.spent_nano = spent_nano
+        self.checked_at = checked_at
+        self.expires_at = key.expires_at.timestamp() if key.expires_at is not None else float("inf")
+        self._terms: dict[str, Terms] = {}
+
+    def terms(self, model: str) -> Terms:
+        terms = self._terms.get(model)
+        if terms is None:
+            booked = self.key.budgets_for(model)
+            terms = Terms(
+                booked=booked,
+                limited=tuple(rule for rule in booked if rule.limit_nano is not None),
+                rates=self.key.rates_for(model),
+            )
+            self._terms[model] = terms
+        return terms
+
+
+class Identity:
+    """Finds the caller of a request.
+
+    Fails: while the database is away, keys that this worker knows go on working and others cannot be checked.
+    """
+
+    def __init__(
+        self, store: KeyStore, trust: Trust, master_key: str, now: Callable[[], datetime],
+        *, cache_size: int, distrust_s: float, timeout_s: float,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._trust = trust
+        self._now = now
+        self._cache_size = cache_size
+        self._distrust_s = distrust_s
+        self._timeout_s = timeout_s
+        self._master_digest = hashlib.sha256(master_key.encode()).digest()
+        self._master = Caller(
+            VirtualKey(key_hash=hash_key(master_key), key_name="master key", is_master=True), 0, float("inf")
+        )
+        self._callers: dict[str, Caller | None] = {}
+        self._generation = 0
+
+    async def identify(self, headers: dict[bytes, bytes]) -> Caller:
+        """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; ServiceUnavailable."""
+        presented = presented_key(headers)
+        digest = hashlib.sha256(presented)
+        key_hash = digest.hexdigest()
+        caller = self._callers.get(key_hash)
+        if caller is None or not self._trust.is_current():
+            if hmac.compare_digest(digest.digest(), self._master_digest):
+                return self._master
+            caller = await self._look_up(key_hash, caller)
+        if caller is None:
+            raise KeyUnknown(
+                f"Invalid proxy server token passed. Received API Key = {mask_key(presented.decode('latin-1'))}, "
+                f"Key Hash (Token) = {key_hash}. Unable to find token in cache or the database"
+            )
+        key = caller.key
+        if key.blocked:
+            raise KeyBlocked("Key is blocked. Ask your administrator to unblock it")
+        if self._now().timestamp() >= caller.expires_at:
+            masked = mask_key(presented.decode("latin-1"))
+            raise KeyExpired(f"Authentication Error - Expired Key. Key Expiry time {key.expires_at}", masked)
+        return caller
+
+    async def _look_up(self, key_hash: str, cached: Caller | None) -> Caller | None:
+        time = monotonic()
+        if key_hash in self._callers and self._trust.is_current():
+            return self._callers[key_hash]
+        if cached is not None and time - cached.checked_at < self._distrust_s:
+            return cached
+        generation = self._generation
+        try:
+            found = await outside(self._store.find_key(key_hash), self._timeout_s)
+        except (ServiceUnavailable, TimeoutError) as error:
+            if cached is not None:
+                return cached
+            raise ServiceUnavailable("the key cannot be checked at the moment; try again") from error
+        caller = Caller(found[0], found[1], time) if found is not None else None
+        if generation == self._generation:  # else what was read may be older than a change that was already applied
+            if len(self._callers) >= self._cache_size:
+                del self._callers[next(iter(self._callers))]
+            self._callers[key_hash] = caller
+        return caller
+
+    def forget(self, key_hash: str) -> None:
+        """The key was changed, or there is one now where there was none."""
+        self._generation += 1
+        self._callers.pop(key_hash, None)
+
+    def forget_all(self) -> None:
+        self._generation += 1
+        self._callers.clear()
+
+
+def presented_key(headers: dict[bytes, bytes]) -> bytes:
+    """The key from the first header form that is there (gateway-api contract 2).
+
+    Errors: KeyMissing, KeyMalformed.
+    """
+    value = headers.get(b"x-litellm-api-key")
+    if value is not None:
+        key = value[7:].strip() if value[:7].lower() == b"bearer " else value
+    else:
+        value = headers.get(b"authorization")
+        if value is not None:
+            if value[:7].lower() != b"bearer ":
+                raise KeyMalformed("Authentication Error, the Authorization header must be 'Bearer sk-…'")
+            key = value[7:].strip()
+        else:
+            key = next((headers[name] for name in _PLAIN_HEADERS if name in headers), b"")
+            if not key:
+                raise KeyMissing("Authentication Error, No api key passed in. Send it as 'Authorization: Bearer sk-…'")
+    if not key.startswith(KEY_PREFIX.encode()) or len(key) > _MAX_KEY:
+        raise KeyMalformed("Authentication Error, LiteMaaS virtual keys start with 'sk-'. Check the key that was sent")
+    return key

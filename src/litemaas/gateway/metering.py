@@ -1,0 +1,172 @@
+"""How much did a call use when the engine does not say? Its tokenizer is asked; failing that, an estimate is marked as one.
+
+The same counting bounds a prompt before the call, when the bytes alone do not fit into what a budget has left.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from litemaas.core.usage import NOTHING, Usage, UsageSource
+from litemaas.gateway.bodies import Members, encode, render
+from litemaas.gateway.upstream import StreamUsage, Upstream
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.call import Ask, Call, Reply
+    from litemaas.gateway.settings import BudgetSettings
+
+BYTES_PER_TOKEN = 4
+"""A usual ratio for English text (OpenAI help centre, "What are tokens and how to count them", 2026-11); estimates only."""
+_PER_MESSAGE = 16
+_NO_TOKENIZER_S = 600.0
+
+
+class Meter:
+    """Counts prompts and answers, and remembers which deployments have no tokenizer."""
+
+    def __init__(self, upstream: Upstream, settings: BudgetSettings) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._without_tokenizer: dict[str, float] = {}
+
+    def stream_usage(self, deployment: Deployment) -> StreamUsage:
+        return self._upstream.target(deployment).stream_usage
+
+    def is_missing(self, call: Call) -> bool:
+        """Whether a complete answer should have brought a usage and did not."""
+        return call.usage is NOTHING and not call.endpoint.is_free
+
+    # -- before the call ----------------------------------------------------------------------------------------------
+
+    def prompt_bound(self, ask: Ask) -> int:
+        """More tokens than the prompt can have: every token stands for at least one byte of the body."""
+        return ask.prompt_bytes + self._settings.template_allowance + ask.media_parts * self._settings.media_allowance
+
+    async def count_prompt(self, ask: Ask, deployment: Deployment) -> int:
+        """The prompt's tokens by the engine's own tokenizer; without one, a bound from its text alone.
+
+        Units: tokens.
+        """
+        media = ask.media_parts * self._settings.media_allowance
+        members = ask.members or {}
+        wanted: Members = {
+            name: members[name] for name in ("messages", "prompt", "tools", "chat_template_kwargs") if name in members
+        }
+        if "input" in members:
+            wanted["prompt"] = members["input"]
+        wanted["model"] = encode(deployment.engine_model)
+        counted = await self._ask_tokenizer(deployment, render(wanted))
+        return counted + media if counted is not None else self._text_bound(members) + media
+
+    def _text_bound(self, members: dict[str, Any]) -> int:
+        """Bytes of the texts in the prompt, and some tokens per message for the chat template."""
+        total = 0
+        for name in ("messages", "prompt", "input", "tools"):
+            if name in members:
+                value = msgspec.json.decode(members[name])
+                total += _text_bytes(value) + _PER_MESSAGE * (len(value) if isinstance(value, list) else 1)
+        return total
+
+    async def _ask_tokenizer(self, deployment: Deployment, body: bytes) -> int | None:
+        if monotonic() < self._without_tokenizer.get(deployment.id, 0.0):
+            return None
+        count = await self._upstream.count_prompt(deployment, body)
+        if count is None:
+            self._without_tokenizer[deployment.id] = monotonic() + _NO_TOKENIZER_S
+        return count
+
+    # -- after the call -----------------------------------------------------------------------------------------------
+
+    def estimate(self, call: Call, chunks: int) -> Usage:
+        """What a stream used as far as it was seen: engines send about one token a chunk."""
+        if call.ask is None or not chunks:
+            return NOTHING
+        return Usage(
+            prompt_tokens=-(-call.ask.prompt_bytes // BYTES_PER_TOKEN),
+            completion_tokens=chunks,
+            source=UsageSource.ESTIMATE,
+        )
+
+    async def count_stream(self, call: Call, estimate: Usage, shown: list[bytes] | None) -> Usage:
+        """The usage of a stream whose engine did not report it."""
+        if estimate is NOTHING:
+            return estimate
+        text = _streamed_text(shown) if shown is not None else None
+        return await self._count(call, estimate, text)
+
+    async def count_reply(self, call: Call, reply: Reply) -> Usage:
+        """The usage of a whole answer whose engine did not report it."""
+        text = _answered_text(reply.body)
+        estimate = Usage(
+            prompt_tokens=-(-(call.ask.prompt_bytes if call.ask else 0) // BYTES_PER_TOKEN),
+            completion_tokens=-(-len(text.encode()) // BYTES_PER_TOKEN),
+            source=UsageSource.ESTIMATE,
+        )
+        return await self._count(call, estimate, text)
+
+    async def _count(self, call: Call, estimate: Usage, text: str | None) -> Usage:
+        if call.ask is None or call.deployment is None or call.ask.members is None:
+            return estimate
+        deployment = call.deployment
+        members = call.ask.members
+        wanted: Members = {name: members[name] for name in ("messages", "prompt", "tools") if name in members}
+        wanted["model"] = encode(deployment.engine_model)
+        prompt = await self._ask_tokenizer(deployment, render(wanted))
+        if prompt is None:
+            return estimate
+        completion: int | None = estimate.completion_tokens
+        if text is not None:
+            body = {"model": encode(deployment.engine_model), "prompt": encode(text), "add_special_tokens": b"false"}
+            completion = await self._ask_tokenizer(deployment, render(body)) if text else 0
+        if completion is None:
+            return estimate
+        source = UsageSource.TOKENIZER if text is not None else UsageSource.ESTIMATE
+        return Usage(prompt_tokens=prompt, completion_tokens=completion, source=source)
+
+
+def _text_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list):
+        return sum(map(_text_bytes, value))
+    if isinstance(value, dict):
+        return sum(_text_bytes(name) + _text_bytes(part) for name, part in value.items() if name != "image_url")
+    return 1
+
+
+class _Part(msgspec.Struct):
+    content: object = None
+    reasoning_content: object = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Part | None = None
+    delta: _Part | None = None
+    text: object = None
+
+
+class _Choices(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+def _answered_text(body: bytes) -> str:
+    try:
+        answer = msgspec.json.decode(body, type=_Choices)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return "".join(_choice_text(choice) for choice in answer.choices)
+
+
+def _streamed_text(shown: list[bytes]) -> str:
+    events = b"".join(shown).split(b"\n\n")
+    return "".join(_answered_text(event[5:]) for event in events if event.startswith(b"data:"))
+
+
+def _choice_text(choice: _Choice) -> str:
+    part = choice.message or choice.delta
+    texts = (part.reasoning_content, part.content) if part is not None else (choice.text,)
+    return "".join(text for text in texts if isinstance(text, str))

@@ -1,0 +1,141 @@
+"""What does the gateway answer by itself? Models, health, metrics and a greeting."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
+from litemaas.gateway.bodies import encode
+from litemaas.gateway.errors import body_of, headers_of, status_of
+from litemaas.gateway.http.stepping import outside
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Model
+    from litemaas.gateway.http.messages import Request, Response
+    from litemaas.gateway.identity import Identity
+    from litemaas.gateway.metrics import Metrics
+    from litemaas.gateway.routing import Routing
+
+CREATED = 1677610602
+"""The constant that LiteLLM's clients find in every model (gateway-api contract 1.6)."""
+_ALIVE = frozenset({"/health/liveliness", "/health/liveness", "/health/livenessz"})
+_JSON = b"content-type: application/json\r\n"
+_CORS = b"access-control-allow-origin: *\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\naccess-control-max-age: 600\r\n"
+
+
+class Pages:
+    """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs."""
+
+    def __init__(
+        self, *, identity: Identity, routing: Routing, metrics: Metrics, ping: Callable[[], Awaitable[None]],
+        is_ready: Callable[[], bool], litellm_version: str, metrics_need_key: bool, profile: str,
+    ) -> None:  # fmt: skip
+        self._identity = identity
+        self._routing = routing
+        self._metrics = metrics
+        self._ping = ping
+        self._is_ready = is_ready
+        self._litellm_version = litellm_version
+        self._metrics_need_key = metrics_need_key
+        self._profile = profile
+
+    def has(self, path: str) -> bool:
+        return path in _PATHS or path.startswith(("/v1/models/", "/models/"))
+
+    async def serve(self, request: Request, response: Response) -> None:
+        try:
+            if request.method not in ("GET", "HEAD"):
+                raise MethodNotAllowed(f"{request.path[:200]} is called with GET", ("GET", "HEAD"))
+            status, content_type, body = await self._page(request)
+        except LiteMaaSError as error:
+            response.send(status_of(error, self._profile), _JSON + headers_of(error), body_of(error, self._profile))
+        else:
+            response.send(status, content_type, body)
+
+    async def _page(self, request: Request) -> tuple[int, bytes, bytes]:
+        path = request.path.rstrip("/") or "/"
+        if path in _ALIVE:
+            return 200, _JSON, encode("I'm alive!")
+        if path == "/health/readiness":
+            return await self._readiness()
+        if path == "/":
+            return (
+                200,
+                _JSON,
+                encode({"name": "LiteMaaS gateway", "models": "/v1/models", "health": "/health/readiness"}),
+            )
+        if path == "/metrics":
+            if self._metrics_need_key:
+                await self._identity.identify(request.headers)
+            return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._metrics.render()
+        caller = await self._identity.identify(request.headers)
+        if path == "/health":
+            return 200, _JSON, encode(self._health(self._routing.visible_models(caller.key), request))
+        models = self._routing.visible_models(caller.key)
+        if path in ("/models", "/v1/models"):
+            with_metadata = (
+                parse_qs(request.query.decode("latin-1")).get("include_metadata", ["false"])[0].lower() == "true"
+            )
+            return 200, _JSON, encode({"data": [_entry(m, with_metadata) for m in models], "object": "list"})
+        name = path.partition("/models/")[2]
+        for model in models:
+            if model.name == name:
+                return 200, _JSON, encode(_entry(model, False))
+        raise NotFound(f"the model {name[:200]!r} does not exist, or your key may not call it", "model")
+
+    async def _readiness(self) -> tuple[int, bytes, bytes]:
+        try:
+            await outside(_awaited(self._ping), 3.0)
+            connected = True
+        except (ServiceUnavailable, TimeoutError):
+            connected = False
+        ready = connected and self._is_ready()
+        page: dict[str, object] = {
+            "status": "connected" if ready else "disconnected" if not connected else "starting",
+            "db": "connected" if connected else "Not connected",
+            "cache": None,
+            "litellm_version": self._litellm_version,
+            "success_callbacks": [],
+            "use_aiohttp_transport": False,
+            "log_level": "ERROR",
+            "is_detailed_debug": False,
+            "last_updated": datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds"),
+        }
+        return (200 if ready else 503), _JSON, encode(page)
+
+    def _health(self, models: list[Model], request: Request) -> dict[str, object]:
+        """What the catalogue holds; whether each engine is up is told by traffic and probes in a later version."""
+        wanted = parse_qs(request.query.decode("latin-1")).get("model")
+        entries = [
+            {"model": d.engine_model, "api_base": d.api_base.partition("?")[0], "model_id": d.id}
+            for m in models if wanted is None or m.name in wanted for d in m.deployments
+        ]  # fmt: skip
+        return {
+            "healthy_endpoints": entries,
+            "unhealthy_endpoints": [],
+            "healthy_count": len(entries),
+            "unhealthy_count": 0,
+        }
+
+
+_PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", "/v1/models", *_ALIVE})
+
+
+async def _awaited(ask: Callable[[], Awaitable[None]]) -> None:
+    await ask()
+
+
+def _entry(model: Model, with_metadata: bool) -> dict[str, object]:
+    entry: dict[str, object] = {"id": model.name, "object": "model", "created": CREATED, "owned_by": "openai"}
+    if with_metadata:
+        entry["metadata"] = {"fallbacks": []}
+    return entry
+
+
+def preflight(request: Request, response: Response) -> None:
+    """Browsers ask before they call: any origin may, with whatever headers it names (gateway-api contract 1.4)."""
+    wanted = request.headers.get(b"access-control-request-headers", b"authorization, content-type")
+    response.send(200, _CORS + b"access-control-allow-headers: %b\r\n" % wanted, b"")

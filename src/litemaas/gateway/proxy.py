@@ -1,0 +1,109 @@
+"""How does a request become an answer? Read from top to bottom: this is the whole way.
+
+    read → identify → plan → reserve → open upstream → relay → settle
+
+Each stage is a module of its own and fills in the :class:`~litemaas.gateway.call.Call`. Leaving the ``settlement`` block is
+the settlement, however it is left; only then the client hears the end of its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected
+from litemaas.gateway.call import Call
+from litemaas.gateway.errors import body_of, headers_of, status_of, stream_event
+from litemaas.gateway.sse import DONE
+
+if TYPE_CHECKING:
+    from litemaas.gateway.admission import Admission
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.http.messages import Request, Response
+    from litemaas.gateway.identity import Identity
+    from litemaas.gateway.journal import Journal
+    from litemaas.gateway.relay import Relay
+    from litemaas.gateway.reply_headers import ReplyHeaders
+    from litemaas.gateway.routing import Routing
+    from litemaas.gateway.settlement import Settlement
+    from litemaas.gateway.upstream import Upstream
+
+
+class Proxy:
+    """Serves inference calls."""
+
+    def __init__(
+        self, *, identity: Identity, routing: Routing, admission: Admission, upstream: Upstream, relay: Relay,
+        settlement: Settlement, journal: Journal, headers: ReplyHeaders, next_id: Callable[[], str],
+        now: Callable[[], datetime], profile: str, on_defect: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
+        self._identity = identity
+        self._routing = routing
+        self._admission = admission
+        self._upstream = upstream
+        self._relay = relay
+        self._settlement = settlement
+        self._journal = journal
+        self._headers = headers
+        self._next_id = next_id
+        self._now = now
+        self._profile = profile
+        self._on_defect = on_defect
+
+    async def serve(self, request: Request, response: Response, endpoint: Endpoint, path_model: str | None) -> None:
+        """Answers one call, whatever happens to it."""
+        call = Call(self._next_id(), request, endpoint, self._now())
+        call.client_call_id = client_call_id(request)
+        try:
+            with self._settlement.of(call):
+                self._journal.check_room()
+
+                call.caller = caller = await self._identity.identify(request.headers)
+
+                call.ask = ask = await endpoint.read(request)
+                ask.model = path_model or ask.model
+
+                self._routing.plan(call, caller.key, ask)
+                terms = caller.terms(call.model.name)  # type: ignore[union-attr]  # planned above
+
+                call.reservation = await self._admission.reserve(call, terms, ask)
+
+                answer = await self._upstream.open(call)
+
+                await self._relay.relay(answer, call, response)
+        except ClientGone:
+            return  # settled; nobody is left to answer
+        except LiteMaaSError as error:
+            self._answer_error(call, response, error)
+        except Exception as defect:  # noqa: BLE001 - a defect of ours must not take the connection's other calls with it
+            self._on_defect(defect)
+            self._answer_error(call, response, Unexpected("something went wrong on our side; the call was not billed"))
+        else:
+            self._finish(call, response)
+
+    def _finish(self, call: Call, response: Response) -> None:
+        reply = call.reply
+        if reply is not None:
+            response.send(reply.status, self._headers.of_reply(call, reply), reply.body)
+        elif call.failure is not None:
+            failure = call.failure if isinstance(call.failure, LiteMaaSError) else Unexpected("the answer broke off")
+            response.end(stream_event(failure, self._profile))
+        else:
+            response.end(DONE)
+
+    def _answer_error(self, call: Call, response: Response, error: LiteMaaSError) -> None:
+        if response.started:
+            response.end(stream_event(error, self._profile))
+            return
+        status = status_of(error, self._profile)
+        headers = self._headers.of_error(call.client_call_id or call.id, call) + headers_of(error)
+        response.send(status, headers, body_of(error, self._profile))
+
+
+def client_call_id(request: Request) -> str | None:
+    """The client's own id for its call, if it is one that can safely be repeated in a header and in the ledger."""
+    own = request.headers.get(b"x-litellm-call-id")
+    if own is None or len(own) > 64 or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
+        return None
+    return own.decode("latin-1")

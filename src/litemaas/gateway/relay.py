@@ -1,0 +1,106 @@
+"""How does an answer get back? Whole, kept until its call is settled; or event by event, as soon as each is there."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
+from litemaas.core.usage import EngineUsage
+from litemaas.gateway.call import Ask, Call, Reply
+from litemaas.gateway.sse import EventScanner, EventTooLarge
+from litemaas.gateway.upstream import StreamUsage, releasing
+
+if TYPE_CHECKING:
+    from litemaas.gateway.http.client import UpstreamConnection
+    from litemaas.gateway.http.messages import Response
+    from litemaas.gateway.metering import Meter
+    from litemaas.gateway.reply_headers import ReplyHeaders
+    from litemaas.gateway.settings import UpstreamSettings
+
+EVENT_STREAM = b"text/event-stream"
+
+
+class Relay:
+    """Brings an upstream's answer to the client and its usage to the call."""
+
+    def __init__(self, meter: Meter, headers: ReplyHeaders, settings: UpstreamSettings) -> None:
+        self._meter = meter
+        self._headers = headers
+        self._settings = settings
+
+    async def relay(self, answer: UpstreamConnection, call: Call, response: Response) -> None:
+        """Leaves the usage in the call and either a whole reply, too, or a stream that only lacks its end."""
+        with releasing(answer):
+            content_type = next(
+                (value for name, value in answer.headers if name == b"content-type"), b"application/json"
+            )
+            if call.ask is not None and call.ask.stream and content_type.startswith(EVENT_STREAM):
+                await self._relay_events(answer, call, call.ask, response)
+            else:
+                await self._take_whole(answer, call, content_type)
+
+    async def _take_whole(self, answer: UpstreamConnection, call: Call, content_type: bytes) -> None:
+        body = await answer.read(self._settings.max_reply_bytes)
+        call.first_byte_at = monotonic()
+        reply = call.reply = Reply(answer.status, content_type, body, answer.headers)
+        call.usage = call.endpoint.measure(call, reply)
+        if self._meter.is_missing(call):
+            call.usage = await self._meter.count_reply(call, reply)
+
+    async def _relay_events(self, answer: UpstreamConnection, call: Call, ask: Ask, response: Response) -> None:
+        deployment = call.deployment
+        forced = deployment is not None and self._meter.stream_usage(deployment)
+        engine_model = deployment.engine_model if deployment is not None else ""
+        scanner = EventScanner(
+            strip_usage=not ask.wants_usage or forced is StreamUsage.CONTINUOUS,
+            drop_usage_chunk=not ask.wants_usage,
+            rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
+        )
+        answer.limit((deployment and deployment.stream_timeout_s) or self._settings.stream_timeout_s)
+        shown: list[bytes] | None = None if forced else []  # kept only where the engine is known not to count
+        try:
+            while data := await answer.next_bytes():
+                events = scanner.feed(data)
+                if scanner.error is not None:
+                    raise UpstreamDied(
+                        f"the model server reported an error in the middle of its answer: {scanner.error[:500]}"
+                    )
+                if not events:
+                    continue
+                if call.first_byte_at is None:
+                    call.first_byte_at = monotonic()
+                    response.start(200, self._headers.of_stream(call, answer.headers))
+                if shown is not None:
+                    shown.append(events)
+                response.write(events)
+                if response.is_congested:
+                    await response.drain()
+            if not scanner.is_finished:
+                raise UpstreamDied("the model server ended its answer before it was complete")
+        except EventTooLarge:
+            self._end_badly(call, response, UpstreamGarbage("an event of the model server's answer does not end"))
+        except UpstreamFailure as failure:
+            self._end_badly(call, response, failure)
+        finally:
+            call.engine_request_id = scanner.engine_id or None
+            reported = scanner.usage is not None and is_plausible(scanner.usage)
+            call.usage = (
+                scanner.usage.to_usage() if scanner.usage and reported else self._meter.estimate(call, scanner.chunks)
+            )
+        if not reported:
+            call.usage = await self._meter.count_stream(call, call.usage, shown)
+        if call.failure is None and call.first_byte_at is None:
+            call.first_byte_at = monotonic()
+            response.start(200, self._headers.of_stream(call, answer.headers))
+
+    def _end_badly(self, call: Call, response: Response, failure: LiteMaaSError) -> None:
+        """Before the first byte an ordinary error, later one within the stream."""
+        if not response.started:
+            raise failure
+        call.failure = failure
+
+
+def is_plausible(usage: EngineUsage) -> bool:
+    """Whether an engine's report can be the usage of a call that generated something."""
+    return bool(usage.prompt_tokens or usage.completion_tokens)

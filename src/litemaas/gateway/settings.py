@@ -1,0 +1,76 @@
+"""Which settings does the gateway have? Read once from ``LITEMAAS_…`` variables and handed down."""
+
+from __future__ import annotations
+
+import msgspec
+
+from litemaas.gateway.http.client import ClientLimits
+from litemaas.gateway.http.server import ServerLimits
+
+
+class UpstreamSettings(msgspec.Struct, frozen=True):
+    """How long model servers may take, unless a deployment says otherwise.
+
+    Units: seconds; bytes. ``timeout_s``: first byte or whole reply; ``stream_timeout_s``: silence within a stream.
+    """
+
+    timeout_s: float = 600.0
+    stream_timeout_s: float = 300.0
+    tokenize_timeout_s: float = 2.0
+    max_reply_bytes: int = 256 * 1024 * 1024
+    pool: ClientLimits = ClientLimits()
+
+
+class BudgetSettings(msgspec.Struct, frozen=True):
+    """How calls are held against budgets (gateway-api contract 5.3).
+
+    ``default_output_ceiling``: output tokens held for a call that names no bound, on a model that has none.
+    ``template_allowance``: prompt tokens that a chat template may add to what the request's bytes bound.
+    ``media_allowance``: prompt tokens per image, audio or video part.
+    ``lease_calls``: a worker draws room for about this many calls at once, but never more than a quarter of what is left.
+    """
+
+    default_output_ceiling: int = 4096
+    min_output_tokens: int = 1
+    template_allowance: int = 256
+    media_allowance: int = 4096
+    lease_calls: int = 64
+
+
+class JournalSettings(msgspec.Struct, frozen=True):
+    """Units: seconds and bytes. ``max_bytes``: when this much is waiting for PostgreSQL, new calls are refused with 503."""
+
+    flush_interval_s: float = 0.2
+    segment_bytes: int = 8 * 1024 * 1024
+    max_bytes: int = 1024 * 1024 * 1024
+
+
+class GatewaySection(msgspec.Struct, frozen=True):
+    host: str = "127.0.0.1"
+    port: int = 4000
+    worker_id: str = "gateway-0"
+    control_url: str | None = None
+    error_profile: str = "1.81"
+    litellm_version: str = "1.81.16"
+    max_body_bytes: int = 64 * 1024 * 1024
+    drain_timeout_s: float = 20.0
+    database_timeout_s: float = 5.0
+    database_connections: int = 4
+    trust_cache_s: float = 5.0
+    key_cache_size: int = 100_000
+    metrics_need_key: bool = False
+    server: ServerLimits = ServerLimits()
+    upstream: UpstreamSettings = UpstreamSettings()
+    budgets: BudgetSettings = BudgetSettings()
+    journal: JournalSettings = JournalSettings()
+
+
+class GatewaySettings(msgspec.Struct, frozen=True):
+    """``encryption_key`` opens the provider credentials that the control plane sealed with the same key."""
+
+    database_url: str
+    master_key: str
+    encryption_key: str
+    redis_url: str | None = None
+    state_dir: str = ".litemaas"
+    gateway: GatewaySection = GatewaySection()

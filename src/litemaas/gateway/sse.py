@@ -1,0 +1,160 @@
+"""What is in a stream of events, and what of it may the client see? Scanned as bytes; parsed only where something must change.
+
+Why scanning is exact: within a JSON text a quote inside a string is always escaped, so ``,"usage":`` can only be a member's
+name. Whether that member belongs to the event itself is proven by what follows it: one JSON value and one closing brace.
+Whatever the scan cannot prove goes to the parser.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from litemaas.core.usage import EngineUsage
+from litemaas.gateway.bodies import encode, read_members, render
+
+DONE = b"data: [DONE]\n\n"
+_usage = msgspec.json.Decoder(EngineUsage | None)
+_MAX_EVENT = 16 * 1024 * 1024
+
+
+class EventTooLarge(Exception):
+    """An event does not end; the stream cannot be relayed."""
+
+
+class EventScanner:
+    """Reads an upstream's events and renders the client's.
+
+    ``strip_usage``: members that were only sent because we asked for them are taken out of the chunks. ``drop_usage_chunk``:
+    the chunk that carries nothing else is left out. ``rename``: (engine's name, name the client sent) where they differ.
+
+    Afterwards: ``usage`` is the last that was reported, ``chunks`` counts chunks with content, ``done`` tells whether the
+    engine said that it had finished, ``error`` holds an error event's text.
+    """
+
+    __slots__ = (
+        "_drop", "_new_name", "_old_name", "_strip", "_tail", "_usage_chunk_seen", "chunks", "done", "engine_id", "error",
+        "usage",
+    )  # fmt: skip
+
+    def __init__(self, *, strip_usage: bool, drop_usage_chunk: bool, rename: tuple[str, str] | None) -> None:
+        self._strip = strip_usage
+        self._drop = drop_usage_chunk
+        self._old_name = b',"model":%b' % encode(rename[0]) if rename else None
+        self._new_name = b',"model":%b' % encode(rename[1]) if rename else b""
+        self._tail = b""
+        self._usage_chunk_seen = False
+        self.usage: EngineUsage | None = None
+        self.chunks = 0
+        self.done = False
+        self.error: str | None = None
+        self.engine_id: str | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for these bytes; an event is passed on once it is complete.
+
+        Errors: EventTooLarge.
+        """
+        if self._tail:
+            data = self._tail + data
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            if len(data) > _MAX_EVENT:
+                raise EventTooLarge
+            self._tail = data
+            return b""
+        self._tail = data[end:]
+        events = [shown for event in data[: end - 2].split(b"\n\n") if (shown := self._event(event))]
+        if not events:
+            return b""
+        events.append(b"")
+        return b"\n\n".join(events)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the engine ended the stream itself: by ``[DONE]``, or by the usage chunk where it leaves ``[DONE]`` out."""
+        return self.error is None and (self.done or self._usage_chunk_seen)
+
+    def _event(self, event: bytes) -> bytes:
+        if not event.startswith(b"data:"):
+            return event.lstrip(b"\n")
+        start = 6 if event.startswith(b"data: ") else 5
+        if event.startswith(b"{", start):
+            return self._chunk(event, start)
+        if event[start:].strip() == b"[DONE]":
+            self.done = True
+            return b""
+        return event
+
+    def _chunk(self, event: bytes, start: int) -> bytes:
+        if self.engine_id is None:
+            self._first(event[start:])
+        at = event.rfind(b',"usage":')
+        if at >= 0:
+            try:
+                usage = _usage.decode(event[at + 9 : -1])
+            except msgspec.DecodeError:
+                return self._parsed(event[start:])
+            if event[-1:] != b"}":
+                return self._parsed(event[start:])
+            if usage is not None:
+                self.usage = usage
+                if b'"choices":[]' in event:
+                    self._usage_chunk_seen = True
+                    return b"" if self._drop else self._renamed(event, start)
+            if self._strip:
+                event = event[:at] + b"}"
+        elif b'"usage"' in event or event.startswith(b'{"error"', start):
+            return self._parsed(event[start:])
+        self.chunks += 1
+        return self._renamed(event, start)
+
+    def _renamed(self, event: bytes, start: int) -> bytes:
+        old = self._old_name
+        if old is None:
+            return event
+        at = event.find(old)
+        if at > 0 and event.count(b"{", start, at) == 1:
+            return event[:at] + self._new_name + event[at + len(old) :]
+        if b'"model"' not in event:
+            return event
+        members = read_members(event[start:])
+        if "model" in members:
+            members["model"] = self._new_name[9:]
+        return b"data: " + render(members)
+
+    def _first(self, body: bytes) -> None:
+        try:
+            engine_id = msgspec.json.decode(body, type=_Identified).id
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            engine_id = None
+        self.engine_id = engine_id if isinstance(engine_id, str) else ""
+
+    def _parsed(self, body: bytes) -> bytes:
+        """The careful way, for events in which the scan could not tell what belongs to what."""
+        try:
+            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return b"data: " + body
+        if "error" in members and "choices" not in members:
+            self.error = bytes(members["error"]).decode("utf-8", "replace")
+            return b""
+        if "usage" in members:
+            try:
+                usage = _usage.decode(members["usage"])
+            except msgspec.DecodeError:
+                usage = None
+            self.usage = usage or self.usage
+            if usage is not None and bytes(members.get("choices", b"")).replace(b" ", b"") == b"[]":
+                self._usage_chunk_seen = True
+                return b"" if self._drop else self._renamed(b"data: " + body, 6)
+            if self._strip:
+                del members["usage"]
+                body = render(members)
+        self.chunks += 1
+        return self._renamed(b"data: " + body, 6)
+
+
+class _Identified(msgspec.Struct):
+    id: object = None

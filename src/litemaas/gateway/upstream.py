@@ -1,0 +1,226 @@
+"""How does a call reach a model server? One attempt after the other over the planned deployments, until an answer begins.
+
+After the first byte of an answer nothing is tried again: the client may have seen it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from litemaas.core.errors import UpstreamFailure, UpstreamRefused, UpstreamUnreachable
+from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.call import Call
+    from litemaas.gateway.settings import UpstreamSettings
+
+_ERROR_BYTES = 1024 * 1024
+_VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
+_MANAGED_HOSTS = ("openai.com", "azure.com", "openrouter.ai", "groq.com", "mistral.ai", "deepseek.com")
+_CREDENTIAL_REFUSED = frozenset({401, 403})
+
+
+class StreamUsage(IntEnum):
+    """How much usage a deployment reports within a stream: in every chunk (vLLM), in the last one (OpenAI), or not at all."""
+
+    NONE = 0
+    FINAL = 1
+    CONTINUOUS = 2
+
+
+class Target:
+    """A deployment as the client needs it: where to connect, and request heads made once per path."""
+
+    __slots__ = ("_fixed", "_heads", "deployment", "origin", "stream_usage")
+
+    def __init__(self, deployment: Deployment) -> None:
+        url = urlsplit(deployment.api_base)
+        secure = url.scheme == "https"
+        self.deployment = deployment
+        self.origin = Origin(
+            url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
+        )
+        self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
+        self._heads: dict[tuple[str, bytes], bytes] = {}
+        lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
+        if deployment.api_key:
+            scheme = b"x-api-key: %b" if deployment.provider == "docling" else b"authorization: Bearer %b"
+            lines.append(scheme % deployment.api_key.encode("latin-1"))
+        lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
+        self._fixed = b"\r\n".join(lines)
+
+    def head(self, path: str, content_type: bytes) -> bytes:
+        """Everything of a POST's header block but ``content-length`` and what belongs to one call."""
+        head = self._heads.get((path, content_type))
+        if head is None:
+            head = b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
+                path.encode(),
+                self._fixed,
+                content_type,
+            )
+            if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
+                self._heads[path, content_type] = head
+        return head
+
+
+def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
+    if not deployment.stream_usage:
+        return StreamUsage.NONE
+    if deployment.provider in _VLLM_LIKE and not host.endswith(_MANAGED_HOSTS):
+        return StreamUsage.CONTINUOUS
+    return StreamUsage.FINAL
+
+
+class _ErrorBody(msgspec.Struct):
+    """The places in which engines put the text of an error."""
+
+    error: dict[str, object] | str | None = None
+    message: str | None = None
+    detail: object = None
+
+
+class Upstream:
+    """Opens calls on model servers over pooled connections."""
+
+    def __init__(self, pool: Pool, settings: UpstreamSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._targets: dict[str, Target] = {}
+
+    def target(self, deployment: Deployment) -> Target:
+        target = self._targets.get(deployment.id)
+        if target is None or target.deployment is not deployment:
+            target = self._targets[deployment.id] = Target(deployment)
+        return target
+
+    async def open(self, call: Call) -> UpstreamConnection:
+        """The beginning of a good answer from the first deployment that gives one; the caller releases the connection.
+
+        Errors: UpstreamFailure, the first one that was met.
+        """
+        first: UpstreamFailure | None = None
+        for deployment in call.plan:
+            call.deployment = deployment
+            call.attempts += 1
+            try:
+                return await self._attempt(call, self.target(deployment))
+            except UpstreamRefused as refused:
+                first = first or refused
+                if refused.status < 500 and refused.status != 429:
+                    break  # the request itself is at fault; no other deployment would take it
+            except UpstreamFailure as failure:
+                first = first or failure
+        raise first or UpstreamUnreachable("the model has no deployment")
+
+    async def _attempt(self, call: Call, target: Target) -> UpstreamConnection:
+        deployment = target.deployment
+        path = call.endpoint.path(deployment)
+        timeout_s = deployment.timeout_s or self._settings.timeout_s
+        while True:
+            stream_usage = target.stream_usage
+            payload = call.endpoint.payload(call, deployment, stream_usage)
+            content_type = call.ask.content_type if call.ask is not None else b"application/json"
+            message = b"".join(
+                (
+                    target.head(path, content_type),
+                    trace_lines(call),
+                    b"content-length: %d\r\n\r\n" % len(payload),
+                    payload,
+                )
+            )
+            connection = await self._pool.open(target.origin, message, timeout_s)
+            if connection.status < 400:
+                return connection
+            refused = await self._refusal(connection, deployment)
+            if not (call.ask is not None and call.ask.stream and _refuses_stream_options(refused, stream_usage)):
+                raise refused
+            target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
+
+    async def _refusal(self, connection: UpstreamConnection, deployment: Deployment) -> UpstreamRefused:
+        with releasing(connection):
+            body = await connection.read(_ERROR_BYTES)
+        retry_after = next((v.decode("latin-1") for n, v in connection.headers if n == b"retry-after"), None)
+        message, code = _error_text(body)
+        if connection.status in _CREDENTIAL_REFUSED:
+            message = "the model server refused the gateway's own credential; the administrator has to mend the model"
+        elif deployment.api_key:
+            message = message.replace(deployment.api_key, "****")
+        return UpstreamRefused(message, connection.status, retry_after, code)
+
+    async def count_prompt(self, deployment: Deployment, body: bytes) -> int | None:
+        """Asks the engine's tokenizer; None when it has none or does not answer in time.
+
+        Units: tokens.
+        """
+        target = self.target(deployment)
+        path = tokenize_path(deployment)
+        message = target.head(path, b"application/json") + b"content-length: %d\r\n\r\n" % len(body) + body
+        try:
+            connection = await self._pool.open(target.origin, message, self._settings.tokenize_timeout_s)
+            with releasing(connection):
+                reply = await connection.read(self._settings.max_reply_bytes)
+            return msgspec.json.decode(reply, type=_Counted).count if connection.status == 200 else None
+        except (UpstreamFailure, msgspec.DecodeError):
+            return None
+
+
+class _Counted(msgspec.Struct):
+    count: int
+
+
+@contextmanager
+def releasing(connection: UpstreamConnection) -> Iterator[None]:
+    """Gives the connection back when the block is left, however it is left."""
+    try:
+        yield
+    finally:
+        connection.release()
+
+
+def tokenize_path(deployment: Deployment) -> str:
+    path = urlsplit(deployment.api_base).path.rstrip("/")
+    return (path[:-3] if path.endswith(("/v1", "/v3")) else path) + "/tokenize"
+
+
+def trace_lines(call: Call) -> bytes:
+    """The caller's trace context goes along; nothing else of its header block does."""
+    headers = call.request.headers
+    parent = headers.get(b"traceparent")
+    if parent is None:
+        return b""
+    state = headers.get(b"tracestate")
+    return b"traceparent: %b\r\n" % parent + (b"tracestate: %b\r\n" % state if state is not None else b"")
+
+
+def _refuses_stream_options(refused: UpstreamRefused, stream_usage: StreamUsage) -> bool:
+    return (
+        stream_usage is not StreamUsage.NONE
+        and refused.status in (400, 422)
+        and any(word in refused.message for word in ("stream_options", "continuous_usage_stats", "include_usage"))
+    )
+
+
+def _error_text(body: bytes) -> tuple[str, str | None]:
+    """The engine's own words, and its error code where it has one."""
+    try:
+        parsed = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body[:2048].decode("utf-8", "replace").strip() or "the model server gave no reason", None
+    code = None
+    text: object = parsed.error
+    if isinstance(text, dict):
+        raw_code = text.get("code")
+        code = raw_code if isinstance(raw_code, str) else None
+        text = text.get("message")
+    text = text or parsed.message or parsed.detail
+    if not isinstance(text, str):
+        text = msgspec.json.encode(text).decode() if text else "the model server gave no reason"
+    return text[:2048], code
