@@ -1,0 +1,72 @@
+"""What is the control plane made of? The one place that constructs its parts and hands them down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import litemaas.control.app.docs as docs
+import litemaas.control.app.health as health
+from litemaas.control.app.settings import Settings, check_settings
+from litemaas.control.app.upkeep import keep_up
+from litemaas.control.auth.service import Authenticator
+from litemaas.control.catalog import endpoints as catalog
+from litemaas.control.http.edge import Edge
+from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
+from litemaas.control.http.problems import answer_with_problems
+from litemaas.control.http.work import Plane
+from litemaas.control.keys import endpoints as keys
+from litemaas.control.litellm_api.app import create_facade
+from litemaas.control.usage import endpoints as usage
+from litemaas.db.engine import open_engine
+from litemaas.kit.clock import Clock, SystemClock
+from litemaas.kit.crypto import Vault
+
+MAX_BODY_BYTES = 1_048_576
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The control plane as an ASGI application; nothing is opened before the first request.
+
+    Errors: SettingsError.
+    """
+    check_settings(settings)
+    engine = open_engine(settings.database_url, settings.control.pool_size, "litemaas-control")
+    publisher: Publisher = ValkeyPublisher(settings.redis_url) if settings.redis_url else SilentPublisher()
+    plane = Plane(engine, publisher, Vault(settings.encryption_key), clock or SystemClock())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        upkeep = asyncio.create_task(keep_up(settings.database_url), name="upkeep")
+        try:
+            yield
+        finally:
+            upkeep.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await upkeep
+            await publisher.close()
+            await engine.dispose()
+
+    app = FastAPI(
+        title="LiteMaaS control plane",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    authenticator = Authenticator(settings.master_key)
+    for part in (app, facade := create_facade()):
+        part.state.plane = plane
+        part.state.authenticator = authenticator
+    answer_with_problems(app)
+    for feature in (catalog, keys, usage, health, docs):
+        app.include_router(feature.router)
+    app.mount("/litellm", facade)
+    app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES)
+    return app

@@ -1,0 +1,1 @@
+"""Who changed what, written in the transaction that changed it."""

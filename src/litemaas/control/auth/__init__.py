@@ -1,0 +1,1 @@
+"""Who is asking, and which role does a route demand?"""

@@ -1,0 +1,1 @@
+"""The plane's wire manners: problems, lists, request ids, one transaction per request."""

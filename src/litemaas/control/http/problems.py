@@ -1,0 +1,158 @@
+"""How does an error look on this plane? As an RFC 9457 problem; one table says which status and code each leaf has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from litemaas.core import errors as e
+
+TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
+    e.KeyMissing: (401, "UNAUTHENTICATED"),
+    e.KeyMalformed: (401, "UNAUTHENTICATED"),
+    e.KeyUnknown: (401, "UNAUTHENTICATED"),
+    e.KeyBlocked: (401, "UNAUTHENTICATED"),
+    e.KeyExpired: (401, "UNAUTHENTICATED"),
+    e.ModelNotAllowed: (403, "FORBIDDEN"),
+    e.RouteNotAllowed: (403, "FORBIDDEN"),
+    e.MasterKeyRequired: (403, "FORBIDDEN"),
+    e.ClientCredentialsRefused: (403, "FORBIDDEN"),
+    e.MalformedBody: (400, "VALIDATION_ERROR"),
+    e.MissingField: (400, "VALIDATION_ERROR"),
+    e.InvalidField: (400, "VALIDATION_ERROR"),
+    e.ModelUnknown: (400, "VALIDATION_ERROR"),
+    e.BodyTooLarge: (413, "BODY_TOO_LARGE"),
+    e.RequestTooSlow: (408, "TIMEOUT"),
+    e.AlreadyExists: (409, "ALREADY_EXISTS"),
+    e.NotFound: (404, "NOT_FOUND"),
+    e.MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
+    e.BudgetExhausted: (429, "BUDGET_EXHAUSTED"),
+    e.RateLimited: (429, "RATE_LIMITED"),
+    e.UpstreamUnreachable: (502, "UPSTREAM_ERROR"),
+    e.UpstreamTimeout: (504, "TIMEOUT"),
+    e.UpstreamGarbage: (502, "UPSTREAM_ERROR"),
+    e.UpstreamDied: (502, "UPSTREAM_ERROR"),
+    e.UpstreamRefused: (502, "UPSTREAM_ERROR"),
+    e.NoDeploymentAvailable: (503, "UNAVAILABLE"),
+    e.ServiceUnavailable: (503, "UNAVAILABLE"),
+    e.ClientGone: (499, "CLIENT_GONE"),
+    e.Unexpected: (500, "INTERNAL_ERROR"),
+}
+_TITLES = {
+    "UNAUTHENTICATED": "Who is asking is not known",
+    "FORBIDDEN": "Not allowed",
+    "VALIDATION_ERROR": "The request cannot be understood",
+    "BODY_TOO_LARGE": "The body is too large",
+    "ALREADY_EXISTS": "It already exists",
+    "NOT_FOUND": "Not found",
+    "METHOD_NOT_ALLOWED": "The path does not know this method",
+    "UNAVAILABLE": "A part of the platform is away",
+    "INTERNAL_ERROR": "Unexpected error",
+}
+
+
+class Violation(BaseModel):
+    """One member that must be mended."""
+
+    field: str
+    message: str
+    code: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    retry_after: int | None = None
+    errors: list[Violation] | None = None
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    app.add_exception_handler(e.LiteMaaSError, _of_domain)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(Exception, _of_defect)
+
+
+async def _of_domain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, e.LiteMaaSError)  # noqa: S101 — registered for this type only
+    status, code = TABLE[type(error)]
+    field = getattr(error, "field", None)
+    violations = [Violation(field=field, message=error.message, code=error.code)] if field and status == 400 else None
+    retry_after = getattr(error, "retry_after_s", 1 if status == 503 else None)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return _respond(request, status, code, error.message, violations, retry_after, headers)
+
+
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 — registered for this type only
+    found = violations_of(error.errors())
+    detail = found[0].message if len(found) == 1 else f"{len(found)} members of the request must be mended."
+    return _respond(request, 400, "VALIDATION_ERROR", detail, found)
+
+
+def violations_of(found: Sequence[Any]) -> list[Violation]:
+    """Where and why, without what was sent: that could be a secret."""
+    return [
+        Violation(
+            field=".".join(str(step) for step in violation["loc"][1:] if violation["type"] != "json_invalid"),
+            message=str(violation["msg"]),
+            code=str(violation["type"]),
+        )
+        for violation in found
+    ]
+
+
+async def _of_framework(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 — registered for this type only
+    known = {
+        400: ("VALIDATION_ERROR", "The body is not valid JSON."),
+        404: ("NOT_FOUND", "There is nothing at this path."),
+        405: ("METHOD_NOT_ALLOWED", "The path does not know this method."),
+        413: ("BODY_TOO_LARGE", "The body is too large."),
+    }
+    code, detail = known.get(error.status_code, ("INTERNAL_ERROR", str(error.detail)))
+    return _respond(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+async def _of_defect(request: Request, _: Exception) -> JSONResponse:
+    return _respond(request, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
+
+
+def _respond(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    violations: list[Violation] | None = None,
+    retry_after: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    problem = Problem(
+        type=f"urn:litemaas:problem:{re.sub('_', '-', code.lower())}",
+        title=_TITLES.get(code, code.replace("_", " ").capitalize()),
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request.state.request_id,
+        retry_after=retry_after,
+        errors=violations,
+    )
+    extra = dict(headers or {})
+    if retry_after is not None:
+        extra["Retry-After"] = str(retry_after)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status, headers=extra, media_type="application/problem+json"
+    )

@@ -1,0 +1,54 @@
+"""What do all bodies, queries and lists of this plane have in common? Strictness, and one envelope for pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from litemaas.control.http.problems import Problem
+
+T = TypeVar("T")
+Moment = Annotated[AwareDatetime, Field(strict=False)]
+"""RFC 3339 with an offset."""
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Nano = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""Money in nano-USD."""
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request was refused", "content": {"application/problem+json": {}}},
+    "5XX": {"model": Problem, "description": "The platform failed", "content": {"application/problem+json": {}}},
+}
+
+
+class Body(BaseModel):
+    """What a client sends: strict types, no unknown members."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    page: int = Field(1, ge=1, le=1_000_000)
+    limit: int = Field(20, ge=1, le=100)
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+
+class Pagination(BaseModel):
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class Page(BaseModel, Generic[T]):
+    data: list[T]
+    pagination: Pagination
+
+
+def pagination(query: PageQuery, total: int) -> Pagination:
+    return Pagination(page=query.page, limit=query.limit, total=total, total_pages=-(-total // query.limit))

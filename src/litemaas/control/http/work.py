@@ -1,0 +1,142 @@
+"""What is one request's transaction? Opened by the first query, committed before the response leaves, or rolled back.
+
+Services add their changes and never commit. Database failures become the domain's errors here, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import asyncpg
+import structlog
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.exceptions import HTTPException
+
+from litemaas.control.http.defects import named_with_frames
+from litemaas.control.http.feed import ChangeKind, Publisher, append_changes
+from litemaas.core.errors import InvalidField, LiteMaaSError, ServiceUnavailable, Unexpected
+from litemaas.kit.clock import Clock
+from litemaas.kit.crypto import Vault
+
+CHANGE_HEADER = "x-litemaas-change"
+
+
+class Plane:
+    """What the composition root hands to every request; ``app.state.plane``."""
+
+    def __init__(self, engine: AsyncEngine, publisher: Publisher, vault: Vault, clock: Clock) -> None:
+        self.engine = engine
+        self.publisher = publisher
+        self.vault = vault
+        self.clock = clock
+
+
+class Work:
+    """One request's unit of work: its transaction, who asked, and what the gateways must hear of."""
+
+    def __init__(self, plane: Plane, request_id: str) -> None:
+        self.vault = plane.vault
+        self.request_id = request_id
+        self.actor = "nobody"
+        self.now: datetime = plane.clock.now()
+        self._engine = plane.engine
+        self._connection: AsyncConnection | None = None
+        self._pending: dict[ChangeKind, list[str]] = {}
+
+    async def connection(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._engine.connect().start()
+        return self._connection
+
+    def changed(self, kind: ChangeKind, *refs: str) -> None:
+        """Notes for the change feed what became different; written as the last thing before the commit."""
+        known = self._pending.setdefault(kind, [])
+        known.extend(ref for ref in refs if ref not in known)
+
+    async def commit(self) -> int | None:
+        """Returns the number of the change, if anything changed."""
+        seq = await append_changes(await self.connection(), self._pending) if self._pending else None
+        if self._connection is not None:
+            await self._connection.commit()
+        return seq
+
+    async def close(self) -> None:
+        """Rolls back what is not committed and gives the connection back."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class WorkRoute(APIRoute):
+    """A route whose handler runs in one transaction; a refused or failed request leaves nothing behind."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def in_one_transaction(request: Request) -> Response:
+            plane: Plane = request.app.state.plane
+            async with _domain_errors():
+                work = Work(plane, request.state.request_id)
+                request.state.work = work
+                try:
+                    response = await handle(request)
+                    seq = await work.commit()
+                finally:
+                    await work.close()
+            if seq is not None:
+                response.headers[CHANGE_HEADER] = str(seq)
+                await plane.publisher.publish(seq)
+            return response
+
+        return in_one_transaction
+
+
+def current_work(request: Request) -> Work:
+    work: Work = request.state.work
+    return work
+
+
+WorkOf = Annotated[Work, Depends(current_work)]
+
+
+@asynccontextmanager
+async def _domain_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except (LiteMaaSError, HTTPException, RequestValidationError):
+        raise
+    except Exception as error:  # noqa: BLE001 — becomes one of the domain's errors
+        if is_unstorable(error):
+            raise InvalidField("a value cannot be stored: it is too large or holds characters like NUL") from None
+        if is_database_away(error):
+            structlog.get_logger("control.work").warning("database unavailable", error=type(error).__name__)
+            raise ServiceUnavailable("The database cannot be reached. Try again in a moment.") from None
+        structlog.get_logger("control.work").error("unexpected error", **named_with_frames(error))
+        raise Unexpected("Something went wrong on our side. Quote the request id when you report it.") from None
+
+
+def is_database_away(error: Exception) -> bool:
+    if isinstance(error, exc.DBAPIError):
+        return error.connection_invalidated or isinstance(error, exc.InterfaceError) or _sqlstate(error)[:2] in _AWAY
+    return isinstance(error, exc.TimeoutError | OSError | asyncpg.PostgresError | asyncpg.InterfaceError | TimeoutError)
+
+
+_AWAY = ("08", "53", "57", "55")
+"""SQLSTATE classes: connection, resources, operator intervention, lock not available (PostgreSQL 16, appendix A)."""
+
+
+def is_unstorable(error: Exception) -> bool:
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    # Values that asyncpg itself cannot encode never reach the server and carry no SQLSTATE.
+    return _sqlstate(error).startswith("22") or isinstance(error.orig and error.orig.__cause__, asyncpg.DataError)
+
+
+def _sqlstate(error: exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

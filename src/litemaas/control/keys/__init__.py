@@ -1,0 +1,1 @@
+"""Virtual keys: made, listed, changed, blocked, deleted."""

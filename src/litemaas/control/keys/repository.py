@@ -1,0 +1,122 @@
+"""How do keys and their spend get into tables and out of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.db.tables import budget_windows, virtual_keys
+
+_LIVE: ColumnElement[bool] = virtual_keys.c.deleted_at.is_(None)
+
+
+class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which keys are meant; None = all. ``search`` is a part of the alias or of the key's masked name."""
+
+    key_hash: str | None = None
+    alias: str | None = None
+    search: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    model: str | None = None
+    blocked: bool | None = None
+    expired_at: datetime | None = None
+    live_at: datetime | None = None
+
+
+async def add_key(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Whether hash and alias were free."""
+    statement = upsert(virtual_keys).values(**values).on_conflict_do_nothing().returning(virtual_keys.c.key_hash)
+    return (await connection.execute(statement)).first() is not None
+
+
+async def find_key(connection: AsyncConnection, key_hash: str, *, lock: bool = False) -> Row[Any] | None:
+    statement = select(virtual_keys).where(virtual_keys.c.key_hash == key_hash, _LIVE)
+    return (await connection.execute(statement.with_for_update() if lock else statement)).first()
+
+
+async def hashes_of_aliases(connection: AsyncConnection, aliases: Sequence[str]) -> dict[str, str]:
+    found = select(virtual_keys.c.alias, virtual_keys.c.key_hash).where(virtual_keys.c.alias.in_(aliases), _LIVE)
+    return {row.alias: row.key_hash for row in await connection.execute(found)}
+
+
+async def change_key(connection: AsyncConnection, key_hash: str, values: Mapping[str, Any]) -> bool:
+    """Whether it could be done: False when another key has the alias."""
+    statement = update(virtual_keys).where(virtual_keys.c.key_hash == key_hash, _LIVE).values(**values)
+    try:
+        async with connection.begin_nested():
+            await connection.execute(statement)
+    except IntegrityError:
+        return False
+    return True
+
+
+async def forget_deleted_key(connection: AsyncConnection, key_hash: str) -> bool:
+    """Removes the remains of a deleted key so that the same secret can be made anew; its records stay."""
+    gone = delete(virtual_keys).where(virtual_keys.c.key_hash == key_hash, virtual_keys.c.deleted_at.is_not(None))
+    return (await connection.execute(gone.returning(virtual_keys.c.key_hash))).first() is not None
+
+
+async def list_keys(
+    connection: AsyncConnection, wanted: KeyFilter, offset: int, limit: int, *, oldest_first: bool = False
+) -> tuple[Sequence[Row[Any]], int]:
+    where = [_LIVE, *_conditions(wanted)]
+    total = (await connection.execute(select(func.count()).select_from(virtual_keys).where(*where))).scalar_one()
+    order = (
+        (virtual_keys.c.created_at.asc(), virtual_keys.c.key_hash)
+        if oldest_first
+        else (virtual_keys.c.created_at.desc(), virtual_keys.c.key_hash)
+    )
+    page = select(virtual_keys).where(*where).order_by(*order).offset(offset).limit(limit)
+    return (await connection.execute(page)).all(), total
+
+
+def _conditions(wanted: KeyFilter) -> list[ColumnElement[bool]]:
+    keys = virtual_keys.c
+    where: list[ColumnElement[bool]] = [
+        keys[field] == value
+        for field in ("key_hash", "alias", "user_id", "team_id", "blocked")
+        if (value := getattr(wanted, field)) is not None
+    ]
+    if wanted.search:
+        where.append(or_(keys.alias.icontains(wanted.search, autoescape=True),
+                         keys.key_name.contains(wanted.search, autoescape=True)))  # fmt: skip
+    if wanted.model:
+        where.append(keys.models.contains([wanted.model]))
+    if wanted.expired_at is not None:
+        where.append(keys.expires_at <= wanted.expired_at)
+    if wanted.live_at is not None:
+        where.append(or_(keys.expires_at.is_(None), keys.expires_at > wanted.live_at))
+    return where
+
+
+async def settled(
+    connection: AsyncConnection, windows: Sequence[tuple[str, datetime]]
+) -> dict[tuple[str, datetime], int]:
+    """What is settled in budget windows; those that nothing was booked on are missing. Units: nano-USD."""
+    if not windows:
+        return {}
+    where = tuple_(budget_windows.c.scope, budget_windows.c.window_start).in_(windows)
+    rows = await connection.execute(select(budget_windows).where(where))
+    return {(row.scope, row.window_start): row.settled_nano for row in rows}
+
+
+async def set_settled(connection: AsyncConnection, scope: str, window_start: datetime, nano: int) -> None:
+    """Units: nano-USD. What workers have leased on the window stays theirs."""
+    statement = upsert(budget_windows).values(scope=scope, window_start=window_start, settled_nano=nano)
+    new = {"settled_nano": nano, "updated_at": func.now()}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["scope", "window_start"], set_=new))
+
+
+async def clear_settled(connection: AsyncConnection, key_hash: str) -> None:
+    """Sets all windows of a key and of its models to nothing spent."""
+    scope = f"key:{key_hash}"
+    of_it = or_(budget_windows.c.scope == scope, budget_windows.c.scope.startswith(f"{scope}/", autoescape=True))
+    await connection.execute(update(budget_windows).where(of_it).values(settled_nano=0, updated_at=func.now()))

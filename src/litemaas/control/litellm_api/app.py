@@ -1,0 +1,41 @@
+"""LiteLLM's management API as an application of its own, mounted below ``/litellm``; errors there have its shape."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from litemaas.control.litellm_api import keys, models, spend
+from litemaas.control.litellm_api.errors import answer_like_litellm
+
+
+def create_facade() -> FastAPI:
+    """The caller puts ``plane`` and ``authenticator`` on its state."""
+    facade = FastAPI(
+        title="LiteLLM-compatible management",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    facade.add_middleware(BodiesAreJson)
+    answer_like_litellm(facade)
+    for feature in (keys, models, spend):
+        facade.include_router(feature.router)
+    return facade
+
+
+class BodiesAreJson:
+    """Takes every body as JSON, whatever its ``Content-Type``: curl's ``-d`` alone declares a form.
+
+    A form posted by a browser carries no key, so nothing is opened by this.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            MutableHeaders(scope=scope)["Content-Type"] = "application/json"
+        await self._app(scope, receive, send)

@@ -1,0 +1,105 @@
+"""Who is calling, in any of LiteLLM's header forms? The master key may do everything, a virtual key read about itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, Request
+from sqlalchemy import Row
+
+from litemaas.control.auth.endpoints import RoleGate
+from litemaas.control.auth.service import MASTER_ACTOR, Authenticator, Role
+from litemaas.control.http.work import Work
+from litemaas.control.keys import repository
+from litemaas.control.litellm_api.errors import Refused
+from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, MasterKeyRequired
+from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
+
+_OTHER_HEADERS = ("api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """``row`` is the virtual key's; None = the master key."""
+
+    row: Row[Any] | None
+
+    @property
+    def is_master(self) -> bool:
+        return self.row is None
+
+    def may_see(self, model: str, access_groups: list[str]) -> bool:
+        if self.row is None:
+            return True
+        key = VirtualKey(key_hash=self.row.key_hash, key_name=self.row.key_name, models=tuple(self.row.models))
+        return key.may_call(model, tuple(access_groups))
+
+
+class FacadeGate(RoleGate):
+    """Refusals of virtual keys have LiteLLM's codes: 401, on ``/key/list`` 403."""
+
+    def __init__(self, role: Role, refusal: int) -> None:
+        self.role = role
+        self._refusal = refusal
+
+    async def __call__(self, request: Request) -> None:
+        authenticator: Authenticator = request.app.state.authenticator
+        work: Work = request.state.work
+        presented = presented_key(request)
+        if authenticator.is_master(presented):
+            work.actor = MASTER_ACTOR
+            request.state.caller = Caller(None)
+            return
+        row = await _live_key(work, presented)
+        if self.role is not Role.VIRTUAL_KEY:
+            message = "This call needs the master key."
+            if self._refusal != 401:
+                raise Refused(self._refusal, "auth_error", "None", message)
+            raise MasterKeyRequired(message)
+        work.actor = row.key_name
+        request.state.caller = Caller(row)
+
+
+def facade_requires(role: Role, refusal: int = 401) -> Any:
+    """The dependency by which a route of this API declares who may call it."""
+    return Depends(FacadeGate(role, refusal))
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_caller)]
+
+
+def presented_key(request: Request) -> str:
+    """The first header that carries a key (gateway-api contract 2). Errors: KeyMissing, KeyMalformed."""
+    headers = request.headers
+    if own := headers.get("x-litellm-api-key"):
+        scheme, space, rest = own.partition(" ")
+        presented = rest if space and scheme.lower() == "bearer" else own
+    elif authorization := headers.get("authorization"):
+        scheme, _, presented = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise KeyMalformed("Authentication error: write 'Authorization: Bearer sk-…'.")
+    else:
+        presented = next((value for name in _OTHER_HEADERS if (value := headers.get(name))), "")
+        if not presented:
+            raise KeyMissing("Authentication error: no API key was sent. Use 'Authorization: Bearer sk-…'.")
+    presented = presented.strip()
+    if not presented.startswith(KEY_PREFIX):
+        raise KeyMalformed("Authentication error: an API key starts with 'sk-'.")
+    return presented
+
+
+async def _live_key(work: Work, presented: str) -> Row[Any]:
+    key_hash = hash_key(presented)
+    row = await repository.find_key(await work.connection(), key_hash)
+    if row is None:
+        raise KeyUnknown(f"Authentication error: the key {mask_key(presented)} (hash {key_hash}) was not found.")
+    if row.blocked:
+        raise KeyBlocked(f"Authentication error: the key {row.key_name} is blocked.")
+    if row.expires_at is not None and row.expires_at <= work.now:
+        raise KeyExpired(f"Authentication error: the key {row.key_name} has expired.", row.key_name)
+    return row

@@ -1,0 +1,173 @@
+"""What do LiteLLM's clients say about a key, and what does it mean here? Decimals become nano-USD, unknown members go."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
+
+from litemaas.control.keys.drafts import ModelLimit, expiry
+from litemaas.core.errors import InvalidField
+from litemaas.core.keys import NO_MODELS
+from litemaas.core.money import nano_from_usd
+
+Usd = Annotated[Decimal, Field(allow_inf_nan=False)]
+"""A number, or a text that holds one."""
+
+STORED_WITHOUT_EFFECT = (
+    "access_group_ids", "agent_id", "allowed_cache_controls", "allowed_passthrough_routes", "allowed_routes",
+    "allowed_vector_store_indexes", "auto_rotate", "config", "enforced_params", "guardrails", "key_type",
+    "object_permission", "organization_id", "permissions", "policies", "project_id", "prompts", "rotation_interval",
+    "router_settings", "rpm_limit_type", "tpm_limit_type",
+)  # fmt: skip
+"""Members that are kept in ``extras`` and given back."""
+_SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")
+
+
+class ModelBudget(BaseModel):
+    """LiteLLM's names, and those that LiteMaaS's backend sends."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    budget_limit: Usd | None = None
+    time_period: str | None = None
+    max_budget: Usd | None = None
+    budget_duration: str | None = None
+
+
+class KeyRequest(BaseModel):
+    """The members of ``/key/generate`` that have a meaning; others are kept (``extras``) or passed over."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+    key: str | None = None
+    key_alias: str | None = None
+    duration: str | None = None
+    expires: datetime | None = None
+    models: list[str] | None = None
+    spend: Usd | None = None
+    max_budget: Usd | None = None
+    soft_budget: Usd | None = None
+    budget_duration: str | None = None
+    budget_id: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    max_parallel_requests: int | None = None
+    tpm_limit: int | None = None
+    rpm_limit: int | None = None
+    model_tpm_limit: dict[str, int] | None = None
+    model_rpm_limit: dict[str, int] | None = None
+    model_max_budget: dict[str, ModelBudget] | None = None
+    metadata: dict[str, Any] | None = None
+    aliases: dict[str, str] | None = None
+    tags: list[str] | None = None
+    blocked: bool | None = None
+
+
+class KeyUpdate(KeyRequest):
+    key: str
+
+
+class KeyReference(BaseModel):
+    key: str
+
+
+class KeyDeletion(BaseModel):
+    keys: list[str] | None = None
+    key_aliases: list[str] | None = None
+    key: str | None = None
+
+
+def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> dict[str, Any]:
+    """The columns that a request sets; ``before`` is the key's row when it is an update. Absent = not set, null = clear.
+
+    Errors: InvalidField naming the member.
+    """
+    sent = request.model_fields_set
+    if request.budget_id is not None:
+        raise InvalidField("The budget with this budget_id was not found.", "budget_id")
+    values: dict[str, Any] = {name: getattr(request, name) for name in _SAME_NAME if name in sent}
+    if "key_alias" in sent:
+        values["alias"] = request.key_alias or None
+    for name in ("max_budget", "soft_budget"):
+        if name in sent:
+            values[f"{name}_nano"] = nano(getattr(request, name), name)
+    if "models" in sent:
+        # An update to no models means "none left" to LiteMaaS's backend, a new key without models may call all.
+        values["models"] = request.models or ([] if before is None else [NO_MODELS])
+    if "aliases" in sent:
+        values["aliases"] = request.aliases or {}
+    if "blocked" in sent:
+        values["blocked"] = bool(request.blocked)
+    if sent & {"duration", "expires"}:
+        values["expires_at"] = _expiry(request, now)
+    if sent & {"metadata", "tags"}:
+        values["metadata"] = _metadata(request, before)
+    if sent & {"model_max_budget", "model_rpm_limit", "model_tpm_limit"}:
+        values["model_limits"] = _model_limits(request, before)
+    if extras := {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}:
+        kept = dict(before.extras) if before is not None else {}
+        values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
+    return values
+
+
+def nano(amount: Decimal | None, field: str) -> int | None:
+    """Units: USD in, nano-USD out. Errors: InvalidField."""
+    if amount is None:
+        return None
+    try:
+        value = nano_from_usd(amount)
+    except ValueError:
+        raise InvalidField(f"{field} is too large an amount.", field) from None
+    if value < 0:
+        raise InvalidField(f"{field} must be at least 0.", field)
+    return value
+
+
+def _expiry(request: KeyRequest, now: datetime) -> datetime | None:
+    if request.duration is not None:
+        return expiry(request.duration, now)
+    if request.expires is not None and request.expires.tzinfo is None:
+        raise InvalidField("expires needs a time zone, like 2026-12-01T00:00:00Z.", "expires")
+    return request.expires
+
+
+def _metadata(request: KeyRequest, before: Row[Any] | None) -> dict[str, Any]:
+    sent = request.model_fields_set
+    kept = dict(before.metadata) if before is not None else {}
+    metadata = dict(request.metadata or {}) if "metadata" in sent else kept
+    if "tags" in sent and request.tags is None:
+        metadata.pop("tags", None)
+    elif request.tags is not None:
+        metadata["tags"] = request.tags
+    return metadata
+
+
+def _model_limits(request: KeyRequest, before: Row[Any] | None) -> dict[str, ModelLimit]:
+    sent = request.model_fields_set
+    limits: dict[str, dict[str, Any]] = {k: dict(v) for k, v in before.model_limits.items()} if before else {}
+    if "model_max_budget" in sent:
+        for limit in limits.values():
+            limit.update(max_budget_nano=None, budget_duration=None)
+        for model, budget in (request.model_max_budget or {}).items():
+            amount = budget.budget_limit if budget.budget_limit is not None else budget.max_budget
+            limits.setdefault(model, {}).update(
+                max_budget_nano=nano(amount, "model_max_budget"),
+                budget_duration=budget.time_period or budget.budget_duration,
+            )
+    for member, column in (("model_rpm_limit", "rpm"), ("model_tpm_limit", "tpm")):
+        if member in sent:
+            for limit in limits.values():
+                limit[column] = None
+            for model, number in (getattr(request, member) or {}).items():
+                limits.setdefault(model, {})[column] = number
+    made = {model: ModelLimit(**limit) for model, limit in limits.items()}
+    return {model: limit for model, limit in made.items() if limit != ModelLimit()}
+
+
+def limits_of(row: Row[Any]) -> dict[str, ModelLimit]:
+    return msgspec.convert(row.model_limits, dict[str, ModelLimit])

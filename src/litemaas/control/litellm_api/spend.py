@@ -1,0 +1,171 @@
+"""LiteLLM's spend calls: what do its clients read of the ledger?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import Row
+
+from litemaas.control.auth.service import Role
+from litemaas.control.http.work import WorkOf, WorkRoute
+from litemaas.control.keys.service import hash_of
+from litemaas.control.litellm_api.gate import facade_requires
+from litemaas.control.litellm_api.key_replies import with_z
+from litemaas.control.usage import repository
+from litemaas.control.usage.repository import UsageFilter
+from litemaas.core.errors import InvalidField
+from litemaas.core.money import usd_from_nano
+
+router = APIRouter(route_class=WorkRoute)
+_NEWEST = 1000
+_CALL_TYPES = (
+    ("chat/completions", "acompletion"),
+    ("completions", "atext_completion"),
+    ("embeddings", "aembedding"),
+    ("convert", "convert"),
+)
+
+
+@router.get("/spend/logs", dependencies=[facade_requires(Role.ADMIN)], response_model=None)
+async def logs(
+    work: WorkOf,
+    api_key: str | None = None,
+    user_id: str | None = None,
+    request_id: str | None = None,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    summarize: bool = True,
+) -> list[dict[str, Any]]:
+    """Rows, the newest thousand; with both dates sums per day, unless ``summarize=false``."""
+    wanted = UsageFilter(
+        key_hash=hash_of(api_key) if api_key else None,
+        user_id=user_id,
+        request_id=request_id,
+        since=_midnight(start_date, "start_date"),
+        until=_midnight(end_date, "end_date", days_later=1),
+    )
+    connection = await work.connection()
+    if wanted.since and wanted.until and summarize:
+        return _days(await repository.spend_by_day(connection, wanted))
+    seen: set[str] = set()
+    return [_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)]
+
+
+def _midnight(day: str | None, field: str, days_later: int = 0) -> datetime | None:
+    if not day:
+        return None
+    try:
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=days_later)
+    except (ValueError, OverflowError):
+        raise InvalidField(f"{field} must be a date like 2026-11-23.", field) from None
+
+
+def _days(sums: Sequence[Any]) -> list[dict[str, Any]]:
+    days: dict[str, dict[str, Any]] = {}
+    for row in sums:
+        day = days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})
+        cost = int(row.cost)
+        day["nano"] += cost
+        for group, name in (("users", row.user_id or ""), ("models", row.model), ("keys", row.key_hash)):
+            day[group][name] = day[group].get(name, 0) + cost
+    return [
+        {
+            "startTime": name,
+            "spend": usd_from_nano(day["nano"]),
+            "users": _in_usd(day["users"]),
+            "models": _in_usd(day["models"]),
+            **_in_usd(day["keys"]),
+        }
+        for name, day in days.items()
+    ]
+
+
+def _in_usd(amounts: dict[str, int]) -> dict[str, float]:
+    return {name: usd_from_nano(nano) for name, nano in amounts.items()}
+
+
+def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
+    request_id = record.engine_request_id or record.request_id
+    if request_id in seen:
+        # Engines may repeat their ids; ours are unique.
+        request_id = f"{request_id}-{record.request_id}"
+    seen.add(request_id)
+    ended = record.started_at + timedelta(microseconds=record.duration_us)
+    first = record.started_at + timedelta(microseconds=record.ttft_us) if record.ttft_us is not None else ended
+    total_tokens = record.prompt_tokens + record.completion_tokens
+    return {
+        "request_id": request_id,
+        "call_type": next((kind for part, kind in _CALL_TYPES if part in record.endpoint), "pass_through_endpoint"),
+        "api_key": record.key_hash,
+        "spend": usd_from_nano(record.cost_nano),
+        "total_tokens": total_tokens,
+        "prompt_tokens": record.prompt_tokens,
+        "completion_tokens": record.completion_tokens,
+        "startTime": with_z(record.started_at),
+        "endTime": with_z(ended),
+        "request_duration_ms": record.duration_us // 1000,
+        "completionStartTime": with_z(first),
+        "model": f"{record.provider}/{record.engine_model}" if record.provider else record.model,
+        "model_id": record.deployment_id or "",
+        "model_group": record.model,
+        "custom_llm_provider": record.provider or "",
+        "api_base": record.api_base or "",
+        "user": record.user_id or "",
+        "metadata": _metadata(record, total_tokens),
+        "cache_hit": "False",
+        "cache_key": "",
+        "request_tags": record.tags,
+        "team_id": record.team_id or "",
+        "organization_id": "",
+        "end_user": record.end_user or "",
+        "requester_ip_address": record.client_ip or "",
+        "messages": {},
+        "response": {},
+        "session_id": record.request_id,
+        "status": "success" if record.status == "success" else "failure",
+        "proxy_server_request": {},
+        "mcp_namespaced_tool_name": None,
+        "agent_id": None,
+    }
+
+
+def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
+    failed = record.status != "success"
+    error = {
+        "error_code": str(record.http_status),
+        "error_class": record.error_code,
+        "llm_provider": record.provider or "",
+        "error_message": record.error_message or "",
+    }
+    total = usd_from_nano(record.cost_nano)
+    return {
+        "status": "failure" if failed else None,
+        "error_information": error if failed else None,
+        "usage_object": {
+            "total_tokens": total_tokens,
+            "prompt_tokens": record.prompt_tokens,
+            "completion_tokens": record.completion_tokens,
+        },
+        "user_api_key": record.key_hash,
+        "user_api_key_alias": record.key_alias,
+        "user_api_key_user_id": record.user_id,
+        "user_api_key_team_id": record.team_id,
+        "spend_logs_metadata": record.metadata.get("spend_logs_metadata"),
+        "cost_breakdown": {
+            "input_cost": usd_from_nano(record.input_cost_nano),
+            "output_cost": usd_from_nano(record.output_cost_nano),
+            "total_cost": total,
+            "original_cost": total,
+            "tool_usage_cost": 0.0,
+            "discount_percent": 0.0,
+            "discount_amount": 0.0,
+            "margin_percent": 0.0,
+            "margin_fixed_amount": 0.0,
+            "margin_total_amount": 0.0,
+        },
+        "attempted_retries": max(0, record.attempts - 1),
+        "applied_guardrails": [],
+    }

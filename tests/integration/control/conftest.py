@@ -1,0 +1,51 @@
+"""How do the tests reach the control plane? Through ASGI, on a fresh real database, with the master key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from litemaas.control.app import Settings, create_app
+
+MASTER_KEY = "sk-master-0123456789abcdef"
+ENCRYPTION_KEY = "an encryption key for tests"
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, master_key=MASTER_KEY, encryption_key=ENCRYPTION_KEY)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Any]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def anonymous(app: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client without a key."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(app: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client with the master key."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://control", headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
