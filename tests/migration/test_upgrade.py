@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -96,3 +99,13 @@ async def _insert_record(connection: asyncpg.Connection, request_id: str, starte
     places = ", ".join(f"${n}" for n in range(1, len(needed) + 1))
     names = ", ".join(c.name for c in needed)
     await connection.execute(f"INSERT INTO usage_records ({names}) VALUES ({places})", *values)  # noqa: S608 — our own column names
+
+
+async def test_a_second_start_never_imports_what_only_a_migration_needs(database_url: str):
+    program = (
+        "import sys; from litemaas.db.migrate import upgrade; upgrade(sys.argv[1]); "
+        "sys.exit(bool({'alembic', 'sqlalchemy'} & sys.modules.keys()))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    start = await asyncio.create_subprocess_exec(sys.executable, "-c", program, database_url, env=environment)
+    assert await start.wait() == 0
