@@ -1,7 +1,8 @@
 """How do we call an upstream? A pooled HTTP/1.1 client on asyncio's protocols and httptools.
 
 A call is retried here in one case only: a kept connection that the server closed before a byte of the answer came. All else is
-the caller's decision. A connection goes back to the pool only after a complete, cleanly framed answer.
+the caller's decision. A connection goes back to the pool only after a complete, cleanly framed answer to a request that was
+sent in full. The answer to a HEAD request is never followed by another on its connection: the parser would wait for a body.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 import httptools
 import msgspec
 
 from litemaas.core.catalog import Tls
 from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
+from litemaas.gateway.http.heads import HeadCache
+from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
 
 _SWEEP_S = 0.25
@@ -44,13 +47,29 @@ class Origin(msgspec.Struct, frozen=True):
     tls: Tls | None = None
 
 
+class AnswerHead:
+    """The header block of an answer. ``passed_on``: its lines for our client, filled in by who renders them, once."""
+
+    __slots__ = ("content_type", "headers", "is_repeatable", "passed_on", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.headers = headers
+        self.content_type = next((value for name, value in headers if name == b"content-type"), b"application/json")
+        names = {name for name, _ in headers}
+        self.is_repeatable = (
+            b"content-length" in names and b"transfer-encoding" not in names and status not in NO_BODY_STATUSES
+        )
+        self.passed_on: bytes | None = None
+
+
 class UpstreamConnection(asyncio.Protocol):
     """One connection: one call at a time."""
 
     __slots__ = (
-        "_buffered", "_chunks", "_deadline", "_error", "_head_bytes", "_parser", "_paused", "_pool", "_timeout_s", "_wake",
-        "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready", "received", "served", "status",
-        "transport",
+        "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_overhead", "_parser", "_paused", "_pool", "_timeout_s",
+        "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready", "received", "served",
+        "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -62,18 +81,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._timeout_s = 0.0
         self._paused = False
         self.is_congested = False
-        self.busy = True
+        self.busy = False
         self.served = 0
         self.idle_since = 0.0
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None  # made when an answer needs it
+        self.answer: AnswerHead | None = None
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._buffered = 0
-        self._head_bytes = 0
+        self._overhead = 0  # bytes of input since the last byte of the body
         self.ready = False
         self.complete = False
         self.received = False
@@ -83,6 +103,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.idle_since = monotonic()
+        self._pool.made(self)
 
     def data_received(self, data: bytes) -> None:
         if not self.busy or self.complete:
@@ -93,18 +115,35 @@ class UpstreamConnection(asyncio.Protocol):
         self.received = True
         if self._timeout_s:
             self._deadline = monotonic() + self._timeout_s
-        if not self.ready:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._pool.limits.max_header_bytes and b"\r\n\r\n" not in data:
-                return self._fail(UpstreamGarbage("the model server's header block is too large"))
+        if (first := self._parser is None) and not self._bodyless:
+            known = self._pool.heads.find(data)
+            if known is not None and len(data) == known[1] + known[2]:
+                return self._receive_known(known[0], data[known[1] :])
+        if first:
+            self._parser = httptools.HttpResponseParser(self)
+        self._overhead += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self.complete:
                 return self._fail(UpstreamGarbage("the model server did not answer in HTTP/1.1"))
             self.keep = False
+        if self._overhead > self._pool.limits.max_header_bytes and not self.complete:
+            return self._fail(UpstreamGarbage("the model server's header block is too large"))
+        if first and self.keep and self.answer is not None and self.answer.is_repeatable:
+            self._pool.heads.learn(data, self.answer)
         self._wake.fire()
         return None
+
+    def _receive_known(self, answer: AnswerHead, body: bytes) -> None:
+        """A whole answer, whose header block was parsed before."""
+        self.answer = answer
+        self.status = answer.status
+        self.headers = answer.headers
+        self._chunks.append(body)
+        self._buffered = len(body)
+        self.ready = self.complete = self.keep = True
+        self._wake.fire()
 
     def eof_received(self) -> bool:
         if self.busy and self.ready and not self.complete and self._ends_with_connection():
@@ -113,8 +152,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._wake.fire()
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
         self._pool.lost(self)
+        self._parser = None  # it holds this connection: without it no cycle is left
         if not self.busy or self.complete:
             return
         if self.ready:
@@ -130,21 +170,32 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- httptools ----------------------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise _Surplus
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        if not self.ready:  # else it is a trailer
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
             return  # 100 Continue, 103 Early Hints: the answer is still to come
         self.status = status
+        self.answer = AnswerHead(status, self.headers)
         self.ready = True
+        if self._bodyless:
+            self.complete = True
+            raise _Surplus
 
     def on_body(self, body: bytes) -> None:
         self._chunks.append(body)
         self._buffered += len(body)
+        self._overhead = 0
         if self._buffered > _HIGH_WATER and not self._paused:
             self._paused = True
+            self._deadline = 0.0  # its silence is our doing now
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -165,13 +216,23 @@ class UpstreamConnection(asyncio.Protocol):
             self._begin()
         self.served += 1
         self.busy = True
+        self._bodyless = message.startswith(b"HEAD ")
         self.limit(timeout_s)
         self.transport.write(message)
 
     def limit(self, timeout_s: float) -> None:
         """Sets how long the upstream may be silent from now on."""
         self._timeout_s = timeout_s
-        self._deadline = monotonic() + timeout_s
+        self._deadline = 0.0 if self._paused else monotonic() + timeout_s
+
+    def news(self) -> Wake:
+        """To be awaited for the next piece of the answer.
+
+        Errors: UpstreamFailure when there will be none.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._wake
 
     async def head(self) -> None:
         """Waits until ``status`` and ``headers`` are there.
@@ -183,18 +244,22 @@ class UpstreamConnection(asyncio.Protocol):
                 raise self._error
             await self._wake
 
+    def whole_body(self) -> bytes | None:
+        """The body, if all of it is here."""
+        return b"".join(self._chunks) if self.complete else None
+
     async def read(self, limit: int) -> bytes:
         """The whole rest of the body.
 
         Units: bytes. Errors: UpstreamFailure; UpstreamGarbage when it is larger than ``limit``.
         """
-        while not self.complete:
+        while self._buffered <= limit and not self.complete:
             if self._error is not None:
                 raise self._error
-            if self._buffered > limit:
-                raise UpstreamGarbage(f"the model server's answer is larger than {limit} bytes")
             self._resume()
             await self._wake
+        if self._buffered > limit:
+            raise UpstreamGarbage(f"the model server's answer is larger than {limit} bytes")
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -219,29 +284,44 @@ class UpstreamConnection(asyncio.Protocol):
     def _resume(self) -> None:
         if self._paused:
             self._paused = False
+            if self._timeout_s:
+                self._deadline = monotonic() + self._timeout_s
             self.transport.resume_reading()
 
     def release(self) -> None:
-        """Gives the connection back; what is not cleanly finished is closed, which tells the upstream to stop."""
+        """Gives the connection back; what is not cleanly finished is closed, which tells the upstream to stop.
+
+        ``status`` and ``headers`` can still be read; the body cannot.
+        """
+        if not self.busy:
+            return
         self._deadline = self._timeout_s = 0.0
         self.busy = False
-        if self.complete and self.keep and self._error is None and not self._paused and not self.transport.is_closing():
+        self._chunks.clear()
+        if self.complete and self.keep and not self.is_congested and not self.transport.is_closing():
+            self._resume()
             self._pool.put_back(self)
         else:
+            self._error = None  # its traceback holds the frames of the call, and they hold this connection
             self.transport.abort()
 
     def _fail(self, error: UpstreamFailure) -> None:
         if self._error is None:
             self._error = error
+            del error  # the traceback will hold this frame
             self.keep = False
             self.transport.abort()
             self._wake.fire()
 
     def sweep(self, now: float) -> None:
-        if self._deadline and now > self._deadline:
+        if self._deadline and now > self._deadline and not self.complete:
             seconds = self._timeout_s
             self._deadline = 0.0
             self._fail(UpstreamTimeout(f"the model server was silent for {seconds:g} s", seconds))
+
+
+class _Surplus(Exception):
+    """Raised inside the parser's callbacks: what follows belongs to no answer."""
 
 
 class Pool:
@@ -251,7 +331,10 @@ class Pool:
         self.limits = limits
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
         self._all: set[UpstreamConnection] = set()
+        self._counts: dict[Origin, int] = {}  # with those that are still being opened
+        self._is_closed = False
         self._contexts: dict[Tls, ssl.SSLContext] = {}
+        self.heads: HeadCache[AnswerHead] = HeadCache()
         self._sweeper: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -266,11 +349,13 @@ class Pool:
         if connection is not None:
             connection.send(message, timeout_s)
             try:
-                await connection.head()
+                while not connection.ready:
+                    await connection.news()
             except UpstreamUnreachable:
+                connection.release()
                 if connection.received:
                     raise
-                # The server had given up the kept connection; it has not seen the request, so a fresh one may carry it.
+                # The server had most likely given up the kept connection before it saw the request: a fresh one may carry it.
             except BaseException:
                 connection.release()
                 raise
@@ -294,24 +379,39 @@ class Pool:
         return None
 
     async def _connect(self, origin: Origin) -> UpstreamConnection:
-        if sum(1 for c in self._all if c.origin == origin) >= self.limits.max_connections_per_origin:
+        count = self._counts.get(origin, 0)
+        if count >= self.limits.max_connections_per_origin:
             raise UpstreamUnreachable("too many calls are under way to this model server")
-        context = self._context(origin.tls) if origin.tls is not None else None
-        loop = asyncio.get_running_loop()
-        connecting = loop.create_connection(
-            lambda: UpstreamConnection(self, origin), origin.host, origin.port, ssl=context,
-            server_hostname=origin.host if context is not None else None,
-        )  # fmt: skip
+        if self._is_closed:
+            raise UpstreamUnreachable("the gateway is about to stop")
+        self._counts[origin] = count + 1
+        connection = UpstreamConnection(self, origin)
         try:
-            _, connection = await outside(connecting, self.limits.connect_timeout_s)
+            await self._dial(connection, origin)
+        except BaseException:
+            if connection in self._all:
+                connection.transport.abort()
+            elif not connection.idle_since:  # never made, so it will not be lost either
+                self._uncount(origin)
+            raise
+        if connection.transport.is_closing():
+            raise UpstreamUnreachable("the model server closed the connection at once")
+        return connection
+
+    async def _dial(self, connection: UpstreamConnection, origin: Origin) -> None:
+        try:
+            context = self._context(origin.tls) if origin.tls is not None else None
+            dialling = asyncio.get_running_loop().create_connection(
+                lambda: connection, origin.host, origin.port, ssl=context,
+                server_hostname=origin.host if context is not None else None,
+            )  # fmt: skip
+            await outside(dialling, self.limits.connect_timeout_s)
         except TimeoutError as error:
             raise UpstreamUnreachable("the model server did not accept a connection in time") from error
         except ssl.SSLError as error:
             raise UpstreamUnreachable("the model server's certificate or TLS is not acceptable") from error
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # the latter two: no host or port can be called so
             raise UpstreamUnreachable("the model server cannot be reached") from error
-        self._all.add(connection)
-        return connection
 
     def _context(self, tls: Tls) -> ssl.SSLContext:
         context = self._contexts.get(tls)
@@ -327,13 +427,25 @@ class Pool:
         connection.idle_since = monotonic()
         self._idle.setdefault(connection.origin, []).append(connection)
 
+    def made(self, connection: UpstreamConnection) -> None:
+        self._all.add(connection)
+
     def lost(self, connection: UpstreamConnection) -> None:
+        if connection not in self._all:
+            return
         self._all.discard(connection)
+        self._uncount(connection.origin)
         idle = self._idle.get(connection.origin)
         if idle and connection in idle:
             idle.remove(connection)
 
+    def _uncount(self, origin: Origin) -> None:
+        self._counts[origin] -= 1
+        if not self._counts[origin]:
+            del self._counts[origin]
+
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
         now = monotonic()
         oldest = now - self.limits.keepalive_timeout_s
         for connection in list(self._all):
@@ -342,9 +454,9 @@ class Pool:
             elif connection.idle_since < oldest:
                 self.lost(connection)
                 connection.transport.close()
-        self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
 
     def close(self) -> None:
+        self._is_closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self._all):

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_TOO_LATE = "too late"
+
 
 class Wake:
     """A place where one coroutine waits for news. It carries no value: who wakes up looks at the state again."""
@@ -35,7 +37,7 @@ class Wake:
         run = self._run
         if run is not None:
             self._run = None
-            run._step(None)
+            run._step()
 
 
 class Run:
@@ -51,31 +53,38 @@ class Run:
         self._interruption: BaseException | None = None
 
     def start(self) -> None:
-        self._step(None)
+        self._step()
 
     def interrupt(self, error: BaseException) -> None:
         """Raises ``error`` where the coroutine waits; where it is running, at its next wait."""
-        if self._running:
-            self._interruption = error
-        elif self._wake is not None:
-            self._wake._run = None
-            self._step(error)
+        wake = self._wake
+        if wake is None and not self._running:
+            return
+        self._interruption = error
+        del error  # see _step
+        if wake is not None:
+            wake._run = None
+            self._step()
 
-    def _step(self, error: BaseException | None) -> None:
+    def _step(self) -> None:
         self._wake = None
         self._running = True
         try:
             while True:
-                wake: Wake = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
                 error = self._interruption
                 if error is None:
+                    wake: Wake = self._coroutine.send(None)
+                else:
+                    self._interruption = None
+                    wake = self._coroutine.throw(error)
+                if self._interruption is None:
                     break
-                self._interruption = None
         except StopIteration:
             self._running = False
             self._on_end(None)
         except BaseException as uncaught:  # noqa: BLE001 - the owner decides; a coroutine must not take the loop with it
             self._running = False
+            error = None  # its traceback holds this frame: a cycle that would keep the whole request alive
             self._on_end(uncaught)
         else:
             self._running = False
@@ -88,21 +97,31 @@ async def outside(coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
 
     Errors: TimeoutError after ``timeout_s``; whatever the coroutine raises. An interruption cancels it.
     """
+    loop = asyncio.get_running_loop()
     wake = Wake()
-    task = asyncio.get_running_loop().create_task(_limited(coroutine, timeout_s))
-    task.add_done_callback(lambda _: wake.fire())
+    task = loop.create_task(
+        coroutine
+    )  # itself, without a wrapper: what is cancelled before its first step must not warn
+
+    def news(task: asyncio.Task[T]) -> None:
+        del task  # see the end
+        wake.fire()
+
+    task.add_done_callback(news)
+    limit = loop.call_later(timeout_s, task.cancel, _TOO_LATE)
     try:
         while not task.done():
             await wake
-    except BaseException:
-        task.cancel()
+        return task.result()
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args == (_TOO_LATE,):
+            raise TimeoutError from None
         raise
-    return task.result()
-
-
-async def _limited(coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
-    async with asyncio.timeout(timeout_s):
-        return await coroutine
+    finally:
+        limit.cancel()
+        if not task.cancel() and not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not report an error that nobody waits for any more
+        del task  # it holds the error that is raised here, and that holds this frame
 
 
 async def stepped(coroutine: Coroutine[Any, Any, T]) -> T:
