@@ -1,9 +1,130 @@
-"""Document conversion through Docling Serve."""
+"""How does a document conversion pass through? As a v1 call of Docling Serve, measured in pages (gateway-api contract 1.8).
+
+Only the JSON output tells pages. So it is always asked for where the answer can hold it, and hidden again from clients that
+did not ask: the ledger then holds what the engine converted, whether pages have a price today or not.
+"""
 
 from __future__ import annotations
 
-from litemaas.gateway.endpoints.base import Endpoint
+import secrets
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from litemaas.core.catalog import Mode
+from litemaas.core.usage import Usage
+from litemaas.gateway.call import Ask
+from litemaas.gateway.endpoints.base import root_path
+from litemaas.gateway.endpoints.docling_answer import read_answer, read_archive
+from litemaas.gateway.endpoints.docling_form import read_form_request
+from litemaas.gateway.endpoints.docling_source import ConversionRequest, read_source_request
+from litemaas.gateway.endpoints.public_addresses import PublicAddresses, Resolve, resolve_host
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.call import Call, Reply
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.upstream import Target
+
+PAGES_PER_DOCUMENT = 100
+"""Held for a document whose pages nobody knows yet and whose ``page_range`` says no less."""
+_RESOLVE_TIMEOUT_S = 5.0
+_JSON = b"application/json"
+_ARCHIVES = (b"application/zip", b"application/x-zip", b"application/octet-stream")
 
 
-def docling_endpoints(max_body: int) -> dict[str, Endpoint]:  # noqa: ARG001
-    return {}
+class Conversion(Ask, kw_only=True, gc=False):
+    """``hides_json``: the JSON output was added for its page count; the client is not to see it."""
+
+    hides_json: bool = False
+
+
+class DoclingEndpoint:
+    """What both ways of sending a document have in common."""
+
+    call_type = "convert"
+    modes = frozenset({Mode.CONVERSION})
+    is_free = False
+
+    def __init__(self, path: str, max_body: int, pages_per_document: int) -> None:
+        self.route = f"/docling{path}"
+        self._path = path
+        self._max_body = max_body
+        self._pages_per_document = pages_per_document
+
+    def path(self, deployment: Deployment) -> str:
+        return root_path(deployment) + self._path
+
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
+        return ask.payload
+
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:  # noqa: ARG002 - Endpoint
+        if reply.content_type.startswith(_ARCHIVES):
+            outcome = read_archive(reply.body, ask.documents)
+        else:
+            hides_json = isinstance(ask, Conversion) and ask.hides_json
+            outcome = read_answer(reply.body, ask.documents, hides_json)
+        reply.body = outcome.body
+        is_paid_by_page = outcome.pages > 0 and target.deployment.price.page_per_million > 0
+        if is_paid_by_page or not outcome.is_paid:
+            ask.documents = 0  # pages × their price, else documents × theirs; what failed costs nothing
+        return Usage(pages=outcome.pages, source=outcome.source)
+
+
+class DoclingSource(DoclingEndpoint):
+    """Documents by address or in base64, as JSON."""
+
+    def __init__(self, max_body: int, pages_per_document: int, addresses: PublicAddresses) -> None:
+        super().__init__("/v1/convert/source", max_body, pages_per_document)
+        self._addresses = addresses
+
+    async def read(self, request: Request) -> Ask:
+        payload = await request.body(self._max_body)
+        return _ask(await read_source_request(payload, self._addresses, self._pages_per_document), _JSON)
+
+
+class DoclingFile(DoclingEndpoint):
+    """Documents as the files of a form; ``new_boundary`` gives boundaries that no client can foresee."""
+
+    def __init__(self, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes]) -> None:
+        super().__init__("/v1/convert/file", max_body, pages_per_document)
+        self._new_boundary = new_boundary
+
+    async def read(self, request: Request) -> Ask:
+        payload = await request.body(self._max_body)
+        boundary = self._new_boundary()
+        asked = read_form_request(
+            request.headers.get(b"content-type", b""), payload, boundary, self._pages_per_document
+        )
+        return _ask(asked, b"multipart/form-data; boundary=" + boundary)
+
+
+def _ask(asked: ConversionRequest, content_type: bytes) -> Conversion:
+    return Conversion(
+        model=asked.model, end_user=asked.end_user, payload=asked.body, content_type=content_type,
+        documents=asked.documents, pages_bound=asked.pages_bound, hides_json=asked.hides_json,
+    )  # fmt: skip
+
+
+def random_boundary() -> bytes:
+    return secrets.token_hex(16).encode()
+
+
+def docling_endpoints(
+    max_body: int, *, allowed_hosts: Collection[str] = (), pages_per_document: int = PAGES_PER_DOCUMENT,
+    resolve: Resolve = resolve_host, resolve_timeout_s: float = _RESOLVE_TIMEOUT_S,
+    new_boundary: Callable[[], bytes] = random_boundary,
+) -> dict[str, Endpoint]:  # fmt: skip
+    """Whole path → endpoint. ``allowed_hosts`` may be fetched from although they are not public.
+
+    Units: bytes, pages and seconds.
+    """
+    addresses = PublicAddresses(allowed_hosts, resolve, resolve_timeout_s)
+    source = DoclingSource(max_body, pages_per_document, addresses)
+    file = DoclingFile(max_body, pages_per_document, new_boundary)
+    return {
+        "/docling/v1/convert/source": source,
+        "/docling/v1alpha/convert/source": source,
+        "/docling/v1/convert/file": file,
+        "/docling/v1alpha/convert/file": file,
+    }
