@@ -43,10 +43,10 @@ test-unit: $(STAMPS)/dev  ## only the tests without I/O
 check: lint types contracts  ## everything static
 
 lint: $(STAMPS)/dev
-	@$(BIN)/ruff check src tests benchmarks migrations && $(BIN)/ruff format --check src tests benchmarks migrations
+	@$(BIN)/ruff check src tests benchmarks docs migrations && $(BIN)/ruff format --check src tests benchmarks docs migrations
 
 format: $(STAMPS)/dev  ## format the code
-	@$(BIN)/ruff check --fix-only src tests benchmarks migrations; $(BIN)/ruff format src tests benchmarks migrations
+	@$(BIN)/ruff check --fix-only src tests benchmarks docs migrations; $(BIN)/ruff format src tests benchmarks docs migrations
 
 types: $(STAMPS)/dev
 	@$(BIN)/mypy

@@ -53,6 +53,8 @@ SETTINGS = {
     "GATEWAY__ERROR_PROFILE": "`1.81` or `current`, see [errors](errors.md)",
     "GATEWAY__LITELLM_VERSION": "what clients of LiteLLM are told in headers and `/health/readiness`",
     "GATEWAY__MAX_BODY_BYTES": "largest request body",
+    "GATEWAY__CONVERSION_HOSTS": "hosts, with commas between them, that documents may be fetched from although not public",
+    "GATEWAY__CONVERSION_PAGES_PER_DOCUMENT": "pages held for a document before it is known how many it has",
     "GATEWAY__DRAIN_TIMEOUT_S": "how long running calls may take to end at a stop",
     "GATEWAY__DATABASE_TIMEOUT_S": "for each question to the database",
     "GATEWAY__DATABASE_CONNECTIONS": "most connections to the database, besides the one that listens",

@@ -24,52 +24,12 @@ class Booking(msgspec.Struct, frozen=True, array_like=True, gc=False):
     window_start: datetime
 
 
-class UsageRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """One call as the ledger keeps it; the field order is the journal's format and the columns of ``usage_records``.
-
-    Units: microseconds for durations, nano-USD for money. ``api_base`` holds no query and no credentials.
-    """
-
-    request_id: str
-    started_at: datetime
-    duration_us: int
-    ttft_us: int | None
-    endpoint: str
-    stream: bool
-    status: Status
-    http_status: int
-    error_code: str | None
-    error_message: str | None
-    key_hash: str
-    key_alias: str | None
-    user_id: str | None
-    team_id: str | None
-    end_user: str | None
-    model: str
-    deployment_id: str | None
-    provider: str | None
-    engine_model: str | None
-    api_base: str | None
-    engine_request_id: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
-    pages: int
-    usage_source: str
-    cost_nano: int
-    input_cost_nano: int
-    output_cost_nano: int
-    price_version: int | None
-    attempts: int
-    client_ip: str | None
-    user_agent: str | None
-    tags: list[str]
-    metadata: dict[str, object]
-    bookings: list[Booking]
-    """Not a column: the budget windows that the cost settles on."""
-
-
-COLUMNS = tuple(field for field in UsageRecord.__struct_fields__ if field != "bookings")
-"""The columns of ``usage_records`` in the record's order."""
+COLUMNS = (
+    "request_id", "started_at", "duration_us", "ttft_us", "endpoint", "stream", "status", "http_status", "error_code",
+    "error_message", "key_hash", "key_alias", "user_id", "team_id", "end_user", "model", "deployment_id", "provider",
+    "engine_model", "api_base", "engine_request_id", "prompt_tokens", "completion_tokens", "cached_tokens",
+    "cache_write_tokens", "reasoning_tokens", "pages", "usage_source", "cost_nano", "input_cost_nano", "output_cost_nano",
+    "price_version", "attempts", "client_ip", "user_agent", "tags", "metadata",
+)  # fmt: skip
+"""The columns of ``usage_records``. Units: microseconds for durations, nano-USD for money; ``model`` is the public name,
+``api_base`` holds no query and no credentials."""

@@ -7,21 +7,21 @@ exactly and the output bound is lowered to what is left; the lowered bound goes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from litemaas.core.errors import BudgetExhausted
-from litemaas.core.limits import BudgetRule, RateRule
 from litemaas.core.money import format_usd
 from litemaas.core.pricing import Price, affordable_output, ceiling_of
 from litemaas.gateway.budgets import Account, Budgets, Hold
-from litemaas.gateway.ratelimits import RateLimiter, Ticket
+from litemaas.gateway.ratelimits import Counted, RateLimiter, Ticket
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Ask, Call
-    from litemaas.gateway.identity import Terms
+    from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.settings import BudgetSettings
 
@@ -30,24 +30,7 @@ _USEFUL_OUTPUT = 256
 _ROUNDS = 3
 
 
-class Reservation:
-    """What was reserved for one call; closed exactly once, by the settlement."""
-
-    __slots__ = ("hold", "ticket")
-
-    def __init__(self, hold: Hold | None, ticket: Ticket | None) -> None:
-        self.hold = hold
-        self.ticket = ticket
-
-    def close(self, cost_nano: int, limited_tokens: int) -> None:
-        """Units: nano-USD; tokens as token limits count them."""
-        if self.hold is not None:
-            self.hold.close(cost_nano)
-        if self.ticket is not None:
-            self.ticket.close(limited_tokens)
-
-
-class _Bounds(msgspec.Struct):
+class _Bounds(msgspec.Struct, gc=False):
     """The most that a call can use. Units: tokens, ``output`` per choice."""
 
     prompt: int
@@ -55,70 +38,87 @@ class _Bounds(msgspec.Struct):
     exact: bool = False
     lowered: bool = False
 
+    def tokens(self, ask: Ask) -> int:
+        return self.prompt + self.output * ask.choices
+
 
 class Admission:
+    """Fills in a call's ``hold`` and ``ticket``; the settlement closes them."""
+
     def __init__(self, budgets: Budgets, rates: RateLimiter, meter: Meter, settings: BudgetSettings) -> None:
         self._budgets = budgets
         self._rates = rates
         self._meter = meter
         self._settings = settings
 
-    async def reserve(self, call: Call, terms: Terms, ask: Ask) -> Reservation:
-        """Errors: BudgetExhausted, RateLimited, ServiceUnavailable."""
-        budgets = terms.limited if not call.endpoint.is_free else ()
-        rates = terms.rates
-        if not budgets and not rates:
-            return Reservation(None, None)
-        price = _dearest(call.plan)
-        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, call.plan))
-        hold = None
-        if budgets and not price.is_free:
-            hold = await self._hold(budgets, price, bounds, ask, call.plan[0])
-        try:
-            ticket = await self._take(rates, bounds, ask, call.plan[0]) if rates else None
-        except BaseException:
-            if hold is not None:
-                hold.close(0)
-            raise
-        if (
-            ask.generates
-            and (bounds.lowered or ask.output_bound is None)
-            and (hold is not None or _limits_tokens(rates))
-        ):
-            call.output_limit = bounds.output
-        return Reservation(hold, ticket)
+    def try_reserve(self, call: Call, lane: Lane, ask: Ask) -> bool:
+        """The usual case, in which there is room for the widest bounds; False when it takes a closer look.
 
-    def _output_bound(self, ask: Ask, plan: tuple[Deployment, ...]) -> int:
-        if not ask.generates:
-            return 0
-        if ask.output_bound is not None:
-            return ask.output_bound
-        maximums = [d.max_output_tokens for d in plan if d.max_output_tokens is not None]
-        return max(maximums) if len(maximums) == len(plan) else self._settings.default_output_ceiling
+        Errors: RateLimited, when requests or parallel calls are used up.
+        """
+        prompt = self._meter.prompt_bound(ask)
+        output = self._output_bound(ask, lane) if ask.generates else 0
+        completion = output * ask.choices
+        if lane.limited:
+            need = lane.ceiling(ask, prompt, completion)
+            call.hold = self._budgets.try_hold(lane.accounts(self._budgets, call.started_at), need)
+            if call.hold is None:
+                return False
+        if lane.rates:
+            call.ticket = self._rates.take(lane.rate_counters(self._rates), prompt + completion)
+            if call.ticket is None:
+                self._let_go(call)
+                return False
+        if ask.output_bound is None and ask.generates and (lane.limited or lane.limits_tokens):
+            call.output_limit = output
+        return True
+
+    async def reserve(self, call: Call, lane: Lane, ask: Ask) -> None:
+        """Draws leases, counts the prompt and lowers the output bound where that is what it takes.
+
+        Errors: BudgetExhausted, RateLimited, ServiceUnavailable.
+        """
+        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
+        deployment = lane.deployments[0]
+        if lane.limited:
+            call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+        if lane.rates:
+            call.ticket = await self._take(lane.rate_counters(self._rates), bounds, ask, deployment)
+        if ask.generates and (bounds.lowered or ask.output_bound is None) and (lane.limited or lane.limits_tokens):
+            call.output_limit = bounds.output
+
+    def _output_bound(self, ask: Ask, lane: Lane) -> int:
+        bound = ask.output_bound
+        if bound is None:
+            bound = lane.output_maximum
+        return bound if bound is not None else self._settings.default_output_ceiling
+
+    def _let_go(self, call: Call) -> None:
+        """Back to the start: the call is looked at anew."""
+        if call.hold is not None:
+            call.hold.close(0)
+            call.hold = None
 
     # -- money --------------------------------------------------------------------------------------------------------
 
     async def _hold(
-        self, rules: tuple[BudgetRule, ...], price: Price, bounds: _Bounds, ask: Ask, deployment: Deployment
+        self, lane: Lane, accounts: Sequence[Account], bounds: _Bounds, ask: Ask, deployment: Deployment
     ) -> Hold:
-        accounts = self._budgets.accounts(rules)
+        price = lane.price
         need = _ceiling(price, bounds, ask)
-        hold = self._budgets.try_hold(accounts, need)
-        if hold is not None:
-            return hold
         for _ in range(_ROUNDS):
+            hold = self._budgets.try_hold(accounts, need)
+            if hold is not None:
+                return hold
             await self._budgets.draw(accounts, need)
             hold = self._budgets.try_hold(accounts, need)
             if hold is not None:
                 return hold
             await self._count_exactly(bounds, ask, deployment)
             need = self._fit(accounts, price, bounds, ask)
-            hold = self._budgets.try_hold(accounts, need)
-            if hold is not None:
-                return hold
         raise _exhausted(accounts, need)
 
-    def _fit(self, accounts: list[Account], price: Price, bounds: _Bounds, ask: Ask) -> int:
+    def _fit(self, accounts: Sequence[Account], price: Price, bounds: _Bounds, ask: Ask) -> int:
         """Lowers the output bound to what is left and returns what the call can then cost.
 
         Errors: BudgetExhausted when not even the smallest answer fits.
@@ -134,23 +134,25 @@ class Admission:
         need = _ceiling(price, bounds, ask)
         if need > rest and ask.pages_bound > ask.documents:
             # How many pages a document has is only known once it is converted: it gets all that is left.
-            least = ceiling_of(price, 0, 0, ask.documents, ask.documents)
-            need = max(least, rest)
+            need = max(ceiling_of(price, 0, 0, ask.documents, ask.documents), rest)
         if need > rest:
             raise _exhausted(accounts, need)
         return need
 
     # -- rates --------------------------------------------------------------------------------------------------------
 
-    async def _take(self, rules: tuple[RateRule, ...], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
-        if _limits_tokens(rules):
-            left, fresh = self._rates.tokens_left(rules)
-            if left is not None and bounds.prompt + bounds.output * ask.choices > left:
-                if bounds.prompt + min(bounds.output, _USEFUL_OUTPUT) * ask.choices > left:
-                    await self._count_exactly(bounds, ask, deployment)
-                    left, fresh = self._rates.tokens_left(rules)
-                self._lower(bounds, ask, left or 0, fresh)
-        return self._rates.take(rules, bounds.prompt + bounds.output * ask.choices)
+    async def _take(self, entries: Sequence[Counted], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
+        """Errors: RateLimited; ServiceUnavailable."""
+        left, fresh = self._rates.tokens_left(entries)
+        if bounds.tokens(ask) > left:
+            if bounds.prompt + min(bounds.output, _USEFUL_OUTPUT) * ask.choices > left:
+                await self._count_exactly(bounds, ask, deployment)
+                left, fresh = self._rates.tokens_left(entries)
+            self._lower(bounds, ask, left, fresh)
+        ticket = self._rates.take(entries, bounds.tokens(ask))
+        if ticket is None:
+            raise self._rates.refuse_tokens(entries, bounds.tokens(ask))
+        return ticket
 
     def _lower(self, bounds: _Bounds, ask: Ask, left: int, fresh: bool) -> None:
         """Lowers the output bound to what a token limit has left, where an answer of that length is of use."""
@@ -161,36 +163,16 @@ class Admission:
             bounds.lowered = True
 
     async def _count_exactly(self, bounds: _Bounds, ask: Ask, deployment: Deployment) -> None:
-        if not bounds.exact:
+        if not bounds.exact and ask.prompt_bytes:
             bounds.prompt = min(bounds.prompt, await self._meter.count_prompt(ask, deployment))
             bounds.exact = True
-
-
-def _limits_tokens(rules: tuple[RateRule, ...]) -> bool:
-    return any(rule.tpm is not None for rule in rules)
 
 
 def _ceiling(price: Price, bounds: _Bounds, ask: Ask) -> int:
     return ceiling_of(price, bounds.prompt, bounds.output * ask.choices, ask.pages_bound, ask.documents)
 
 
-def _dearest(plan: tuple[Deployment, ...]) -> Price:
-    """A price that none of the deployments exceeds: which of them will answer is not known yet."""
-    if len(plan) == 1:
-        return plan[0].price
-    prices = [deployment.price for deployment in plan]
-    return Price(
-        input_per_million=max(p.input_per_million for p in prices),
-        output_per_million=max(p.output_per_million for p in prices),
-        cached_input_per_million=max(p.cached_input_per_million or 0 for p in prices),
-        cache_write_per_million=max(p.cache_write_per_million or 0 for p in prices),
-        reasoning_per_million=max(p.reasoning_per_million or 0 for p in prices),
-        page_per_million=max(p.page_per_million for p in prices),
-        request_per_million=max(p.request_per_million for p in prices),
-    )
-
-
-def _exhausted(accounts: list[Account], need: int) -> BudgetExhausted:
+def _exhausted(accounts: Sequence[Account], need: int) -> BudgetExhausted:
     tightest = min(accounts, key=lambda account: account.free)
     rule, committed = tightest.rule, tightest.committed
     return BudgetExhausted(

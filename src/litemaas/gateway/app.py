@@ -78,8 +78,8 @@ class Gateway:
             self.store, self.feed, settings.master_key, clock.now,
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
         )  # fmt: skip
-        self.routing = Routing(random.Random())  # noqa: S311 - weights, not secrets
-        self.budgets = Budgets(self.store, clock.now, own.budgets.lease_calls, own.database_timeout_s)
+        self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
+        self.budgets = Budgets(self.store, time.time, own.budgets.lease_calls, own.database_timeout_s)
         self.rates = RateLimiter(clock.monotonic, clock.now)
         self.pool = Pool(own.upstream.pool)
         upstream = Upstream(self.pool, own.upstream)
@@ -92,11 +92,11 @@ class Gateway:
             admission=Admission(self.budgets, self.rates, meter, own.budgets),
             upstream=upstream,
             relay=Relay(meter, headers, own.upstream),
-            settlement=Settlement(self.journal, self.metrics, clock.now, own.error_profile),
+            settlement=Settlement(self.journal, self.metrics, own.error_profile),
             journal=self.journal,
             headers=headers,
             next_id=request_ids(lambda: time.time_ns() // 1_000_000),
-            now=clock.now,
+            now=time.time,
             profile=own.error_profile,
             on_defect=self._on_defect,
         )
@@ -106,9 +106,11 @@ class Gateway:
             profile=own.error_profile,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
-        dispatch = Dispatch(EndpointTable(own.max_body_bytes), proxy, pages, management, own.error_profile)
+        dispatch = Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
         self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal)
         self._background: list[asyncio.Task[None]] = []
+        self.port = settings.gateway.port
+        """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
         self._count_gauges()
 
     def _count_gauges(self) -> None:
@@ -135,7 +137,9 @@ class Gateway:
         await self.store.register_worker(socket.gethostname(), os.getpid())
         await self.feed.look()
         self.pool.start()
-        await self.server.listen(bound_socket(self._settings.gateway.host, self._settings.gateway.port))
+        listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
+        self.port = listening.getsockname()[1]
+        await self.server.listen(listening)
         self._run(self.feed.follow())
         self._run(self._listen())
         self._run(self.accountant.work())
@@ -143,6 +147,7 @@ class Gateway:
         if self._settings.redis_url is not None:
             self._run(follow_pushes(self._settings.redis_url, self.feed.wake))
         gc.collect()
+        gc.set_threshold(50_000, 20, 50)
         gc.freeze()  # what was built at start lives as long as the process; the collector need not walk it again
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -40,13 +40,22 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
 
 
+class _Names(dict[str, bytes]):
+    """Member names as they are written; the common ones are encoded once, and what clients make up cannot fill the memory."""
+
+    def __missing__(self, name: str) -> bytes:
+        written = encode(name) + b":"
+        if len(self) < 500 and len(name) < 50:
+            self[name] = written
+        return written
+
+
+_names = _Names()
+
+
 def render(members: Mapping[str, Any]) -> bytes:
     """The JSON object of these members; values are written as they are."""
-    return b"{" + b",".join([b"%b:%b" % (_name(name), raw) for name, raw in members.items()]) + b"}"
-
-
-def _name(name: str) -> bytes:
-    return b'"%b"' % name.encode() if name.isidentifier() else encode(name)
+    return b"{%b}" % b",".join([b"%b%b" % (_names[name], raw) for name, raw in members.items()])
 
 
 def text_of(members: Members, name: str) -> str | None:
@@ -59,7 +68,7 @@ def text_of(members: Members, name: str) -> str | None:
         return None
     try:
         return _string.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         if bytes(raw) == b"null":
             return None
         raise InvalidField(f"{name} must be a text", name) from None
@@ -108,7 +117,7 @@ def value_of(members: Members, name: str) -> Any:
         return None
     try:
         return _anything.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidField(f"{name} is not valid JSON", name) from None
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
 
@@ -50,17 +50,24 @@ class LeaseStore(Protocol):
 class Account:
     """One budget in one window, as this worker sees it."""
 
-    __slots__ = ("drawn", "dry_until", "held", "known", "last_used", "rule", "spent", "waiting", "window")
+    __slots__ = (
+        "began_at", "closed", "drawn", "dry_until", "ends_at", "held", "known", "last_used", "rule", "spent", "used",
+        "waiting", "window",
+    )  # fmt: skip
 
     def __init__(self, rule: BudgetRule, window: Window) -> None:
         self.rule = rule
         self.window = window
+        self.began_at = window.start.timestamp()
+        self.ends_at = window.end.timestamp() if window.end is not None else float("inf")
+        self.closed = False  # another account has taken its place, or nobody used it
         self.drawn = 0
         self.spent = 0
         self.held = 0
         self.known = 0
         """Settled + leased over all workers when the database was last asked, this worker's lease included."""
         self.dry_until = 0.0
+        self.used = True
         self.last_used = 0.0
         self.waiting: list[Wake] | None = None
         """Calls that wait for the draw that is under way; None when none is."""
@@ -99,9 +106,9 @@ class Hold:
 
 
 class Budgets:
-    """The accounts of this worker."""
+    """The accounts of this worker. ``now``: seconds since 1970."""
 
-    def __init__(self, store: LeaseStore, now: Callable[[], datetime], lease_calls: int, timeout_s: float) -> None:
+    def __init__(self, store: LeaseStore, now: Callable[[], float], lease_calls: int, timeout_s: float) -> None:
         self._store = store
         self._now = now
         self._lease_calls = lease_calls
@@ -116,12 +123,12 @@ class Budgets:
         now = self._now()
         return [self._account(rule, now) for rule in rules]
 
-    def _account(self, rule: BudgetRule, now: datetime) -> Account:
+    def _account(self, rule: BudgetRule, now: float) -> Account:
         account = self._accounts.get(rule.scope)
-        if account is None or (account.window.end is not None and now >= account.window.end):
+        if account is None or now >= account.ends_at:
             if account is not None:
-                self._retired.append(account)
-            account = self._accounts[rule.scope] = Account(rule, window_at(rule.duration, now, rule.set_at))
+                self._retire(account)
+            account = self._accounts[rule.scope] = Account(rule, _window(rule, now))
         elif account.rule is not rule:
             if account.rule == rule:
                 account.rule = rule
@@ -129,25 +136,28 @@ class Budgets:
                 account = self._changed(account, rule, now)
         return account
 
-    def _changed(self, account: Account, rule: BudgetRule, now: datetime) -> Account:
+    def _changed(self, account: Account, rule: BudgetRule, now: float) -> Account:
         """The administrator changed the budget: a raised limit may be drawn at once, a lowered one ends what is leased."""
-        window = window_at(rule.duration, now, rule.set_at)
-        if window.start != account.window.start or (rule.limit_nano or 0) < _limit(account):
-            self._retired.append(account)
+        window = _window(rule, now)
+        if window != account.window or (rule.limit_nano or 0) < _limit(account):
+            self._retire(account)
             account = self._accounts[rule.scope] = Account(rule, window)
         else:
-            account.rule, account.window, account.dry_until = rule, window, 0.0
+            account.rule, account.dry_until = rule, 0.0
         return account
+
+    def _retire(self, account: Account) -> None:
+        account.closed = True
+        self._retired.append(account)
 
     def try_hold(self, accounts: Sequence[Account], amount: int) -> Hold | None:
         """Holds ``amount`` on all accounts, or on none."""
         for account in accounts:
-            if account.drawn - account.spent - account.held < amount or (amount == 0 and account.free <= 0):
+            if account.drawn - account.spent - account.held < amount or not amount:
                 return None
-        now = monotonic()
         for account in accounts:
             account.held += amount
-            account.last_used = now
+            account.used = True
         return Hold(accounts, amount)
 
     async def draw(self, accounts: Sequence[Account], amount: int) -> None:
@@ -198,8 +208,11 @@ class Budgets:
 
     async def return_idle(self, idle_s: float) -> None:
         """Gives back what nobody has used for a while, and everything of windows that are over."""
-        oldest = monotonic() - idle_s
+        now = monotonic()
+        oldest = now - idle_s
         for account in [*self._accounts.values(), *self._retired]:
+            if account.used:
+                account.used, account.last_used = False, now
             retired = account in self._retired
             if account.free > 0 and (retired or account.last_used < oldest):
                 amount = account.free
@@ -215,7 +228,11 @@ class Budgets:
                 if retired:
                     self._retired.remove(account)
                 elif not account.spent:
-                    self._accounts.pop(account.rule.scope, None)
+                    self._accounts.pop(account.rule.scope).closed = True
+
+
+def _window(rule: BudgetRule, now: float) -> Window:
+    return window_at(rule.duration, datetime.fromtimestamp(now, UTC), rule.set_at)
 
 
 def _limit(account: Account) -> int:

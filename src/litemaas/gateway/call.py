@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,19 +9,21 @@ import msgspec
 from litemaas.core.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
-    from litemaas.core.catalog import Deployment, Model
     from litemaas.core.pricing import Cost
-    from litemaas.gateway.admission import Reservation
+    from litemaas.gateway.budgets import Hold
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
+    from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.ratelimits import Ticket
+    from litemaas.gateway.upstream import Target
 
 
-class Ask(msgspec.Struct, kw_only=True):
+class Ask(msgspec.Struct, kw_only=True, gc=False):
     """What the body asks for, as far as the gateway routes, holds and bills on it.
 
-    Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing. ``members``: the
-    body's members, or None for bodies that are not JSON.
+    Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing.
+    ``members``: the body's members, or None for bodies that are not JSON.
     """
 
     model: str | None
@@ -39,49 +40,50 @@ class Ask(msgspec.Struct, kw_only=True):
     documents: int = 1
     pages_bound: int = 0
     generates: bool = False
+    has_gateway_members: bool = False
     end_user: str | None = None
-    tags: list[str] = msgspec.field(default_factory=list)
-    spend_metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    tags: list[str] | None = None
+    spend_metadata: dict[str, Any] | None = None
+
+
+class Reply(msgspec.Struct):
+    """A complete answer, kept back until its call is settled. ``engine_headers`` are header lines, ready to be sent on."""
+
+    status: int
+    content_type: bytes
+    body: bytes
+    engine_headers: bytes = b""
 
 
 class Call:
-    """One request to an inference endpoint on its way through the stages."""
+    """One request to an inference endpoint on its way through the stages.
+
+    ``hold`` and ``ticket``: what is reserved of budgets and rate limits; the settlement closes them.
+    ``started_at``: seconds since 1970. ``output_limit``: a bound that goes upstream because a budget or a token limit needs
+    one; None = the client's own stands. ``failure``: what ended a stream whose answer had begun; the client is told in it.
+    """
 
     __slots__ = (
-        "ask", "attempts", "caller", "client_call_id", "cost", "deployment", "endpoint", "engine_request_id", "failure",
-        "first_byte_at", "id", "model", "output_limit", "plan", "prompt_bound", "reply", "request", "reservation",
-        "reserved_tokens", "started_at", "usage",
+        "ask", "attempts", "caller", "cost", "endpoint", "engine_request_id", "failure", "first_byte_at", "hold", "id", "lane",
+        "output_limit", "reply", "request", "started_at", "target", "ticket", "usage",
     )  # fmt: skip
 
-    def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: datetime) -> None:
+    def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
         self.id = call_id
-        self.client_call_id: str | None = None
         self.request = request
         self.endpoint = endpoint
         self.started_at = started_at
         self.caller: Caller | None = None
         self.ask: Ask | None = None
-        self.model: Model | None = None
-        self.plan: tuple[Deployment, ...] = ()
-        self.prompt_bound = 0
+        self.lane: Lane | None = None
         self.output_limit: int | None = None
-        """The bound that is sent upstream because a budget or token limit needs one; None = the client's own stands."""
-        self.reservation: Reservation | None = None
-        self.deployment: Deployment | None = None
+        self.hold: Hold | None = None
+        self.ticket: Ticket | None = None
+        self.target: Target | None = None
         self.attempts = 0
         self.first_byte_at: float | None = None
         self.engine_request_id: str | None = None
         self.usage: Usage = NOTHING
         self.cost: Cost | None = None
         self.failure: BaseException | None = None
-        """An error that ended a stream after its answer had begun; the client has been told within the stream."""
         self.reply: Reply | None = None
-
-
-class Reply(msgspec.Struct):
-    """A complete answer, kept back until its call is settled."""
-
-    status: int
-    content_type: bytes
-    body: bytes
-    engine_headers: list[tuple[bytes, bytes]]

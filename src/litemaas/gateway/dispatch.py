@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from litemaas.core.errors import LiteMaaSError
 from litemaas.gateway.errors import body_of, headers_of, status_of
@@ -25,7 +26,14 @@ class Dispatch:
         self._management = management
         self._profile = profile
 
-    async def serve(self, request: Request, response: Response) -> None:
+    def serve(self, request: Request, response: Response) -> Coroutine[Any, Any, None]:
+        """The coroutine that will answer."""
+        endpoint = self._endpoints.get(request.path)
+        if endpoint is not None and request.method == "POST":
+            return self._proxy.serve(request, response, endpoint, None)
+        return self._serve_other(request, response)
+
+    async def _serve_other(self, request: Request, response: Response) -> None:
         path = request.path
         if request.method == "OPTIONS":
             preflight(request, response)

@@ -7,14 +7,16 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from typing import Protocol
-
-import msgspec
+from typing import TYPE_CHECKING, Protocol
 
 from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
-from litemaas.core.limits import BudgetRule, RateRule
 from litemaas.gateway.http.stepping import outside
+
+if TYPE_CHECKING:
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.lanes import Lane
 
 _PLAIN_HEADERS = (b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
 _MAX_KEY = 512
@@ -30,37 +32,17 @@ class Trust(Protocol):
         """Whether changes of keys reach us: then what is cached is true."""
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """What holds for one caller's calls to one model: booked on all of ``booked``, bounded by ``limited`` and ``rates``."""
-
-    booked: tuple[BudgetRule, ...]
-    limited: tuple[BudgetRule, ...]
-    rates: tuple[RateRule, ...]
-
-
 class Caller:
-    """A key in use by this worker."""
+    """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model."""
 
-    __slots__ = ("_terms", "checked_at", "expires_at", "key", "spent_nano")
+    __slots__ = ("checked_at", "expires_at", "key", "lanes", "spent_nano")
 
     def __init__(self, key: VirtualKey, spent_nano: int, checked_at: float) -> None:
         self.key = key
         self.spent_nano = spent_nano
         self.checked_at = checked_at
         self.expires_at = key.expires_at.timestamp() if key.expires_at is not None else float("inf")
-        self._terms: dict[str, Terms] = {}
-
-    def terms(self, model: str) -> Terms:
-        terms = self._terms.get(model)
-        if terms is None:
-            booked = self.key.budgets_for(model)
-            terms = Terms(
-                booked=booked,
-                limited=tuple(rule for rule in booked if rule.limit_nano is not None),
-                rates=self.key.rates_for(model),
-            )
-            self._terms[model] = terms
-        return terms
+        self.lanes: dict[tuple[Endpoint, str | None], Lane] = {}
 
 
 class Identity:
@@ -86,33 +68,45 @@ class Identity:
         self._callers: dict[str, Caller | None] = {}
         self._generation = 0
 
+    def known(self, request: Request, now: float) -> Caller | None:
+        """The caller, if nothing has to be asked for; else None, and :meth:`identify` finds out.
+
+        Units: seconds since 1970. Errors: as :meth:`identify`.
+        """
+        key_hash = request.notes.get("key_hash")
+        if key_hash is None:
+            key_hash = hashlib.sha256(presented_key(request.headers)).hexdigest()
+            request.notes["key_hash"] = key_hash
+        caller = self._callers.get(key_hash)
+        if caller is None or caller.key.blocked or now >= caller.expires_at or not self._trust.is_current():
+            return None
+        return caller
+
     async def identify(self, headers: dict[bytes, bytes]) -> Caller:
         """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; ServiceUnavailable."""
         presented = presented_key(headers)
         digest = hashlib.sha256(presented)
-        key_hash = digest.hexdigest()
-        caller = self._callers.get(key_hash)
-        if caller is None or not self._trust.is_current():
-            if hmac.compare_digest(digest.digest(), self._master_digest):
-                return self._master
-            caller = await self._look_up(key_hash, caller)
+        if hmac.compare_digest(digest.digest(), self._master_digest):
+            return self._master
+        caller = await self._look_up(digest.hexdigest())
+        masked = mask_key(presented.decode("latin-1"))
         if caller is None:
             raise KeyUnknown(
-                f"Invalid proxy server token passed. Received API Key = {mask_key(presented.decode('latin-1'))}, "
-                f"Key Hash (Token) = {key_hash}. Unable to find token in cache or the database"
+                f"Invalid proxy server token passed. Received API Key = {masked}, Key Hash (Token) = {digest.hexdigest()}. "
+                "Unable to find token in cache or the database"
             )
         key = caller.key
         if key.blocked:
             raise KeyBlocked("Key is blocked. Ask your administrator to unblock it")
         if self._now().timestamp() >= caller.expires_at:
-            masked = mask_key(presented.decode("latin-1"))
             raise KeyExpired(f"Authentication Error - Expired Key. Key Expiry time {key.expires_at}", masked)
         return caller
 
-    async def _look_up(self, key_hash: str, cached: Caller | None) -> Caller | None:
+    async def _look_up(self, key_hash: str) -> Caller | None:
         time = monotonic()
+        cached = self._callers.get(key_hash)
         if key_hash in self._callers and self._trust.is_current():
-            return self._callers[key_hash]
+            return cached
         if cached is not None and time - cached.checked_at < self._distrust_s:
             return cached
         generation = self._generation

@@ -12,12 +12,13 @@ import msgspec
 
 from litemaas.core.usage import NOTHING, Usage, UsageSource
 from litemaas.gateway.bodies import Members, encode, render
-from litemaas.gateway.upstream import StreamUsage, Upstream
+from litemaas.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
-    from litemaas.gateway.call import Ask, Call, Reply
+    from litemaas.gateway.call import Ask, Reply
     from litemaas.gateway.settings import BudgetSettings
+    from litemaas.gateway.upstream import Target
 
 BYTES_PER_TOKEN = 4
 """A usual ratio for English text (OpenAI help centre, "What are tokens and how to count them", 2026-11); estimates only."""
@@ -32,13 +33,6 @@ class Meter:
         self._upstream = upstream
         self._settings = settings
         self._without_tokenizer: dict[str, float] = {}
-
-    def stream_usage(self, deployment: Deployment) -> StreamUsage:
-        return self._upstream.target(deployment).stream_usage
-
-    def is_missing(self, call: Call) -> bool:
-        """Whether a complete answer should have brought a usage and did not."""
-        return call.usage is NOTHING and not call.endpoint.is_free
 
     # -- before the call ----------------------------------------------------------------------------------------------
 
@@ -81,51 +75,49 @@ class Meter:
 
     # -- after the call -----------------------------------------------------------------------------------------------
 
-    def estimate(self, call: Call, chunks: int) -> Usage:
+    def estimate(self, ask: Ask, chunks: int) -> Usage:
         """What a stream used as far as it was seen: engines send about one token a chunk."""
-        if call.ask is None or not chunks:
+        if not chunks:
             return NOTHING
-        return Usage(
-            prompt_tokens=-(-call.ask.prompt_bytes // BYTES_PER_TOKEN),
-            completion_tokens=chunks,
-            source=UsageSource.ESTIMATE,
-        )
+        prompt = -(-ask.prompt_bytes // BYTES_PER_TOKEN)
+        return Usage(prompt_tokens=prompt, completion_tokens=chunks, source=UsageSource.ESTIMATE)
 
-    async def count_stream(self, call: Call, estimate: Usage, shown: list[bytes] | None) -> Usage:
-        """The usage of a stream whose engine did not report it."""
+    async def count_stream(self, ask: Ask, target: Target, estimate: Usage, shown: list[bytes] | None) -> Usage:
+        """The usage of a stream whose engine did not report it; ``shown``: its events, if they were kept."""
         if estimate is NOTHING:
             return estimate
-        text = _streamed_text(shown) if shown is not None else None
-        return await self._count(call, estimate, text)
+        return await self._count(ask, target, estimate, _streamed_text(shown) if shown is not None else None)
 
-    async def count_reply(self, call: Call, reply: Reply) -> Usage:
+    async def count_reply(self, ask: Ask, target: Target, reply: Reply) -> Usage:
         """The usage of a whole answer whose engine did not report it."""
         text = _answered_text(reply.body)
         estimate = Usage(
-            prompt_tokens=-(-(call.ask.prompt_bytes if call.ask else 0) // BYTES_PER_TOKEN),
+            prompt_tokens=-(-ask.prompt_bytes // BYTES_PER_TOKEN),
             completion_tokens=-(-len(text.encode()) // BYTES_PER_TOKEN),
             source=UsageSource.ESTIMATE,
         )
-        return await self._count(call, estimate, text)
+        return await self._count(ask, target, estimate, text)
 
-    async def _count(self, call: Call, estimate: Usage, text: str | None) -> Usage:
-        if call.ask is None or call.deployment is None or call.ask.members is None:
-            return estimate
-        deployment = call.deployment
-        members = call.ask.members
+    async def _count(self, ask: Ask, target: Target, estimate: Usage, text: str | None) -> Usage:
+        members = ask.members or {}
         wanted: Members = {name: members[name] for name in ("messages", "prompt", "tools") if name in members}
-        wanted["model"] = encode(deployment.engine_model)
-        prompt = await self._ask_tokenizer(deployment, render(wanted))
+        if not wanted:
+            return estimate
+        wanted["model"] = target.engine_model
+        prompt = await self._ask_tokenizer(target.deployment, render(wanted))
         if prompt is None:
             return estimate
-        completion: int | None = estimate.completion_tokens
-        if text is not None:
-            body = {"model": encode(deployment.engine_model), "prompt": encode(text), "add_special_tokens": b"false"}
-            completion = await self._ask_tokenizer(deployment, render(body)) if text else 0
+        if text is None:
+            return Usage(
+                prompt_tokens=prompt, completion_tokens=estimate.completion_tokens, source=UsageSource.ESTIMATE
+            )
+        completion: int | None = 0
+        if text:
+            body = {"model": target.engine_model, "prompt": encode(text), "add_special_tokens": b"false"}
+            completion = await self._ask_tokenizer(target.deployment, render(body))
         if completion is None:
             return estimate
-        source = UsageSource.TOKENIZER if text is not None else UsageSource.ESTIMATE
-        return Usage(prompt_tokens=prompt, completion_tokens=completion, source=source)
+        return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.TOKENIZER)
 
 
 def _text_bytes(value: Any) -> int:

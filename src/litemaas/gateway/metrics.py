@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from litemaas.core.ledger import Status
+
 if TYPE_CHECKING:
-    from litemaas.core.ledger import Status
     from litemaas.gateway.call import Call
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -41,36 +42,58 @@ class _Histogram:
         return rows
 
 
+class ModelCounters:
+    """What the calls of one endpoint to one model add up to; lanes hold it, so that a good call counts without a look-up."""
+
+    __slots__ = ("completion_tokens", "cost_nano", "durations", "first_bytes", "prompt_tokens", "served")
+
+    def __init__(self) -> None:
+        self.served = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.cost_nano = 0
+        self.durations = _Histogram()
+        self.first_bytes = _Histogram()
+
+
 class Metrics(Collector):
     """The process's counters. ``gauges``: name → (help, how to read it), asked at each scrape."""
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
-        self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self.cost_nano: defaultdict[str, int] = defaultdict(int)
-        self.durations: defaultdict[str, _Histogram] = defaultdict(_Histogram)
-        self.first_bytes: defaultdict[str, _Histogram] = defaultdict(_Histogram)
+        self.models: dict[tuple[str, str], ModelCounters] = {}
+        self.others: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
+        """Calls that did not end well: (route, model, status code, outcome)."""
         self.refused_connections: defaultdict[int, int] = defaultdict(int)
         self.defects = 0
         self.lost_records = 0
-        self.flushed_records_batches = 0
         self.failed_flushes = 0
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
+    def of(self, route: str, model: str) -> ModelCounters:
+        counters = self.models.get((route, model))
+        if counters is None:
+            counters = self.models[route, model] = ModelCounters()
+        return counters
+
     def observe(self, call: Call, status: Status, http_status: int, duration_s: float) -> None:
-        model = call.model.name if call.model is not None else ""
-        self.requests[call.endpoint.route, model, str(http_status), status] += 1
-        usage = call.usage
-        if usage.total_tokens:
-            self.tokens[model, "prompt"] += usage.prompt_tokens
-            self.tokens[model, "completion"] += usage.completion_tokens
-        if call.cost is not None and call.cost.total:
-            self.cost_nano[model] += call.cost.total
-        self.durations[model].observe(duration_s)
+        lane = call.lane
+        if lane is None:
+            self.others[call.endpoint.route, "", str(http_status), status] += 1
+            return
+        counters = lane.counters
+        if status is Status.SUCCESS:
+            counters.served += 1
+        else:
+            self.others[call.endpoint.route, lane.model.name, str(http_status), status] += 1
+        counters.prompt_tokens += call.usage.prompt_tokens
+        counters.completion_tokens += call.usage.completion_tokens
+        if call.cost is not None:
+            counters.cost_nano += call.cost.total
+        counters.durations.observe(duration_s)
         if call.first_byte_at is not None:
-            self.first_bytes[model].observe(call.first_byte_at - call.request.received_at)
+            counters.first_bytes.observe(call.first_byte_at - call.request.received_at)
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
@@ -79,29 +102,27 @@ class Metrics(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        requests = CounterMetricFamily(
-            "litemaas_gateway_requests",
-            "Calls to inference endpoints.",
-            labels=("route", "model", "status_code", "outcome"),
-        )
-        for labels, count in self.requests.items():
-            requests.add_metric(labels, count)
-        tokens = CounterMetricFamily("litemaas_gateway_tokens", "Tokens billed.", labels=("model", "kind"))
-        for pair, count in self.tokens.items():
-            tokens.add_metric(pair, count)
-        spend = CounterMetricFamily("litemaas_gateway_spend_usd", "Cost of settled calls.", labels=("model",))
-        for model, nano in self.cost_nano.items():
-            spend.add_metric((model,), nano / 1e9)
+        labels = ("route", "model", "status_code", "outcome")
+        requests = CounterMetricFamily("litemaas_gateway_requests", "Calls to inference endpoints.", labels=labels)
+        tokens = CounterMetricFamily("litemaas_gateway_tokens", "Tokens billed.", labels=("route", "model", "kind"))
+        spend = CounterMetricFamily("litemaas_gateway_spend_usd", "Cost of settled calls.", labels=("route", "model"))
+        for (route, model), counters in self.models.items():
+            requests.add_metric((route, model, "200", Status.SUCCESS), counters.served)
+            tokens.add_metric((route, model, "prompt"), counters.prompt_tokens)
+            tokens.add_metric((route, model, "completion"), counters.completion_tokens)
+            spend.add_metric((route, model), counters.cost_nano / 1e9)
+        for key, count in self.others.items():
+            requests.add_metric(key, count)
         refused = CounterMetricFamily(
             "litemaas_gateway_refused_connections", "Input refused before it was a request.", labels=("status_code",)
         )
         for status, count in self.refused_connections.items():
             refused.add_metric((str(status),), count)
         yield from (requests, tokens, spend, refused)
-        yield _histograms(
-            "litemaas_gateway_request_duration_seconds", "Whole call, first byte to last.", self.durations
+        yield self._histograms(
+            "litemaas_gateway_request_duration_seconds", "Whole call, first byte to last.", "durations"
         )
-        yield _histograms("litemaas_gateway_time_to_first_byte_seconds", "Until the answer began.", self.first_bytes)
+        yield self._histograms("litemaas_gateway_time_to_first_byte_seconds", "Until the answer began.", "first_bytes")
         for name, text, value in (
             ("litemaas_gateway_defects", "Requests that ended in an error of ours.", self.defects),
             ("litemaas_gateway_lost_records", "Usage records that the journal could not take.", self.lost_records),
@@ -115,9 +136,9 @@ class Metrics(Collector):
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
 
-
-def _histograms(name: str, text: str, histograms: dict[str, _Histogram]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(name, text, labels=("model",))
-    for model, histogram in histograms.items():
-        family.add_metric((model,), histogram.buckets(), histogram.sum)
-    return family
+    def _histograms(self, name: str, text: str, which: str) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, text, labels=("route", "model"))
+        for pair, counters in self.models.items():
+            histogram: _Histogram = getattr(counters, which)
+            family.add_metric(pair, histogram.buckets(), histogram.sum)
+        return family

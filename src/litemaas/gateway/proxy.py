@@ -9,12 +9,12 @@ the settlement, however it is left; only then the client hears the end of its an
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected
 from litemaas.gateway.call import Call
 from litemaas.gateway.errors import body_of, headers_of, status_of, stream_event
+from litemaas.gateway.reply_headers import call_id_of
 from litemaas.gateway.sse import DONE
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class Proxy:
-    """Serves inference calls."""
+    """Serves inference calls. ``now``: seconds since 1970."""
 
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, upstream: Upstream, relay: Relay,
         settlement: Settlement, journal: Journal, headers: ReplyHeaders, next_id: Callable[[], str],
-        now: Callable[[], datetime], profile: str, on_defect: Callable[[BaseException], None],
+        now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -54,31 +54,31 @@ class Proxy:
     async def serve(self, request: Request, response: Response, endpoint: Endpoint, path_model: str | None) -> None:
         """Answers one call, whatever happens to it."""
         call = Call(self._next_id(), request, endpoint, self._now())
-        call.client_call_id = client_call_id(request)
         try:
             with self._settlement.of(call):
                 self._journal.check_room()
 
-                call.caller = caller = await self._identity.identify(request.headers)
+                caller = self._identity.known(request, call.started_at)
+                call.caller = caller = caller or await self._identity.identify(request.headers)
 
                 call.ask = ask = await endpoint.read(request)
                 ask.model = path_model or ask.model
 
-                self._routing.plan(call, caller.key, ask)
-                terms = caller.terms(call.model.name)  # type: ignore[union-attr]  # planned above
+                call.lane = lane = self._routing.lane(caller, ask, endpoint)
 
-                call.reservation = await self._admission.reserve(call, terms, ask)
+                if not self._admission.try_reserve(call, lane, ask):
+                    await self._admission.reserve(call, lane, ask)
 
-                answer = await self._upstream.open(call)
+                target, answer = await self._upstream.open(call, ask, self._routing.order(lane))
 
-                await self._relay.relay(answer, call, response)
+                await self._relay.relay(answer, call, ask, target, response)
         except ClientGone:
             return  # settled; nobody is left to answer
         except LiteMaaSError as error:
             self._answer_error(call, response, error)
         except Exception as defect:  # noqa: BLE001 - a defect of ours must not take the connection's other calls with it
             self._on_defect(defect)
-            self._answer_error(call, response, Unexpected("something went wrong on our side; the call was not billed"))
+            self._answer_error(call, response, Unexpected("something went wrong on our side"))
         else:
             self._finish(call, response)
 
@@ -97,13 +97,5 @@ class Proxy:
             response.end(stream_event(error, self._profile))
             return
         status = status_of(error, self._profile)
-        headers = self._headers.of_error(call.client_call_id or call.id, call) + headers_of(error)
+        headers = self._headers.of_error(call_id_of(call), call) + headers_of(error)
         response.send(status, headers, body_of(error, self._profile))
-
-
-def client_call_id(request: Request) -> str | None:
-    """The client's own id for its call, if it is one that can safely be repeated in a header and in the ledger."""
-    own = request.headers.get(b"x-litellm-call-id")
-    if own is None or len(own) > 64 or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
-        return None
-    return own.decode("latin-1")

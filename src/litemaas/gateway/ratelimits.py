@@ -10,62 +10,60 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-import msgspec
-
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 
 WINDOW_S = 60.0
+DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key"}
+"""Our words for levels → the words in headers."""
+_LINES = "x-ratelimit-%s-limit-%s: %d\r\nx-ratelimit-%s-remaining-%s: %d\r\n"
 
 
-class _Counter:
-    """What one scope has used in its current window."""
+class Counter:
+    """What one scope has used in its current window. ``forgotten``: it was dropped; who still has it must ask again."""
 
-    __slots__ = ("parallel", "requests", "started", "tokens")
+    __slots__ = ("forgotten", "parallel", "requests", "started", "tokens")
 
     def __init__(self) -> None:
         self.started = float("-inf")
         self.requests = 0
         self.tokens = 0
         self.parallel = 0
+        self.forgotten = False
 
 
-class Room(msgspec.Struct, frozen=True):
-    """What a limit has left, for the reply's headers. ``kind``: requests, tokens or max_parallel_requests."""
-
-    level: str
-    kind: str
-    limit: int
-    remaining: int
+Counted = tuple[RateRule, Counter]
 
 
 class Ticket:
     """One admitted call; ``close`` gives back its place and corrects its tokens."""
 
-    __slots__ = ("_entries", "_tokens")
+    __slots__ = ("_entries", "_time", "_tokens")
 
-    def __init__(self, entries: list[tuple[RateRule, _Counter, float]], tokens: int) -> None:
+    def __init__(self, entries: Sequence[Counted], tokens: int, time: float) -> None:
         self._entries = entries
         self._tokens = tokens
+        self._time = time
 
     def close(self, used_tokens: int) -> None:
-        for rule, counter, started in self._entries:
+        for rule, counter in self._entries:
             counter.parallel -= 1
-            if rule.tpm is not None and counter.started == started:
+            if rule.tpm is not None and counter.started <= self._time:  # else the window it was counted in is over
                 counter.tokens += used_tokens - self._tokens
 
-    def room(self) -> list[Room]:
-        rooms = []
-        for rule, counter, _ in self._entries:
-            if rule.rpm is not None:
-                rooms.append(Room(rule.level, "requests", rule.rpm, max(0, rule.rpm - counter.requests)))
-            if rule.tpm is not None:
-                rooms.append(Room(rule.level, "tokens", rule.tpm, max(0, rule.tpm - counter.tokens)))
-            if rule.parallel is not None:
-                rooms.append(
-                    Room(rule.level, "max_parallel_requests", rule.parallel, max(0, rule.parallel - counter.parallel))
-                )
-        return rooms
+    def header_lines(self) -> str:
+        """What is left of each limit, this call included (gateway-api contract 1.4)."""
+        lines = ""
+        for rule, counter in self._entries:
+            name = DESCRIPTORS.get(rule.level, rule.level)
+            if (limit := rule.rpm) is not None:
+                lines += _LINES % (name, "requests", limit, name, "requests", max(0, limit - counter.requests))
+            if (limit := rule.tpm) is not None:
+                lines += _LINES % (name, "tokens", limit, name, "tokens", max(0, limit - counter.tokens))
+            if (limit := rule.parallel) is not None:
+                left = max(0, limit - counter.parallel)
+                lines += _LINES % (name, "max_parallel_requests", limit, name, "max_parallel_requests", left)
+        return lines
 
 
 class RateLimiter:
@@ -74,57 +72,55 @@ class RateLimiter:
     def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._monotonic = monotonic
         self._now = now
-        self._counters: dict[str, _Counter] = {}
+        self._counters: dict[str, Counter] = {}
 
-    def take(self, rules: Sequence[RateRule], tokens: int) -> Ticket:
-        """Counts one call with ``tokens`` reserved on every rule, or on none.
+    def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
+        """Each rule with its scope's counter, to be kept until that is forgotten."""
+        return [(rule, self._counters.setdefault(rule.scope, Counter())) for rule in rules]
 
-        Errors: RateLimited.
+    def take(self, entries: Sequence[Counted], tokens: int) -> Ticket | None:
+        """Counts one call with ``tokens`` reserved on every rule, or on none. None: the tokens do not fit.
+
+        Errors: RateLimited when requests or parallel calls are used up.
         """
         time = self._monotonic()
-        entries = []
-        for rule in rules:
-            counter = self._current(rule, time)
-            self._check(rule, counter, tokens, time)
-            entries.append((rule, counter, counter.started))
-        for rule, counter, _ in entries:
+        for rule, counter in entries:
+            if time - counter.started >= WINDOW_S:
+                counter.started = time
+                counter.requests = counter.tokens = 0
+            if rule.rpm is not None and counter.requests >= rule.rpm:
+                raise self._refusal(rule, "requests", rule.rpm, counter.requests, counter, time)
+            if rule.tpm is not None and counter.tokens + tokens > rule.tpm:
+                return None
+            if rule.parallel is not None and counter.parallel >= rule.parallel:
+                raise self._refusal(rule, "max_parallel_requests", rule.parallel, counter.parallel, counter, time)
+        for _, counter in entries:
             counter.requests += 1
             counter.parallel += 1
-            if rule.tpm is not None:
-                counter.tokens += tokens
-        return Ticket(entries, tokens)
+            counter.tokens += tokens
+        return Ticket(entries, tokens, time)
 
-    def tokens_left(self, rules: Sequence[RateRule]) -> tuple[int | None, bool]:
-        """The least that any token limit has left, None without one; and whether all of them are still unused."""
+    def refuse_tokens(self, entries: Sequence[Counted], tokens: int) -> RateLimited:
+        """The refusal for tokens that do not fit."""
         time = self._monotonic()
-        left: int | None = None
-        fresh = True
-        for rule in rules:
+        rule, counter = min(
+            ((r, c) for r, c in entries if r.tpm is not None),
+            key=lambda entry: (entry[0].tpm or 0) - entry[1].tokens - tokens,
+        )
+        return self._refusal(rule, "tokens", rule.tpm or 0, counter.tokens, counter, time)
+
+    def tokens_left(self, entries: Sequence[Counted]) -> tuple[int, bool]:
+        """The least that any token limit has left, and whether all of them are still unused."""
+        time = self._monotonic()
+        left, fresh = 2**62, True
+        for rule, counter in entries:
             if rule.tpm is not None:
-                used = self._current(rule, time).tokens
+                used = counter.tokens if time - counter.started < WINDOW_S else 0
                 fresh = fresh and used == 0
-                rest = rule.tpm - used
-                left = rest if left is None else min(left, rest)
+                left = min(left, rule.tpm - used)
         return left, fresh
 
-    def _current(self, rule: RateRule, time: float) -> _Counter:
-        counter = self._counters.get(rule.scope)
-        if counter is None:
-            counter = self._counters[rule.scope] = _Counter()
-        if time - counter.started >= WINDOW_S:
-            counter.started = time
-            counter.requests = counter.tokens = 0
-        return counter
-
-    def _check(self, rule: RateRule, counter: _Counter, tokens: int, time: float) -> None:
-        if rule.rpm is not None and counter.requests >= rule.rpm:
-            raise self._refusal(rule, "requests", rule.rpm, counter.requests, counter, time)
-        if rule.tpm is not None and counter.tokens + max(1, tokens) > rule.tpm:
-            raise self._refusal(rule, "tokens", rule.tpm, counter.tokens, counter, time)
-        if rule.parallel is not None and counter.parallel >= rule.parallel:
-            raise self._refusal(rule, "max_parallel_requests", rule.parallel, counter.parallel, counter, time)
-
-    def _refusal(self, rule: RateRule, kind: str, limit: int, used: int, counter: _Counter, time: float) -> RateLimited:
+    def _refusal(self, rule: RateRule, kind: str, limit: int, used: int, counter: Counter, time: float) -> RateLimited:
         wait_s = 1 if kind == "max_parallel_requests" else max(1, ceil(counter.started + WINDOW_S - time))
         reset_at = self._now().astimezone(UTC) + timedelta(seconds=wait_s)
         return RateLimited(
@@ -137,4 +133,4 @@ class RateLimiter:
         """Drops counters that nobody uses, so that memory follows the callers of the last minute."""
         oldest = self._monotonic() - WINDOW_S
         for scope in [s for s, c in self._counters.items() if not c.parallel and c.started < oldest]:
-            del self._counters[scope]
+            self._counters.pop(scope).forgotten = True

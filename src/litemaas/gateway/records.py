@@ -1,52 +1,84 @@
-"""How is a usage record written? As one line of PostgreSQL's COPY text format, in the order of ``core.ledger.UsageRecord``."""
+"""How is a usage record written? As one line of PostgreSQL's COPY text format, in the order of ``JOURNAL_COLUMNS``.
+
+The parts that repeat stand together, so that they are rendered once: who asked (per lane) and what served (per deployment).
+Source of the format: PostgreSQL 16 documentation, COPY, "Text Format".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
 
-from litemaas.core.ledger import Booking, UsageRecord
+from litemaas.core.ledger import Booking
+
+JOURNAL_COLUMNS = (
+    ("request_id", "text"), ("started_at", "timestamptz"), ("duration_us", "bigint"), ("ttft_us", "bigint"),
+    ("stream", "boolean"), ("status", "text"), ("http_status", "smallint"), ("error_code", "text"), ("error_message", "text"),
+    ("end_user", "text"), ("engine_request_id", "text"), ("prompt_tokens", "int"), ("completion_tokens", "int"),
+    ("cached_tokens", "int"), ("cache_write_tokens", "int"), ("reasoning_tokens", "int"), ("pages", "int"),
+    ("usage_source", "text"), ("cost_nano", "bigint"), ("input_cost_nano", "bigint"), ("output_cost_nano", "bigint"),
+    ("attempts", "int"), ("client_ip", "text"), ("user_agent", "text"), ("tags", "jsonb"), ("metadata", "jsonb"),
+    # who asked
+    ("endpoint", "text"), ("key_hash", "text"), ("key_alias", "text"), ("user_id", "text"), ("team_id", "text"),
+    ("model", "text"),
+    # what served
+    ("deployment_id", "text"), ("provider", "text"), ("engine_model", "text"), ("api_base", "text"),
+    ("price_version", "bigint"),
+    # where it is booked, and the journal's own checksum
+    ("bookings", "jsonb"), ("checksum", "text"),
+)  # fmt: skip
+"""Name and PostgreSQL type of each column."""
 
 NULL = "\\N"
+NOTHING_SERVED = "\t".join([NULL] * 5)
+NOT_BOOKED = "[]"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
 _encode = msgspec.json.Encoder().encode
 
 
-def copy_line(record: UsageRecord) -> str:
-    """All columns but the checksum; ``tags``, ``metadata`` and ``bookings`` as JSON.
-
-    Source: PostgreSQL 16 documentation, COPY, "Text Format".
-    """
-    r = record
-    return "\t".join((
-        r.request_id, r.started_at.isoformat(), str(r.duration_us), _number(r.ttft_us), r.endpoint, "t" if r.stream else "f",
-        r.status, str(r.http_status), text(r.error_code), text(r.error_message), text(r.key_hash), text(r.key_alias),
-        text(r.user_id), text(r.team_id), text(r.end_user), text(r.model), text(r.deployment_id), text(r.provider),
-        text(r.engine_model), text(r.api_base), text(r.engine_request_id), str(r.prompt_tokens), str(r.completion_tokens),
-        str(r.cached_tokens), str(r.cache_write_tokens), str(r.reasoning_tokens), str(r.pages), r.usage_source,
-        str(r.cost_nano), str(r.input_cost_nano), str(r.output_cost_nano), _number(r.price_version), str(r.attempts),
-        text(r.client_ip), text(r.user_agent), _json(r.tags), _json(r.metadata), _bookings(tuple(r.bookings)),
-    ))  # fmt: skip
-
-
 def text(value: str | None) -> str:
-    if value is None:
-        return NULL
-    return value if value.isalnum() else value.translate(_ESCAPES)
+    """A text column."""
+    return NULL if value is None else value.translate(_ESCAPES)
 
 
-def _number(value: int | None) -> str:
-    return NULL if value is None else str(value)
-
-
-def _json(value: list[str] | dict[str, object]) -> str:
-    if not value:
-        return "[]" if isinstance(value, list) else "{}"
-    # NUL is escaped in JSON, and jsonb refuses it all the same.
+def json_text(value: list[str] | dict[str, object]) -> str:
+    """A JSON column. PostgreSQL refuses NUL in JSON, even escaped."""
     return _encode(value).decode().replace("\\u0000", "").translate(_ESCAPES)
 
 
-@lru_cache(maxsize=4096)
-def _bookings(bookings: tuple[Booking, ...]) -> str:
-    return _encode(bookings).decode().translate(_ESCAPES)
+def who_text(call_type: str, key_hash: str, alias: str | None, user: str | None, team: str | None, model: str) -> str:
+    return "\t".join((call_type, key_hash, text(alias), text(user), text(team), text(model)))
+
+
+def served_text(deployment_id: str, provider: str, engine_model: str, api_base: str, price_version: int) -> str:
+    return "\t".join((text(deployment_id), text(provider), text(engine_model), text(api_base), str(price_version)))
+
+
+def bookings_text(bookings: Sequence[tuple[str, datetime]]) -> str:
+    return _encode([Booking(scope, start) for scope, start in bookings]).decode().translate(_ESCAPES)
+
+
+@lru_cache(maxsize=1024)
+def agent_text(header: bytes | None) -> str:
+    """The user agent's column; few agents make most of the calls."""
+    return NULL if header is None else text(header[:256].decode("latin-1"))
+
+
+class InstantText:
+    """Writes instants; the part that changes once a second is kept."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, at: float) -> str:
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{self._text}.{int((at - second) * 1_000_000):06d}+00"

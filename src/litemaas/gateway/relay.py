@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
-from litemaas.core.usage import EngineUsage
+from litemaas.core.usage import NOTHING, EngineUsage
 from litemaas.gateway.call import Ask, Call, Reply
+from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, EventTooLarge
-from litemaas.gateway.upstream import StreamUsage, releasing
+from litemaas.gateway.upstream import StreamUsage
 
 if TYPE_CHECKING:
-    from litemaas.gateway.http.client import UpstreamConnection
+    from litemaas.gateway.http.client import AnswerHead, UpstreamConnection
     from litemaas.gateway.http.messages import Response
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.settings import UpstreamSettings
+    from litemaas.gateway.upstream import Target
 
 EVENT_STREAM = b"text/event-stream"
 
@@ -29,35 +31,33 @@ class Relay:
         self._headers = headers
         self._settings = settings
 
-    async def relay(self, answer: UpstreamConnection, call: Call, response: Response) -> None:
+    async def relay(self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response) -> None:
         """Leaves the usage in the call and either a whole reply, too, or a stream that only lacks its end."""
-        with releasing(answer):
-            content_type = next(
-                (value for name, value in answer.headers if name == b"content-type"), b"application/json"
-            )
-            if call.ask is not None and call.ask.stream and content_type.startswith(EVENT_STREAM):
-                await self._relay_events(answer, call, call.ask, response)
-            else:
-                await self._take_whole(answer, call, content_type)
+        head = cast("AnswerHead", answer.answer)
+        try:
+            if ask.stream and head.content_type.startswith(EVENT_STREAM):
+                await self._relay_events(answer, call, ask, target, response)
+                return
+            body = answer.whole_body() or await answer.read(self._settings.max_reply_bytes)
+            call.first_byte_at = monotonic()
+            call.reply = reply = Reply(head.status, head.content_type, body, engine_lines(head))
+            call.usage = call.endpoint.measure(call, ask, target, reply)
+            if call.usage is NOTHING and not call.endpoint.is_free:
+                call.usage = await self._meter.count_reply(ask, target, reply)
+        finally:
+            answer.release()
 
-    async def _take_whole(self, answer: UpstreamConnection, call: Call, content_type: bytes) -> None:
-        body = await answer.read(self._settings.max_reply_bytes)
-        call.first_byte_at = monotonic()
-        reply = call.reply = Reply(answer.status, content_type, body, answer.headers)
-        call.usage = call.endpoint.measure(call, reply)
-        if self._meter.is_missing(call):
-            call.usage = await self._meter.count_reply(call, reply)
-
-    async def _relay_events(self, answer: UpstreamConnection, call: Call, ask: Ask, response: Response) -> None:
-        deployment = call.deployment
-        forced = deployment is not None and self._meter.stream_usage(deployment)
-        engine_model = deployment.engine_model if deployment is not None else ""
+    async def _relay_events(
+        self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
+    ) -> None:
+        forced = target.stream_usage
+        engine_model = target.deployment.engine_model
         scanner = EventScanner(
             strip_usage=not ask.wants_usage or forced is StreamUsage.CONTINUOUS,
             drop_usage_chunk=not ask.wants_usage,
             rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
         )
-        answer.limit((deployment and deployment.stream_timeout_s) or self._settings.stream_timeout_s)
+        answer.limit(target.deployment.stream_timeout_s or self._settings.stream_timeout_s)
         shown: list[bytes] | None = None if forced else []  # kept only where the engine is known not to count
         try:
             while data := await answer.next_bytes():
@@ -70,7 +70,7 @@ class Relay:
                     continue
                 if call.first_byte_at is None:
                     call.first_byte_at = monotonic()
-                    response.start(200, self._headers.of_stream(call, answer.headers))
+                    response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
                 if shown is not None:
                     shown.append(events)
                 response.write(events)
@@ -86,13 +86,13 @@ class Relay:
             call.engine_request_id = scanner.engine_id or None
             reported = scanner.usage is not None and is_plausible(scanner.usage)
             call.usage = (
-                scanner.usage.to_usage() if scanner.usage and reported else self._meter.estimate(call, scanner.chunks)
+                scanner.usage.to_usage() if scanner.usage and reported else self._meter.estimate(ask, scanner.chunks)
             )
         if not reported:
-            call.usage = await self._meter.count_stream(call, call.usage, shown)
+            call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
         if call.failure is None and call.first_byte_at is None:
             call.first_byte_at = monotonic()
-            response.start(200, self._headers.of_stream(call, answer.headers))
+            response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
 
     def _end_badly(self, call: Call, response: Response, failure: LiteMaaSError) -> None:
         """Before the first byte an ordinary error, later one within the stream."""

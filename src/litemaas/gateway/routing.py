@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot
 from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown
+from litemaas.gateway.lanes import Lane
 
 if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
-    from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.call import Ask
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.identity import Caller
+    from litemaas.gateway.metrics import Metrics
 
 EMPTY = Snapshot(0, {})
 
@@ -18,23 +22,36 @@ EMPTY = Snapshot(0, {})
 class Routing:
     """Holds the current snapshot; replaced as a whole when the catalogue changes."""
 
-    def __init__(self, random_source: random.Random) -> None:
+    def __init__(self, random_source: random.Random, metrics: Metrics) -> None:
         self.snapshot = EMPTY
         self._random = random_source
+        self._metrics = metrics
 
-    def plan(self, call: Call, key: VirtualKey, ask: Ask) -> None:
-        """Fills in the model and its deployments, the first to be tried first.
+    def lane(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
+        """What holds for this caller's calls to this model.
 
         Errors: ModelNotAllowed before ModelUnknown, so that names cannot be probed; InvalidField for a wrong kind of model.
         """
-        call.model = model = self._model(key, ask.model, call.endpoint.modes)
-        if model.mode not in call.endpoint.modes:
+        lane = caller.lanes.get((endpoint, ask.model))
+        if lane is None or lane.snapshot is not self.snapshot:
+            lane = self._resolve(caller, ask, endpoint)
+            caller.lanes[endpoint, ask.model] = lane
+        return lane
+
+    def _resolve(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
+        model = self._model(caller.key, ask.model, endpoint.modes)
+        if model.mode not in endpoint.modes:
             raise InvalidField(
-                f"the model {model.name!r} cannot do {call.endpoint.route}: its mode is {model.mode}", "model"
+                f"the model {model.name!r} cannot do {endpoint.route}: its mode is {model.mode}", "model"
             )
         if not model.deployments:
             raise ModelUnknown(f"Invalid model name passed in model={model.name}: nothing serves it", "model")
-        call.plan = model.deployments if len(model.deployments) == 1 else self._by_weight(model.deployments)
+        return Lane(self.snapshot, caller.key, model, endpoint, self._metrics.of(endpoint.route, model.name))
+
+    def order(self, lane: Lane) -> tuple[Deployment, ...]:
+        """The deployments to try, the first one first."""
+        deployments = lane.deployments
+        return deployments if len(deployments) == 1 else self._by_weight(deployments)
 
     def _model(self, key: VirtualKey, asked: str | None, modes: frozenset[Mode]) -> Model:
         if not asked:

@@ -46,6 +46,11 @@ class JournalSettings(msgspec.Struct, frozen=True):
 
 
 class GatewaySection(msgspec.Struct, frozen=True):
+    """``conversion_hosts``: hosts, with commas between them, that documents may be fetched from although not public.
+
+    ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
+    """
+
     host: str = "127.0.0.1"
     port: int = 4000
     worker_id: str = "gateway-0"
@@ -54,6 +59,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
     litellm_version: str = "1.81.16"
     max_body_bytes: int = 64 * 1024 * 1024
     drain_timeout_s: float = 20.0
+    conversion_hosts: str = ""
+    conversion_pages_per_document: int = 100
     database_timeout_s: float = 5.0
     database_connections: int = 4
     trust_cache_s: float = 5.0

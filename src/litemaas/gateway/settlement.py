@@ -6,38 +6,45 @@ record is in the journal before the client hears the end of its answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from litemaas.core.errors import ClientGone, LiteMaaSError, ServiceUnavailable, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
-from litemaas.core.ledger import Booking, Status, UsageRecord
+from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
-from litemaas.core.windows import window_at
 from litemaas.gateway.errors import status_of
-from litemaas.gateway.records import copy_line
+from litemaas.gateway.records import (
+    NOT_BOOKED,
+    NOTHING_SERVED,
+    NULL,
+    InstantText,
+    agent_text,
+    bookings_text,
+    json_text,
+    text,
+    who_text,
+)
 
 if TYPE_CHECKING:
-    from litemaas.gateway.call import Call
+    from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.journal import Journal
     from litemaas.gateway.metrics import Metrics
 
 _FREE = Cost()
 _CLIENT_CLOSED = 499
+_NO_LABELS = "[]\t{}"
 
 
 class Settlement:
     """Closes calls."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, now: Callable[[], datetime], profile: str) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, profile: str) -> None:
         self._journal = journal
         self._metrics = metrics
-        self._now = now
         self._profile = profile
+        self._instant = InstantText()
 
     def of(self, call: Call) -> _Settling:
         return _Settling(self, call)
@@ -45,83 +52,55 @@ class Settlement:
     def close(self, call: Call, error: BaseException | None) -> None:
         error = error or call.failure
         usage = call.usage
-        deployment = call.deployment
+        target = call.target
         cost = _FREE
-        if (
-            deployment is not None
-            and not call.endpoint.is_free
-            and (error is None or usage.total_tokens or usage.pages)
-        ):
-            cost = cost_of(usage, deployment.price, call.ask.documents if call.ask is not None else 1)
+        if target is not None and not call.endpoint.is_free and (error is None or usage.total_tokens or usage.pages):
+            cost = cost_of(usage, target.deployment.price, call.ask.documents if call.ask is not None else 1)
         call.cost = cost
-        if call.reservation is not None:
-            call.reservation.close(cost.total, usage.total_tokens - usage.cached_tokens)
+        if call.hold is not None:
+            call.hold.close(cost.total)
+        if call.ticket is not None:
+            call.ticket.close(usage.prompt_tokens + usage.completion_tokens - usage.cached_tokens)
         if call.caller is not None:
             call.caller.spent_nano += cost.total
-        status, http_status = self._outcome(call, error)
         duration_s = monotonic() - call.request.received_at
+        stream = "t" if call.ask is not None and call.ask.stream else "f"
+        if error is None:
+            status, http_status = Status.SUCCESS, 200 if call.reply is None else call.reply.status
+            how = f"{stream}\tsuccess\t{http_status}\t{NULL}\t{NULL}"
+        else:
+            status, http_status = self._outcome(error)
+            why = text(str(error)[:500]) if isinstance(error, LiteMaaSError) else NULL
+            how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
         self._metrics.observe(call, status, http_status, duration_s)
         try:
-            self._journal.append(copy_line(self._record(call, error, cost, status, http_status, duration_s)))
+            self._journal.append(self._line(call, cost, how, duration_s))
         except ServiceUnavailable:
             self._metrics.lost_records += 1
             raise
 
-    def _outcome(self, call: Call, error: BaseException | None) -> tuple[Status, int]:
-        if error is None:
-            return Status.SUCCESS, call.reply.status if call.reply is not None else 200
+    def _outcome(self, error: BaseException) -> tuple[Status, int]:
         if isinstance(error, ClientGone):
             return Status.CANCELLED, _CLIENT_CLOSED
         http_status = status_of(error if isinstance(error, LiteMaaSError) else Unexpected(""), self._profile)
         failed = isinstance(error, UpstreamFailure) or not isinstance(error, LiteMaaSError)
         return Status.FAILURE if failed else Status.REFUSED, http_status
 
-    def _record(
-        self, call: Call, error: BaseException | None, cost: Cost, status: Status, http_status: int, duration_s: float
-    ) -> UsageRecord:
-        key = call.caller.key if call.caller is not None else None
-        ask, deployment, usage, request = call.ask, call.deployment, call.usage, call.request
-        agent = request.headers.get(b"user-agent")
-        first = call.first_byte_at
-        return UsageRecord(
-            request_id=call.id,
-            started_at=call.started_at,
-            duration_us=int(duration_s * 1e6),
-            ttft_us=int((first - request.received_at) * 1e6) if first is not None else None,
-            endpoint=call.endpoint.call_type,
-            stream=ask is not None and ask.stream,
-            status=status,
-            http_status=http_status,
-            error_code=_code(error),
-            error_message=str(error)[:500] if isinstance(error, LiteMaaSError) else None,
-            key_hash=(MASTER_KEY_HASH if key.is_master else key.key_hash) if key is not None else "",
-            key_alias=key.alias if key is not None else None,
-            user_id=key.user_id if key is not None else None,
-            team_id=key.team_id if key is not None else None,
-            end_user=ask.end_user if ask is not None else None,
-            model=call.model.name if call.model is not None else (ask.model or "")[:256] if ask is not None else "",
-            deployment_id=deployment.id if deployment is not None else None,
-            provider=deployment.provider if deployment is not None else None,
-            engine_model=deployment.engine_model if deployment is not None else None,
-            api_base=_without_query(deployment.api_base) if deployment is not None else None,
-            engine_request_id=call.engine_request_id,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            pages=usage.pages,
-            usage_source=usage.source,
-            cost_nano=cost.total,
-            input_cost_nano=cost.input,
-            output_cost_nano=cost.output,
-            price_version=deployment.price.version if deployment is not None else None,
-            attempts=call.attempts,
-            client_ip=request.client_ip,
-            user_agent=agent[:256].decode("latin-1") if agent is not None else None,
-            tags=ask.tags if ask is not None else [],
-            metadata=ask.spend_metadata if ask is not None else {},
-            bookings=_bookings(call),
+    def _line(self, call: Call, cost: Cost, how: str, duration_s: float) -> str:
+        """The record's columns in the order of ``records.JOURNAL_COLUMNS``, without the checksum."""
+        ask, usage, request = call.ask, call.usage, call.request
+        ttft = NULL if call.first_byte_at is None else int((call.first_byte_at - request.received_at) * 1e6)
+        end_user = NULL if ask is None or ask.end_user is None else text(ask.end_user[:256])
+        engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
+        labels = _NO_LABELS if ask is None or not (ask.tags or ask.spend_metadata) else _labels(ask)
+        agent = request.notes.get("agent")
+        if agent is None:
+            agent = request.notes["agent"] = f"{request.client_ip}\t{agent_text(request.headers.get(b'user-agent'))}"
+        return (
+            f"{call.id}\t{self._instant(call.started_at)}\t{int(duration_s * 1e6)}\t{ttft}\t{how}\t{end_user}\t{engine_id}"
+            f"\t{usage.prompt_tokens}\t{usage.completion_tokens}\t{usage.cached_tokens}\t{usage.cache_write_tokens}"
+            f"\t{usage.reasoning_tokens}\t{usage.pages}\t{usage.source._value_}\t{cost.total}\t{cost.input}\t{cost.output}"
+            f"\t{call.attempts}\t{agent}\t{labels}\t{_tail(call)}"
         )
 
 
@@ -141,23 +120,37 @@ class _Settling:
         self._settlement.close(self._call, error)
 
 
-def _bookings(call: Call) -> list[Booking]:
-    """Where the cost is added: in the windows in which it was held, and in today's for what has no limit."""
-    if call.caller is None or call.model is None:
-        return []
-    held = call.reservation.hold if call.reservation is not None else None
-    windows = {account.rule.scope: account.window.start for account in held.accounts} if held is not None else {}
-    return [
-        Booking(rule.scope, windows.get(rule.scope) or window_at(rule.duration, call.started_at, rule.set_at).start)
-        for rule in call.caller.terms(call.model.name).booked
-    ]
+def _who(call: Call) -> str:
+    """Who asked, for a call that was refused before its model was found."""
+    asked = (call.ask.model or "")[:256] if call.ask is not None else ""
+    if call.caller is None:
+        return who_text(call.endpoint.call_type, "", None, None, None, text(asked))
+    key = call.caller.key
+    key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
+    return who_text(call.endpoint.call_type, key_hash, key.alias, key.user_id, key.team_id, text(asked))
 
 
-def _code(error: BaseException | None) -> str | None:
-    if error is None:
-        return None
+def _labels(ask: Ask) -> str:
+    return f"{json_text(ask.tags or [])}\t{json_text(ask.spend_metadata or {})}"
+
+
+def _tail(call: Call) -> str:
+    """Who asked, what served, and where the cost is added: in today's windows, unless it was held in one that has ended."""
+    served = call.target.served if call.target is not None else NOTHING_SERVED
+    lane = call.lane
+    if lane is None:
+        return f"{_who(call)}\t{served}\t{NOT_BOOKED}"
+    hold = call.hold
+    if hold is not None:
+        for account in hold.accounts:
+            if not account.began_at <= call.started_at < account.ends_at:
+                held = {account.rule.scope: account.window.start for account in hold.accounts}
+                booked = [
+                    (rule.scope, held.get(rule.scope, lane.window_start(rule, call.started_at))) for rule in lane.booked
+                ]
+                return f"{lane.who}\t{served}\t{bookings_text(booked)}"
+    return lane.tail(served, call.started_at)
+
+
+def _code(error: BaseException) -> str:
     return error.code if isinstance(error, LiteMaaSError) else Unexpected.code
-
-
-def _without_query(api_base: str) -> str:
-    return api_base if "?" not in api_base else urlsplit(api_base)._replace(query="").geturl()

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 import msgspec
 
 from litemaas.core.errors import UpstreamFailure, UpstreamRefused, UpstreamUnreachable
+from litemaas.gateway.bodies import encode
 from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
+from litemaas.gateway.records import served_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from litemaas.core.catalog import Deployment
-    from litemaas.gateway.call import Call
+    from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.settings import UpstreamSettings
 
 _ERROR_BYTES = 1024 * 1024
@@ -37,19 +40,43 @@ class StreamUsage(IntEnum):
 
 
 class Target:
-    """A deployment as the client needs it: where to connect, and request heads made once per path."""
+    """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
 
-    __slots__ = ("_fixed", "_heads", "deployment", "origin", "stream_usage")
+    ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
+    own name for the model, as JSON.
+    """
 
-    def __init__(self, deployment: Deployment) -> None:
+    __slots__ = (
+        "_fixed",
+        "_heads",
+        "deployment",
+        "engine_model",
+        "lines",
+        "origin",
+        "served",
+        "stream_usage",
+        "timeout_s",
+    )
+
+    def __init__(self, deployment: Deployment, timeout_s: float) -> None:
         url = urlsplit(deployment.api_base)
         secure = url.scheme == "https"
         self.deployment = deployment
         self.origin = Origin(
             url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
         )
+        self.timeout_s = deployment.timeout_s or timeout_s
+        self.engine_model = encode(deployment.engine_model)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
-        self._heads: dict[tuple[str, bytes], bytes] = {}
+        base = deployment.api_base.partition("?")[0]
+        self.served = served_text(
+            deployment.id, deployment.provider, deployment.engine_model, base, deployment.price.version
+        )
+        self.lines = (
+            f"x-litellm-model-id: {deployment.id}\r\nx-litellm-model-api-base: {base}\r\n"
+            f"x-litellm-model-group: {deployment.model}\r\n"
+        )
+        self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
         lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
         if deployment.api_key:
             scheme = b"x-api-key: %b" if deployment.provider == "docling" else b"authorization: Bearer %b"
@@ -57,18 +84,21 @@ class Target:
         lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
         self._fixed = b"\r\n".join(lines)
 
-    def head(self, path: str, content_type: bytes) -> bytes:
+    def head(self, endpoint: Endpoint, content_type: bytes) -> bytes:
         """Everything of a POST's header block but ``content-length`` and what belongs to one call."""
-        head = self._heads.get((path, content_type))
+        head = self._heads.get((endpoint, content_type))
         if head is None:
-            head = b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
-                path.encode(),
-                self._fixed,
-                content_type,
-            )
+            head = self.head_for(endpoint.path(self.deployment), content_type)
             if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
-                self._heads[path, content_type] = head
+                self._heads[endpoint, content_type] = head
         return head
+
+    def head_for(self, path: str, content_type: bytes) -> bytes:
+        return b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
+            path.encode(),
+            self._fixed,
+            content_type,
+        )
 
 
 def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
@@ -98,20 +128,22 @@ class Upstream:
     def target(self, deployment: Deployment) -> Target:
         target = self._targets.get(deployment.id)
         if target is None or target.deployment is not deployment:
-            target = self._targets[deployment.id] = Target(deployment)
+            target = self._targets[deployment.id] = Target(deployment, self._settings.timeout_s)
         return target
 
-    async def open(self, call: Call) -> UpstreamConnection:
+    async def open(
+        self, call: Call, ask: Ask, deployments: tuple[Deployment, ...]
+    ) -> tuple[Target, UpstreamConnection]:
         """The beginning of a good answer from the first deployment that gives one; the caller releases the connection.
 
         Errors: UpstreamFailure, the first one that was met.
         """
         first: UpstreamFailure | None = None
-        for deployment in call.plan:
-            call.deployment = deployment
+        for deployment in deployments:
+            call.target = target = self.target(deployment)
             call.attempts += 1
             try:
-                return await self._attempt(call, self.target(deployment))
+                return target, await self._attempt(call, ask, target)
             except UpstreamRefused as refused:
                 first = first or refused
                 if refused.status < 500 and refused.status != 429:
@@ -120,27 +152,18 @@ class Upstream:
                 first = first or failure
         raise first or UpstreamUnreachable("the model has no deployment")
 
-    async def _attempt(self, call: Call, target: Target) -> UpstreamConnection:
-        deployment = target.deployment
-        path = call.endpoint.path(deployment)
-        timeout_s = deployment.timeout_s or self._settings.timeout_s
+    async def _attempt(self, call: Call, ask: Ask, target: Target) -> UpstreamConnection:
         while True:
             stream_usage = target.stream_usage
-            payload = call.endpoint.payload(call, deployment, stream_usage)
-            content_type = call.ask.content_type if call.ask is not None else b"application/json"
-            message = b"".join(
-                (
-                    target.head(path, content_type),
-                    trace_lines(call),
-                    b"content-length: %d\r\n\r\n" % len(payload),
-                    payload,
-                )
-            )
-            connection = await self._pool.open(target.origin, message, timeout_s)
+            payload = call.endpoint.payload(call, ask, target)
+            message = b"%b%bcontent-length: %d\r\n\r\n%b" % (
+                target.head(call.endpoint, ask.content_type), trace_lines(call), len(payload), payload,
+            )  # fmt: skip
+            connection = await self._pool.open(target.origin, message, target.timeout_s)
             if connection.status < 400:
                 return connection
-            refused = await self._refusal(connection, deployment)
-            if not (call.ask is not None and call.ask.stream and _refuses_stream_options(refused, stream_usage)):
+            refused = await self._refusal(connection, target.deployment)
+            if not (ask.stream and _refuses_stream_options(refused, stream_usage)):
                 raise refused
             target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
 
@@ -161,8 +184,11 @@ class Upstream:
         Units: tokens.
         """
         target = self.target(deployment)
-        path = tokenize_path(deployment)
-        message = target.head(path, b"application/json") + b"content-length: %d\r\n\r\n" % len(body) + body
+        message = (
+            target.head_for(tokenize_path(deployment), b"application/json")
+            + b"content-length: %d\r\n\r\n" % len(body)
+            + body
+        )
         try:
             connection = await self._pool.open(target.origin, message, self._settings.tokenize_timeout_s)
             with releasing(connection):

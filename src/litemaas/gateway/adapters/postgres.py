@@ -26,6 +26,7 @@ from litemaas.core.windows import window_at
 from litemaas.gateway.accountant import RecordsRejected
 from litemaas.gateway.budgets import Grant
 from litemaas.gateway.feed import Change
+from litemaas.gateway.records import JOURNAL_COLUMNS
 from litemaas.kit.crypto import SealBroken, Vault
 
 log = structlog.get_logger(__name__)
@@ -45,14 +46,9 @@ from deployments d join models m on m.name = d.model_name left join prices p on 
 where d.enabled and d.deleted_at is null
 order by d.model_name, d.created_at, d.id
 """
-_INCOMING = """
+_INCOMING = f"""
 create temp table if not exists incoming (
-    request_id text, started_at timestamptz, duration_us bigint, ttft_us bigint, endpoint text, stream boolean, status text,
-    http_status smallint, error_code text, error_message text, key_hash text, key_alias text, user_id text, team_id text,
-    end_user text, model text, deployment_id text, provider text, engine_model text, api_base text, engine_request_id text,
-    prompt_tokens int, completion_tokens int, cached_tokens int, cache_write_tokens int, reasoning_tokens int, pages int,
-    usage_source text, cost_nano bigint, input_cost_nano bigint, output_cost_nano bigint, price_version bigint, attempts int,
-    client_ip text, user_agent text, tags jsonb, metadata jsonb, bookings jsonb, checksum text
+    {", ".join(f"{name} {kind}" for name, kind in JOURNAL_COLUMNS)}
 ) on commit delete rows;
 create temp table if not exists fresh (
     scope text, window_start timestamptz, cost bigint, requests bigint, leased bigint

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Mode
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import StreamUsage
+    from litemaas.gateway.upstream import Target
 
 
 class Endpoint(Protocol):
@@ -34,10 +34,10 @@ class Endpoint(Protocol):
     def path(self, deployment: Deployment) -> str:
         """Where the call goes on the upstream: an absolute path."""
 
-    def payload(self, call: Call, deployment: Deployment, stream_usage: StreamUsage) -> bytes:
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         """The body for this upstream."""
 
-    def measure(self, call: Call, reply: Reply) -> Usage:
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         """The usage of a complete answer, and the answer as the client is to see it.
 
         Errors: UpstreamGarbage.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.upstream import Target
 
 GATEWAY_MEMBERS = (
     "metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "context_window_fallbacks", "disable_fallbacks",
@@ -64,30 +65,35 @@ class OpenAIEndpoint:
         )
 
     async def read(self, request: Request) -> Ask:
-        payload = await request.body(self._max_body)
+        payload = request.whole_body(self._max_body) or await request.body(self._max_body)
         members = read_members(payload)
-        if not _SPECIAL.isdisjoint(members):
-            refuse_special_members(members)
-        ask = Ask(model=text_of(members, "model"), members=members, payload=payload, prompt_bytes=len(payload))
+        ask = Ask(
+            model=text_of(members, "model"), members=members, payload=payload, prompt_bytes=len(payload),
+            generates=self._generates,
+        )  # fmt: skip
         if self._required not in members:
             raise MissingField(f"the member {self._required!r} is missing", self._required)
-        ask.end_user = text_of(members, "user")
-        if "metadata" in members or "litellm_metadata" in members or "tags" in members:
+        if "user" in members:
+            ask.end_user = text_of(members, "user")
+        if not _SPECIAL.isdisjoint(members):
+            ask.has_gateway_members = True
+            refuse_special_members(members)
             _read_metadata(ask, members)
         if self._generates:
             self._read_generation(ask, members)
         return ask
 
     def _read_generation(self, ask: Ask, members: Members) -> None:
-        ask.generates = True
-        ask.stream = flag_of(members, "stream")
-        if ask.stream and "stream_options" in members:
-            ask.wants_usage = object_of(members, "stream_options").get("include_usage") is True
+        if "stream" in members and flag_of(members, "stream"):
+            ask.stream = True
+            if "stream_options" in members:
+                ask.wants_usage = object_of(members, "stream_options").get("include_usage") is True
         for member in self._bound_members:
-            bound = count_of(members, member)
-            if bound is not None:
-                ask.output_member = member
-                ask.output_bound = bound if ask.output_bound is None else min(bound, ask.output_bound)
+            if member in members:
+                bound = count_of(members, member)
+                if bound is not None and (ask.output_bound is None or bound < ask.output_bound):
+                    ask.output_member = member
+                    ask.output_bound = bound
         if "n" in members or "best_of" in members:
             ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
         if b'_url"' in ask.payload or b'"input_audio"' in ask.payload:
@@ -96,38 +102,42 @@ class OpenAIEndpoint:
     def path(self, deployment: Deployment) -> str:
         return base_path(deployment) + self._path
 
-    def payload(self, call: Call, deployment: Deployment, stream_usage: StreamUsage) -> bytes:
-        ask: Ask = call.ask  # type: ignore[assignment]  # a call that goes upstream has been read
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         members: Members = dict(ask.members or ())
-        members["model"] = encode(deployment.engine_model)
-        for member in _SPECIAL & members.keys():
-            del members[member]
-        for name, value in deployment.defaults.items():
-            members.setdefault(name, value)
-        if ask.stream and stream_usage is not StreamUsage.NONE:
-            options = object_of(members, "stream_options")
-            options["include_usage"] = True
-            if stream_usage is StreamUsage.CONTINUOUS:
-                options["continuous_usage_stats"] = True
-            members["stream_options"] = encode(options)
+        members["model"] = target.engine_model
+        if ask.has_gateway_members:
+            for member in _SPECIAL & members.keys():
+                del members[member]
+        if target.deployment.defaults:
+            for name, value in target.deployment.defaults.items():
+                members.setdefault(name, value)
+        if ask.stream and target.stream_usage is not StreamUsage.NONE:
+            members["stream_options"] = _stream_options(members, target.stream_usage)
         if call.output_limit is not None:
-            for member in self._bound_members[1:]:
-                members.pop(member, None) if ask.output_member != member else None
+            for member in self._bound_members:
+                members.pop(member, None)
             members[ask.output_member or "max_tokens"] = b"%d" % call.output_limit
         return render(members)
 
-    def measure(self, call: Call, reply: Reply) -> Usage:
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         try:
             measured = _measured.decode(reply.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
         if isinstance(measured.id, str):
             call.engine_request_id = measured.id
-        engine_model = call.deployment.engine_model if call.deployment is not None else None
-        asked: str = call.ask.model or ""  # type: ignore[union-attr]  # a call with an answer has been read
-        if engine_model != asked:
-            reply.body = rename_model(reply.body, asked)
+        if target.deployment.engine_model != ask.model:
+            reply.body = rename_model(reply.body, ask.model or "")
         return measured.usage.to_usage() if measured.usage is not None else NOTHING
+
+
+def _stream_options(members: Members, stream_usage: StreamUsage) -> bytes:
+    """The client's own options, and the usage that we bill by."""
+    options = object_of(members, "stream_options")
+    options["include_usage"] = True
+    if stream_usage is StreamUsage.CONTINUOUS:
+        options["continuous_usage_stats"] = True
+    return encode(options)
 
 
 def rename_model(body: bytes, name: str) -> bytes:
@@ -158,18 +168,20 @@ def _read_metadata(ask: Ask, members: Members) -> None:
     """Tags, the end user and notes for the ledger, from where clients put them (gateway-api contract 5.7)."""
     own = object_of(members, "litellm_metadata")
     general = object_of(members, "metadata")
+    found: list[object] = []
     for source in (general, own):
         tags = source.get("tags")
         if isinstance(tags, list):
-            ask.tags.extend(str(tag)[:256] for tag in tags[:32])
+            found.extend(tags)
         notes = source.get("spend_logs_metadata")
         if isinstance(notes, dict):
-            ask.spend_metadata.update(notes)
+            ask.spend_metadata = (ask.spend_metadata or {}) | notes
     if "tags" in members:
         tags = msgspec.json.decode(members["tags"])
         if not isinstance(tags, list):
             raise InvalidField("tags must be a list of texts", "tags")
-        ask.tags.extend(str(tag)[:256] for tag in tags[:32])
+        found.extend(tags)
+    ask.tags = [str(tag)[:256] for tag in found[:32]]
     if ask.end_user is None:
         user = own.get("user") or general.get("user_id")
         ask.end_user = user if isinstance(user, str) else None

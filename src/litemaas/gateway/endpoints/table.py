@@ -12,6 +12,7 @@ from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.settings import GatewaySection
 
 _MODEL_IN_PATH = re.compile(
     r"/(?:openai/deployments|engines)/(?P<model>.+?)(?P<rest>/(?:chat/completions|completions|embeddings))"
@@ -21,13 +22,22 @@ _MODEL_IN_PATH = re.compile(
 class EndpointTable:
     """Every inference endpoint under each of its paths."""
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, settings: GatewaySection) -> None:
+        max_body_bytes = settings.max_body_bytes
         plain: dict[str, Endpoint] = {**openai_endpoints(max_body_bytes), **tokenize_endpoints(max_body_bytes)}
         self._endpoints: dict[str, Endpoint] = {
             **plain,
             **{f"/v1{path}": endpoint for path, endpoint in plain.items()},
-            **docling_endpoints(max_body_bytes),
+            **docling_endpoints(
+                max_body_bytes,
+                allowed_hosts=tuple(host.strip() for host in settings.conversion_hosts.split(",") if host.strip()),
+                pages_per_document=settings.conversion_pages_per_document,
+            ),
         }
+
+    def get(self, path: str) -> Endpoint | None:
+        """The endpoint of exactly this path; it is called with POST."""
+        return self._endpoints.get(path)
 
     def find(self, method: str, path: str) -> tuple[Endpoint, str | None]:
         """The endpoint, and the model if the path names it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import MissingField
 from litemaas.core.usage import NOTHING, Usage
-from litemaas.gateway.bodies import encode, read_members, render, text_of
+from litemaas.gateway.bodies import read_members, render, text_of
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import root_path
 from litemaas.gateway.endpoints.openai import refuse_special_members
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import StreamUsage
+    from litemaas.gateway.upstream import Target
 
 
 class TokenizeEndpoint:
@@ -42,12 +42,12 @@ class TokenizeEndpoint:
     def path(self, deployment: Deployment) -> str:
         return root_path(deployment) + self.route
 
-    def payload(self, call: Call, deployment: Deployment, stream_usage: StreamUsage) -> bytes:  # noqa: ARG002 - Endpoint
-        members = dict((call.ask.members if call.ask else None) or ())
-        members["model"] = encode(deployment.engine_model)
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
+        members = dict(ask.members or ())
+        members["model"] = target.engine_model
         return render(members)
 
-    def measure(self, call: Call, reply: Reply) -> Usage:  # noqa: ARG002 - Endpoint
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:  # noqa: ARG002 - Endpoint
         return NOTHING
 
 

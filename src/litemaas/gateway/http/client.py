@@ -55,11 +55,12 @@ class AnswerHead:
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
         self.headers = headers
-        self.content_type = next((value for name, value in headers if name == b"content-type"), b"application/json")
+        types = [value for name, value in headers if name == b"content-type"]
+        self.content_type = types[0] if types else b"application/json"
         names = {name for name, _ in headers}
-        self.is_repeatable = (
-            b"content-length" in names and b"transfer-encoding" not in names and status not in NO_BODY_STATUSES
-        )
+        has_length = b"content-length" in names and b"transfer-encoding" not in names
+        has_length = b"content-length" in names and b"transfer-encoding" not in names
+        self.is_repeatable = has_length and status not in NO_BODY_STATUSES
         self.passed_on: bytes | None = None
 
 

@@ -373,6 +373,8 @@ class ServerConnection(asyncio.Protocol):
         if self._queue and self._queue[-1] is receiving:
             self._queue.pop()  # its header block was good, but its body is not
         self._last_refusal = (status, reason)
+        if self._request is not None:
+            self._request.news()  # the body may have ended in the same piece of input
         self._next()
 
     def _answer_refusal(self, status: int, reason: str) -> None:

@@ -1,7 +1,7 @@
 """Has this header block been seen before? Clients and engines repeat theirs to the byte, but for the length of the body.
 
-A block goes in only after it was parsed strictly, together with what was understood. Equal bytes mean the same again, so the next
-one needs no parser; the digits of ``content-length`` may differ, because any digits there are as valid as the first ones were.
+A block goes in only after it was parsed strictly, together with what was understood. Equal bytes mean the same again, so the
+next one needs no parser; the digits of ``content-length`` may differ, because any digits there are as valid as the first were.
 """
 
 from __future__ import annotations

@@ -35,11 +35,12 @@ def status_line(status: int) -> bytes:
 class RequestHead:
     """A header block that was understood once, for the next one like it. It lacks the length: that may differ."""
 
-    __slots__ = ("has_length", "headers", "keep_alive", "method", "path", "query", "target")
+    __slots__ = ("has_length", "headers", "keep_alive", "method", "notes", "path", "query", "target")
 
     def __init__(self, request: Request) -> None:
         self.method, self.target, self.path, self.query = request.method, request.target, request.path, request.query
         self.headers = {name: value for name, value in request.headers.items() if name != b"content-length"}
+        self.notes = request.notes
         self.keep_alive = request.keep_alive
         self.has_length = request.length is not None
 
@@ -47,12 +48,13 @@ class RequestHead:
 class Request:
     """One request as it was received; the header block is complete, the body may still be arriving.
 
+    ``notes``: what the stages found out from the header block alone; requests under the same block share it.
     ``headers``: names in lower case; repeated ones joined with a comma. ``target`` is as it came, ``path`` percent-decoded.
     """
 
     __slots__ = (
         "_body_wake", "_chunks", "_connection", "_limit", "_size", "client_ip", "complete", "expects_continue", "headers",
-        "is_http_1_0", "keep_alive", "length", "method", "path", "query", "received_at", "target",
+        "is_http_1_0", "keep_alive", "length", "method", "notes", "path", "query", "received_at", "target",
     )  # fmt: skip
 
     def __init__(self, connection: ServerConnection, client_ip: str, received_at: float) -> None:
@@ -64,6 +66,7 @@ class Request:
         self.path = ""
         self.query = b""
         self.headers: dict[bytes, bytes] = {}
+        self.notes: dict[str, str] = {}
         self.length: int | None = None
         self.is_http_1_0 = False
         self.keep_alive = True
@@ -83,6 +86,7 @@ class Request:
         """Fills in a request that arrived in one piece under a known header block."""
         self.method, self.target, self.path, self.query = head.method, head.target, head.path, head.query
         self.headers = head.headers
+        self.notes = head.notes
         self.keep_alive = head.keep_alive
         self._size = len(body)
         if head.has_length:
@@ -171,18 +175,21 @@ class Response:
             raise RuntimeError("the request was answered twice")
         self.started = self.ended = True
         self.status = status
-        closing = self._closes()
-        framing = b"content-length: %d\r\n" % len(body)
+        request = self._request
+        if request.keep_alive and request.complete and not self._connection.is_draining and request.method != "HEAD":
+            closing, ending = False, b"\r\n"
+        else:
+            closing = self._closes()
+            ending = b"connection: close\r\n\r\n" if closing else b"\r\n"
         if status in NO_BODY_STATUSES:
-            framing = body = b""
-        elif self._request.method == "HEAD":
-            body = b""
-        self._connection.write(
-            b"".join(
-                (status_line(status), headers, framing, b"connection: close\r\n" if closing else b"", b"\r\n", body)
+            self._connection.write(status_line(status) + headers + ending)
+        else:
+            shown = b"" if request.method == "HEAD" else body
+            self._connection.write(
+                b"%b%bcontent-length: %d\r\n%b%b" % (status_line(status), headers, len(body), ending, shown)
             )
-        )
-        self._connection.response_ended(closing)
+        if closing:
+            self._connection.response_ended(closing)
 
     def start(self, status: int, headers: bytes) -> None:
         """Begins an answer whose length is not known."""

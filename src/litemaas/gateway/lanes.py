@@ -1,0 +1,141 @@
+"""What is the same for all calls of one caller to one model? Resolved once, used until the catalogue or the key changes.
+
+A call's own work is then small: everything that depends only on who asks for what — entitlement, deployments, limits,
+prices, the texts of headers and records — is looked up here in one step.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from litemaas.core.keys import MASTER_KEY_HASH
+from litemaas.core.money import MILLION
+from litemaas.core.pricing import Price, dearest_input, dearest_output
+from litemaas.core.windows import window_at
+from litemaas.gateway.records import bookings_text, who_text
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment, Model, Snapshot
+    from litemaas.core.keys import VirtualKey
+    from litemaas.core.limits import BudgetRule, RateRule
+    from litemaas.gateway.budgets import Account, Budgets
+    from litemaas.gateway.call import Ask
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.metrics import ModelCounters
+    from litemaas.gateway.ratelimits import Counted, RateLimiter
+
+
+class Lane:
+    """One caller, one model, one endpoint.
+
+    ``snapshot``: the catalogue this was resolved from. ``booked``: every rule that a cost is added to; ``limited``: those with
+    a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
+    """
+
+    __slots__ = (
+        "_accounts", "_booked_until", "_bookings", "_counters", "_input_price", "_output_price", "_served_by", "_tail",
+        "booked", "counters", "deployments", "is_free", "limited", "limits_tokens", "model", "output_maximum", "price", "rates",
+        "snapshot", "who",
+    )  # fmt: skip
+
+    def __init__(
+        self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters
+    ) -> None:
+        self.snapshot = snapshot
+        self.model = model
+        self.counters = counters
+        self.deployments = model.deployments
+        self.price = dearest(model.deployments)
+        self.booked: tuple[BudgetRule, ...] = key.budgets_for(model.name)
+        self._input_price = dearest_input(self.price)
+        self._output_price = dearest_output(self.price)
+        self.is_free = endpoint.is_free or self.price.is_free
+        limited = tuple(rule for rule in self.booked if rule.limit_nano is not None)
+        self.limited: tuple[BudgetRule, ...] = () if self.is_free else limited
+        self.rates: tuple[RateRule, ...] = key.rates_for(model.name)
+        self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
+        maximums = [d.max_output_tokens for d in model.deployments]
+        known = [maximum for maximum in maximums if maximum is not None]
+        self.output_maximum = max(known) if known and len(known) == len(maximums) else None
+        key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
+        self.who = who_text(endpoint.call_type, key_hash, key.alias, key.user_id, key.team_id, model.name)
+        self._accounts: list[Account] = []
+        self._counters: list[Counted] = []
+        self._bookings = ""
+        self._booked_until = float("-inf")
+        self._served_by = ""
+        self._tail = ""
+
+    def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:
+        """The most that a call within these bounds can cost: ``pricing.ceiling_of`` with the prices looked up once.
+
+        Units: tokens in, nano-USD out.
+        """
+        exact = (
+            prompt * self._input_price
+            + completion * self._output_price
+            + ask.documents * self.price.request_per_million
+        )
+        if ask.pages_bound:
+            exact += ask.pages_bound * self.price.page_per_million
+        return -(-exact // MILLION)
+
+    def accounts(self, budgets: Budgets, at: float) -> list[Account]:
+        """The accounts of ``limited`` in the window of this moment (seconds since 1970)."""
+        for account in self._accounts:
+            if account.closed or at >= account.ends_at:
+                break
+        else:
+            if self._accounts:
+                return self._accounts
+        self._accounts = budgets.accounts(self.limited)
+        return self._accounts
+
+    def rate_counters(self, limiter: RateLimiter) -> list[Counted]:
+        """The counters of ``rates``."""
+        for _, counter in self._counters:
+            if counter.forgotten:
+                break
+        else:
+            if self._counters:
+                return self._counters
+        self._counters = limiter.counters(self.rates)
+        return self._counters
+
+    @staticmethod
+    def window_start(rule: BudgetRule, at: float) -> datetime:
+        return window_at(rule.duration, datetime.fromtimestamp(at, UTC), rule.set_at).start
+
+    def tail(self, served: str, at: float) -> str:
+        """The end of a record: who asked, what served and where it is booked (``at`` in seconds since 1970)."""
+        if at >= self._booked_until or served is not self._served_by:
+            self._tail = f"{self.who}\t{served}\t{self.bookings(at)}"
+            self._served_by = served
+        return self._tail
+
+    def bookings(self, at: float) -> str:
+        """Where a call that began ``at`` (seconds since 1970) is booked, as the journal writes it."""
+        if at >= self._booked_until:
+            moment = datetime.fromtimestamp(at, UTC)
+            windows = [(rule.scope, window_at(rule.duration, moment, rule.set_at)) for rule in self.booked]
+            self._bookings = bookings_text([(scope, window.start) for scope, window in windows])
+            ends = [window.end.timestamp() for _, window in windows if window.end is not None]
+            self._booked_until = min(ends, default=float("inf"))
+        return self._bookings
+
+
+def dearest(deployments: tuple[Deployment, ...]) -> Price:
+    """A price that none of the deployments exceeds: which of them will answer is not known before."""
+    if len(deployments) == 1:
+        return deployments[0].price
+    prices = [deployment.price for deployment in deployments] or [Price()]
+    return Price(
+        input_per_million=max(p.input_per_million for p in prices),
+        output_per_million=max(p.output_per_million for p in prices),
+        cached_input_per_million=max(p.cached_input_per_million or 0 for p in prices),
+        cache_write_per_million=max(p.cache_write_per_million or 0 for p in prices),
+        reasoning_per_million=max(p.reasoning_per_million or 0 for p in prices),
+        page_per_million=max(p.page_per_million for p in prices),
+        request_per_million=max(p.request_per_million for p in prices),
+    )
