@@ -59,7 +59,6 @@ class AnswerHead:
         self.content_type = types[0] if types else b"application/json"
         names = {name for name, _ in headers}
         has_length = b"content-length" in names and b"transfer-encoding" not in names
-        has_length = b"content-length" in names and b"transfer-encoding" not in names
         self.is_repeatable = has_length and status not in NO_BODY_STATUSES
         self.passed_on: bytes | None = None
 
@@ -69,8 +68,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_overhead", "_parser", "_paused", "_pool", "_timeout_s",
-        "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready", "received", "served",
-        "status", "transport",
+        "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready", "received",
+        "served", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
