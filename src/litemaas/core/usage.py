@@ -57,6 +57,10 @@ class EngineUsage(msgspec.Struct, gc=False):
 
     def to_usage(self) -> Usage:
         """Clamps nonsense (negative counts, parts larger than their whole) so that the parts stay disjoint."""
+        if self.prompt_tokens_details is None and self.completion_tokens_details is None:
+            return Usage(
+                max(0, self.prompt_tokens or 0), max(0, self.completion_tokens or 0), 0, 0, 0, 0, UsageSource.ENGINE
+            )
         prompt = max(0, self.prompt_tokens or 0)
         completion = max(0, self.completion_tokens or 0)
         cached = written = reasoning = 0

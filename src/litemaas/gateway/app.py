@@ -29,6 +29,7 @@ from litemaas.gateway.errors import PROFILES, refusal_body
 from litemaas.gateway.feed import Change, ChangeFeed
 from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
+from litemaas.gateway.http.turns import Turn
 from litemaas.gateway.identity import Identity
 from litemaas.gateway.journal import Journal
 from litemaas.gateway.management import Management
@@ -81,7 +82,8 @@ class Gateway:
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
         self.budgets = Budgets(self.store, time.time, own.budgets.lease_calls, own.database_timeout_s)
         self.rates = RateLimiter(clock.monotonic, clock.now)
-        self.pool = Pool(own.upstream.pool)
+        turn = Turn(self.journal.flush)
+        self.pool = Pool(own.upstream.pool, turn)
         upstream = Upstream(self.pool, own.upstream)
         meter = Meter(upstream, own.budgets)
         headers = ReplyHeaders(own.litellm_version)
@@ -107,7 +109,7 @@ class Gateway:
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
         dispatch = Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
-        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal)
+        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
         self._background: list[asyncio.Task[None]] = []
         self.port = settings.gateway.port
         """Where it listens; known once it has started when the setting is 0, which lets the system choose."""

@@ -40,7 +40,8 @@ class Journal:
         self._waiting = sum(path.stat().st_size for path in self._segments)
         self._reading_from = 0
         self._old = set(self._segments)
-        self._failed = False
+        self.is_failing = False
+        self._unwritten: list[str] = []
         self._current = -1
         self._size = 0
         self._open_segment()
@@ -57,22 +58,28 @@ class Journal:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def append(self, columns: str) -> None:
-        """Writes one record. ``columns``: its COPY line without the checksum and the end of line.
+        """Takes one record; :meth:`flush` writes it. ``columns``: its COPY line without the checksum and the end of line."""
+        self._unwritten.append(columns)
 
-        Errors: ServiceUnavailable when the disk does not take it.
-        """
-        data = columns.encode("utf-8", "replace")
-        line = b"%b\t%08x\n" % (data, crc32(data))
+    def flush(self) -> None:
+        """Writes what was appended, in one piece. What the disk does not take stays in memory and is tried again."""
+        if not self._unwritten:
+            return
+        lines = []
+        for columns in self._unwritten:
+            data = columns.encode("utf-8", "replace")
+            lines.append(b"%b\t%08x\n" % (data, crc32(data)))
+        data = b"".join(lines)
         try:
-            written = os.write(self._current, line)
-        except OSError as error:
-            self._failed = True
-            raise ServiceUnavailable("the usage journal cannot be written") from error
-        if written != len(line):  # the disk became full within the line; half a record must not stay
-            os.ftruncate(self._current, self._size)
-            self._failed = True
-            raise ServiceUnavailable("the usage journal cannot be written")
-        self._failed = False
+            written = os.write(self._current, data)
+            if written != len(data):  # the disk became full within a line; half a record must not stay
+                os.ftruncate(self._current, self._size)
+        except OSError:
+            written = -1
+        self.is_failing = written != len(data)
+        if self.is_failing:
+            return
+        self._unwritten.clear()
         self._size += written
         self._waiting += written
         if self._size >= self._segment_bytes:
@@ -80,19 +87,12 @@ class Journal:
 
     def check_room(self) -> None:
         """Errors: ServiceUnavailable when a call could not be accounted for; then it must not begin."""
-        if self._failed:
-            self._probe()
+        if self.is_failing:
+            self.flush()
+            if self.is_failing:
+                raise ServiceUnavailable("the usage journal cannot be written; try again later")
         if self._waiting > self._max_bytes:
             raise ServiceUnavailable("too many usage records wait for the database; try again later")
-
-    def _probe(self) -> None:
-        try:
-            os.write(self._current, b"\n")
-            self._size += 1
-            self._waiting += 1
-        except OSError as error:
-            raise ServiceUnavailable("the usage journal cannot be written; try again later") from error
-        self._failed = False
 
     @property
     def waiting_bytes(self) -> int:
@@ -102,6 +102,7 @@ class Journal:
 
     def next_batch(self) -> tuple[bytes, int]:
         """Whole lines that are not in the database yet, oldest first, and how many bytes of the segment they stand for."""
+        self.flush()
         while True:
             path = self._segments[0]
             with path.open("rb") as file:
@@ -151,6 +152,7 @@ class Journal:
         os.fdatasync(self._current)
 
     def close(self) -> None:
+        self.flush()
         os.close(self._current)
         if self._waiting == 0:
             for path in self._segments:

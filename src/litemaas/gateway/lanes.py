@@ -94,7 +94,7 @@ class Lane:
 
     def rate_counters(self, limiter: RateLimiter) -> list[Counted]:
         """The counters of ``rates``."""
-        for _, counter in self._counters:
+        for _, counter, _ in self._counters:
             if counter.forgotten:
                 break
         else:

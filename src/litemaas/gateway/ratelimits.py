@@ -16,7 +16,6 @@ from litemaas.core.limits import RateRule
 WINDOW_S = 60.0
 DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key"}
 """Our words for levels → the words in headers."""
-_LINES = "x-ratelimit-%s-limit-%s: %d\r\nx-ratelimit-%s-remaining-%s: %d\r\n"
 
 
 class Counter:
@@ -32,7 +31,8 @@ class Counter:
         self.forgotten = False
 
 
-Counted = tuple[RateRule, Counter]
+Counted = tuple[RateRule, Counter, str]
+"""A rule, what its scope has used, and the template of its header lines."""
 
 
 class Ticket:
@@ -46,7 +46,7 @@ class Ticket:
         self._time = time
 
     def close(self, used_tokens: int) -> None:
-        for rule, counter in self._entries:
+        for rule, counter, _ in self._entries:
             counter.parallel -= 1
             if rule.tpm is not None and counter.started <= self._time:  # else the window it was counted in is over
                 counter.tokens += used_tokens - self._tokens
@@ -54,16 +54,29 @@ class Ticket:
     def header_lines(self) -> str:
         """What is left of each limit, this call included (gateway-api contract 1.4)."""
         lines = ""
-        for rule, counter in self._entries:
-            name = DESCRIPTORS.get(rule.level, rule.level)
-            if (limit := rule.rpm) is not None:
-                lines += _LINES % (name, "requests", limit, name, "requests", max(0, limit - counter.requests))
-            if (limit := rule.tpm) is not None:
-                lines += _LINES % (name, "tokens", limit, name, "tokens", max(0, limit - counter.tokens))
-            if (limit := rule.parallel) is not None:
-                left = max(0, limit - counter.parallel)
-                lines += _LINES % (name, "max_parallel_requests", limit, name, "max_parallel_requests", left)
+        for rule, counter, template in self._entries:
+            left: list[int] = []
+            if rule.rpm is not None:
+                left.append(rule.rpm - counter.requests)
+            if rule.tpm is not None:
+                left.append(rule.tpm - counter.tokens)
+            if rule.parallel is not None:
+                left.append(rule.parallel - counter.parallel)
+            if min(left) < 0:
+                left = [max(0, number) for number in left]
+            lines += template % tuple(left)
         return lines
+
+
+def _header_template(rule: RateRule) -> str:
+    """The header lines of a rule, but for the numbers that are left."""
+    name = DESCRIPTORS.get(rule.level, rule.level).replace("%", "")
+    limits = (("requests", rule.rpm), ("tokens", rule.tpm), ("max_parallel_requests", rule.parallel))
+    return "".join(
+        f"x-ratelimit-{name}-limit-{kind}: {limit}\r\nx-ratelimit-{name}-remaining-{kind}: %d\r\n"
+        for kind, limit in limits
+        if limit is not None
+    )
 
 
 class RateLimiter:
@@ -76,7 +89,7 @@ class RateLimiter:
 
     def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
         """Each rule with its scope's counter, to be kept until that is forgotten."""
-        return [(rule, self._counters.setdefault(rule.scope, Counter())) for rule in rules]
+        return [(rule, self._counters.setdefault(rule.scope, Counter()), _header_template(rule)) for rule in rules]
 
     def take(self, entries: Sequence[Counted], tokens: int) -> Ticket | None:
         """Counts one call with ``tokens`` reserved on every rule, or on none. None: the tokens do not fit.
@@ -84,7 +97,7 @@ class RateLimiter:
         Errors: RateLimited when requests or parallel calls are used up.
         """
         time = self._monotonic()
-        for rule, counter in entries:
+        for rule, counter, _ in entries:
             if time - counter.started >= WINDOW_S:
                 counter.started = time
                 counter.requests = counter.tokens = 0
@@ -94,7 +107,7 @@ class RateLimiter:
                 return None
             if rule.parallel is not None and counter.parallel >= rule.parallel:
                 raise self._refusal(rule, "max_parallel_requests", rule.parallel, counter.parallel, counter, time)
-        for _, counter in entries:
+        for _, counter, _ in entries:
             counter.requests += 1
             counter.parallel += 1
             counter.tokens += tokens
@@ -104,7 +117,7 @@ class RateLimiter:
         """The refusal for tokens that do not fit."""
         time = self._monotonic()
         rule, counter = min(
-            ((r, c) for r, c in entries if r.tpm is not None),
+            ((r, c) for r, c, _ in entries if r.tpm is not None),
             key=lambda entry: (entry[0].tpm or 0) - entry[1].tokens - tokens,
         )
         return self._refusal(rule, "tokens", rule.tpm or 0, counter.tokens, counter, time)
@@ -113,7 +126,7 @@ class RateLimiter:
         """The least that any token limit has left, and whether all of them are still unused."""
         time = self._monotonic()
         left, fresh = 2**62, True
-        for rule, counter in entries:
+        for rule, counter, _ in entries:
             if rule.tpm is not None:
                 used = counter.tokens if time - counter.started < WINDOW_S else 0
                 fresh = fresh and used == 0

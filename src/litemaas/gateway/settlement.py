@@ -10,7 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from litemaas.core.errors import ClientGone, LiteMaaSError, ServiceUnavailable, Unexpected, UpstreamFailure
+from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
@@ -73,11 +73,7 @@ class Settlement:
             why = text(str(error)[:500]) if isinstance(error, LiteMaaSError) else NULL
             how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
         self._metrics.observe(call, status, http_status, duration_s)
-        try:
-            self._journal.append(self._line(call, cost, how, duration_s))
-        except ServiceUnavailable:
-            self._metrics.lost_records += 1
-            raise
+        self._journal.append(self._line(call, cost, how, duration_s))
 
     def _outcome(self, error: BaseException) -> tuple[Status, int]:
         if isinstance(error, ClientGone):

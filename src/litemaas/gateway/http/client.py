@@ -20,6 +20,7 @@ from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage,
 from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
+from litemaas.gateway.http.turns import Turn, write_at_once
 
 _SWEEP_S = 0.25
 _HIGH_WATER = 256 * 1024
@@ -68,8 +69,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_overhead", "_parser", "_paused", "_pool", "_timeout_s",
-        "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready", "received",
-        "served", "status", "transport",
+        "_wake", "_write", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready",
+        "received", "served", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -103,6 +104,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._write = self._pool.writer(self.transport)
         self.idle_since = monotonic()
         self._pool.made(self)
 
@@ -218,7 +220,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.busy = True
         self._bodyless = message.startswith(b"HEAD ")
         self.limit(timeout_s)
-        self.transport.write(message)
+        self._write(message)
 
     def limit(self, timeout_s: float) -> None:
         """Sets how long the upstream may be silent from now on."""
@@ -327,8 +329,9 @@ class _Surplus(Exception):
 class Pool:
     """Keeps idle connections per origin, newest first, and ends those that waited or stayed silent too long."""
 
-    def __init__(self, limits: ClientLimits) -> None:
+    def __init__(self, limits: ClientLimits, turn: Turn | None = None) -> None:
         self.limits = limits
+        self.writer = turn.writer if turn is not None else write_at_once
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
         self._all: set[UpstreamConnection] = set()
         self._counts: dict[Origin, int] = {}  # with those that are still being opened

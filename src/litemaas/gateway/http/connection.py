@@ -70,7 +70,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.write = self._transport.write
+        self.write = self._server.writer(self._transport)
         peer = transport.get_extra_info("peername")
         self._client_ip = str(peer[0]) if isinstance(peer, tuple) else ""
         self._deadline = monotonic() + self._server.limits.header_timeout_s
@@ -319,6 +319,7 @@ class ServerConnection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+        self._server.flush()
         self._transport.write_eof()
         self.write = _discard
         self._deadline = monotonic() + (self._server.limits.write_timeout_s if self.is_congested else _LINGER_S)
@@ -396,6 +397,7 @@ class ServerConnection(asyncio.Protocol):
         if not self._lost:
             self._closing = self._deaf = True
             self._deadline = monotonic() + self._server.limits.write_timeout_s
+            self._server.flush()
             self._transport.close()
 
     def abort(self) -> None:

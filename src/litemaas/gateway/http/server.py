@@ -14,6 +14,7 @@ import msgspec
 from litemaas.gateway.http.connection import ServerConnection
 from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.messages import Request, RequestHead, Response
+from litemaas.gateway.http.turns import Turn, nothing_to_flush, write_at_once
 
 Handler = Callable[[Request, Response], Coroutine[Any, Any, None]]
 RefusalBody = Callable[[int, str], bytes]
@@ -42,7 +43,7 @@ class Server:
     """Listens, keeps the connections, and lets them finish when it is told to stop.
 
     ``on_defect``: told of every handler that ended with an uncaught error. ``on_refusal``: told the status of what was refused
-    before it was a request.
+    before it was a request. ``turn``: collects what is written; without one it is written at once.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class Server:
         refusal_body: RefusalBody,
         on_defect: Callable[[BaseException | None], None],
         on_refusal: Callable[[int], None],
+        turn: Turn | None = None,
     ) -> None:
         self.handler = handler
         self.limits = limits
         self.refusal_body = refusal_body
         self.on_defect = on_defect
         self.on_refusal = on_refusal
+        self.writer = turn.writer if turn is not None else write_at_once
+        self.flush = turn.flush if turn is not None else nothing_to_flush
         self.is_draining = False
         self.heads: HeadCache[RequestHead] = HeadCache()
         self._connections: set[ServerConnection] = set()

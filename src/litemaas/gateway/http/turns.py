@@ -1,0 +1,57 @@
+"""When do bytes leave? At the end of a turn of the event loop, all together.
+
+A turn handles every connection that has news. Writing each answer at once would wake its reader once per call, and waking a
+sleeping process costs more than the write; written back to back, most of a turn's writes find their reader awake. The journal
+goes first, in one write for all calls of the turn: a client must not hear the end of a call that could still be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+Write = Callable[[bytes], None]
+
+
+class Turn:
+    """Collects the writes of one turn. ``first`` is called before any of them is made."""
+
+    __slots__ = ("_first", "_loop", "_scheduled", "_writes")
+
+    def __init__(self, first: Callable[[], None]) -> None:
+        self._first = first
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduled = False
+        self._writes: list[tuple[asyncio.Transport, bytes]] = []
+
+    def writer(self, transport: asyncio.Transport) -> Write:
+        """What to call instead of ``transport.write``."""
+        return partial(self._write, transport)
+
+    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+        self._writes.append((transport, data))
+        if not self._scheduled:
+            self._scheduled = True
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Makes the writes now; who closes a connection calls it first."""
+        self._scheduled = False
+        self._first()
+        writes = self._writes
+        self._writes = []
+        for transport, data in writes:
+            if not transport.is_closing():
+                transport.write(data)
+
+
+def nothing_to_flush() -> None:
+    """For who has no turns: nothing ever waits."""
+
+
+def write_at_once(transport: asyncio.Transport) -> Write:
+    """For who has no turns: writes as they come."""
+    return transport.write
