@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 
 import asyncpg
@@ -301,11 +300,16 @@ class Postgres:
         Errors: ServiceUnavailable; RecordsRejected when a line cannot be read.
         """
         async with self._connection() as connection, connection.transaction():
-            await connection.copy_to_table("incoming", source=BytesIO(lines), format="text")
+            await connection.copy_to_table("incoming", source=_in_one_piece(lines), format="text")
             await connection.execute(_STORE)
             await connection.execute(_LOCK)
             await connection.execute(_UNLEASE, self._worker_id)
             await connection.execute(_SETTLE, self._worker_id)
+
+
+async def _in_one_piece(lines: bytes) -> AsyncIterator[bytes]:
+    """A source for COPY; of a file-like one asyncpg would read in a thread."""
+    yield lines
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
