@@ -208,7 +208,7 @@ class Gateway:
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening address that several workers may share.
+    """A listening address.
 
     Errors: OSError when it is taken.
     """

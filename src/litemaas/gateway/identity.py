@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PLAIN_HEADERS = (b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
 _MAX_KEY = 512
+_MAX_UNKNOWN = 10_000
 
 
 class KeyStore(Protocol):
@@ -65,7 +66,8 @@ class Identity:
         self._master = Caller(
             VirtualKey(key_hash=hash_key(master_key), key_name="master key", is_master=True), 0, float("inf")
         )
-        self._callers: dict[str, Caller | None] = {}
+        self._callers: dict[str, Caller] = {}
+        self._unknown: set[str] = set()
         self._generation = 0
 
     def known(self, request: Request, now: float) -> Caller | None:
@@ -105,7 +107,7 @@ class Identity:
     async def _look_up(self, key_hash: str) -> Caller | None:
         time = monotonic()
         cached = self._callers.get(key_hash)
-        if key_hash in self._callers and self._trust.is_current():
+        if (cached is not None or key_hash in self._unknown) and self._trust.is_current():
             return cached
         if cached is not None and time - cached.checked_at < self._distrust_s:
             return cached
@@ -118,18 +120,30 @@ class Identity:
             raise ServiceUnavailable("the key cannot be checked at the moment; try again") from error
         caller = Caller(found[0], found[1], time) if found is not None else None
         if generation == self._generation:  # else what was read may be older than a change that was already applied
-            if len(self._callers) >= self._cache_size:
+            self._remember(key_hash, caller)
+        return caller
+
+    def _remember(self, key_hash: str, caller: Caller | None) -> None:
+        """Hashes without a key are kept apart: a flood of made-up keys must not push out the real ones."""
+        if caller is None:
+            if len(self._unknown) >= _MAX_UNKNOWN:
+                self._unknown.clear()
+            self._unknown.add(key_hash)
+            self._callers.pop(key_hash, None)
+        else:
+            if len(self._callers) >= self._cache_size and key_hash not in self._callers:
                 del self._callers[next(iter(self._callers))]
             self._callers[key_hash] = caller
-        return caller
 
     def forget(self, key_hash: str) -> None:
         """The key was changed, or there is one now where there was none."""
         self._generation += 1
         self._callers.pop(key_hash, None)
+        self._unknown.discard(key_hash)
 
     def forget_all(self) -> None:
         self._generation += 1
+        self._unknown.clear()
         self._callers.clear()
 
 
