@@ -21,13 +21,13 @@ $(STAMPS)/venv: requirements/uv.txt
 
 $(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.txt pyproject.toml
 	@echo "· installing hash-locked dependencies"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
 	@echo "$(CURDIR)/src" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/litemaas.pth"
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 	@echo "· installing hash-locked test dependencies"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
 run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
@@ -58,9 +58,9 @@ bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (nee
 	@$(BIN)/python -m benchmarks
 
 lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
-	@$(UV) pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
-	@$(UV) pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
-	@$(UV) pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
+	@$(UV) --system-certs pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
+	@$(UV) --system-certs pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
 
 clean:  ## forget the environment and the state
 	@rm -rf $(VENV) .litemaas .pytest_cache .mypy_cache .ruff_cache

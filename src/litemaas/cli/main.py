@@ -1,0 +1,141 @@
+"""What can be said on the command line? Each command loads what it needs when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="litemaas",
+    help="Models as a service: one endpoint, one sk- key, exact spend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, which hold keys
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from litemaas.cli.version import version
+
+        print(f"litemaas {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _litemaas(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Models as a service: one endpoint, one sk- key, exact spend."""
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="With simulated models and a key to try them.")] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=URL[#MODEL]",
+            help="Serve a real OpenAI-compatible server as NAME, like granite=http://host:8000/v1. May be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Start the whole platform on this machine; Ctrl-C stops it.
+
+    The state is kept under ./.litemaas or LITEMAAS_STATE_DIR. LITEMAAS_GATEWAY__PORT and LITEMAAS_CONTROL__PORT choose the
+    ports (0: the system chooses), LITEMAAS_DATABASE_URL and LITEMAAS_REDIS_URL name servers instead of the embedded ones.
+    """
+    import asyncio
+
+    from litemaas.cli.up.errors import CannotStart
+    from litemaas.cli.up.options import read_options
+    from litemaas.cli.up.run import run
+
+    try:
+        options = read_options(os.environ, demo, model or [])
+    except CannotStart as error:
+        _refuse(str(error))
+    sys.exit(asyncio.run(run(options, os.environ)))
+
+
+@app.command()
+def gateway() -> None:
+    """Run the gateway (data plane) with the settings of the environment."""
+    from litemaas.gateway.app import run
+
+    _run_plane(lambda: run(os.environ))
+
+
+@app.command()
+def control() -> None:
+    """Run the control plane with the settings of the environment."""
+    from litemaas.control.app import Settings, run
+    from litemaas.kit.settings import load_settings
+
+    _run_plane(lambda: run(load_settings(Settings, os.environ)))
+
+
+@app.command()
+def sim(
+    settings: Annotated[
+        str, typer.Argument(metavar="[JSON]", help='Like {"chat_port": 8000}; ports default to 0.')
+    ] = "{}",
+) -> None:
+    """Run the simulated model servers; one line of JSON says where they listen."""
+    import msgspec
+
+    from litemaas.sim.app import run
+    from litemaas.sim.settings import SimSettings
+
+    try:
+        read = msgspec.json.decode(settings, type=SimSettings)
+    except msgspec.DecodeError as error:
+        _refuse(f"the settings cannot be read: {error}")
+    _run_plane(lambda: run(read))
+
+
+@app.command()
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current; 1 if not.")] = False,
+) -> None:
+    """Bring the schema of LITEMAAS_DATABASE_URL up to date; several replicas may do it at once."""
+    from litemaas.cli.database import bring_up_to_date
+
+    sys.exit(bring_up_to_date(os.environ.get("LITEMAAS_DATABASE_URL"), only_check=check))
+
+
+@app.command()
+def check_config() -> None:
+    """Say in words whether the settings in the environment fit both planes; values of secrets are never shown."""
+    from litemaas.cli.configuration import check
+
+    findings = check(os.environ)
+    for finding in findings:
+        print(finding)
+    sys.exit(1 if any(finding.is_wrong for finding in findings) else 0)
+
+
+def _run_plane(run: Callable[[], None]) -> None:
+    from litemaas.core.errors import LiteMaaSError
+    from litemaas.kit.settings import SettingsError
+
+    try:
+        run()
+    except SettingsError as error:
+        _refuse(str(error))
+    except LiteMaaSError as error:
+        _refuse(error.message, 1)
+    except OSError as error:
+        _refuse(f"cannot start: {error.strerror or error}", 1)
+
+
+def _refuse(why: str, status: int = 2) -> NoReturn:
+    print(f"litemaas: {why}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""``litemaas up``: the whole platform on this machine, in the foreground."""

@@ -1,0 +1,123 @@
+"""How do models and keys get into the platform at its start? Through the control plane's own API, never behind its back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from litemaas.cli.up.errors import RegistrationRefused
+from litemaas.cli.up.wanted import WantedModel
+from litemaas.core.keys import hash_key
+
+_WITHIN_S = 10.0
+
+
+class Administration:
+    """The control plane as its administrator sees it.
+
+    Errors: RegistrationRefused with the control plane's reason
+    """
+
+    def __init__(self, control_url: str, master_key: str) -> None:
+        self._client = httpx2.AsyncClient(
+            base_url=control_url,
+            headers={"Authorization": f"Bearer {master_key}"},
+            timeout=_WITHIN_S,
+            trust_env=False,  # a proxy of the person's shell is not for the loopback
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def register(self, wanted: WantedModel) -> None:
+        """Makes the catalogue say what is wanted, and changes nothing when it does; prices that are there stay."""
+        there = await self._find(_model_path(wanted.name))
+        if there is None:
+            body = {"name": wanted.name, "mode": wanted.mode, "description": wanted.description}
+            deployments = [{**one.place, "price": dict(one.price)} for one in wanted.deployments]
+            await self._send(
+                "POST", "/api/v1/models", {**body, "simulated": wanted.simulated, "deployments": deployments}
+            )
+            return
+        if wanted.simulated and not there["simulated"]:
+            raise RegistrationRefused(
+                f"the model {wanted.name} is in the catalogue and not simulated: remove or rename it."
+            )
+        if there["simulated"] != wanted.simulated:
+            change = {"simulated": wanted.simulated, "description": wanted.description}
+            await self._send("PATCH", _model_path(wanted.name), change)
+        await self._place(wanted, there["deployments"])
+
+    async def _place(self, wanted: WantedModel, there: list[dict[str, Any]]) -> None:
+        """A model with one server has moved when its address differs; beside several, another one is added."""
+        missing = [one for one in wanted.deployments if not any(one.serves(deployment) for deployment in there)]
+        others = [deployment for deployment in there if not any(one.serves(deployment) for one in wanted.deployments)]
+        if len(missing) == len(others) == 1:
+            await self._send("PATCH", _deployment_path(others[0]["id"]), {**missing[0].place, "enabled": True})
+            return
+        for one in missing:
+            body = {**one.place, "price": dict(one.price)}
+            await self._send("POST", f"{_model_path(wanted.name)}/deployments", body)
+        if wanted.simulated:
+            await self._enable([deployment for deployment in there if deployment not in others], enabled=True)
+
+    async def pause_simulated(self, name: str) -> None:
+        """Takes a simulated model's servers out of the routing while they do not run."""
+        there = await self._find(_model_path(name))
+        if there is not None and there["simulated"]:
+            await self._enable(there["deployments"], enabled=False)
+
+    async def _enable(self, deployments: list[dict[str, Any]], *, enabled: bool) -> None:
+        for deployment in deployments:
+            if deployment["enabled"] != enabled:
+                await self._send("PATCH", _deployment_path(deployment["id"]), {"enabled": enabled})
+
+    async def has_key(self, secret: str) -> bool:
+        return await self._find(f"/api/v1/keys/{hash_key(secret)}") is not None
+
+    async def create_key(self, wanted: Mapping[str, Any]) -> str:
+        """A new key; one of the same alias whose secret is lost makes room for it. Returns the secret."""
+        answer = await self._send("GET", "/api/v1/keys", query={"alias": wanted["alias"]})
+        for former in answer["data"]:
+            if former["alias"] == wanted["alias"] and former["metadata"] == wanted["metadata"]:
+                await self._send("DELETE", f"/api/v1/keys/{former['id']}")
+        return str((await self._send("POST", "/api/v1/keys", wanted))["secret"])
+
+    async def _find(self, path: str) -> dict[str, Any] | None:
+        return await self._send("GET", path, none_when_missing=True) or None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        none_when_missing: bool = False,
+    ) -> dict[str, Any]:
+        try:
+            answer = await self._client.request(method, path, json=body, params=query)
+        except httpx2.HTTPError as error:
+            raise RegistrationRefused(f"the control plane does not answer ({type(error).__name__}).") from error
+        if answer.status_code == 404 and none_when_missing:
+            return {}
+        if answer.is_error:
+            raise RegistrationRefused(f"the control plane refused {method} {path}: {_reason(answer)}")
+        return dict(answer.json()) if answer.content else {}
+
+
+def _reason(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code}"
+
+
+def _model_path(name: str) -> str:
+    return f"/api/v1/models/{quote(name, safe='/')}"
+
+
+def _deployment_path(deployment_id: str) -> str:
+    return f"/api/v1/deployments/{quote(deployment_id, safe='')}"
