@@ -36,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", choices=["litellm"], help="measure this one, too; it is installed at the first use")
     parser.add_argument("--quick", action="store_true", help="short rounds, to see whether something is badly off")
     parser.add_argument("--only", choices=["json", "sse", "rss"])
+    parser.add_argument("--load", choices=["own", "wrk"], default="own", help="what loads JSON; wrk for a cross-check")
     parser.add_argument("--quote", action="store_true", help=f"show this run in {_PAGE.relative_to(machine.ROOT)}")
     parser.add_argument("--no-save", action="store_true", help="only print")
     return parser.parse_args()
@@ -85,7 +86,7 @@ async def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         port = json.loads(load_side.hear())["port"]
         place = Place(folder, machine.ROOT / ".litemaas" / "bench", sut_core, load_core, port)
-        plan = make_plan(quick=arguments.quick, only=arguments.only)
+        plan = make_plan(quick=arguments.quick, only=arguments.only, load=arguments.load)
         result = await _measure(place, plan, load_side, arguments.peer)
     finally:
         load_side.stop()
@@ -115,7 +116,10 @@ def _interrupt(*_: object) -> None:
 
 def main() -> int:
     arguments = _arguments()
-    for tool, hint in (("wrk", "wrk"), ("setpriv", "util-linux"), ("taskset", "util-linux")):
+    tools = [("setpriv", "util-linux"), ("taskset", "util-linux")] + (
+        [("wrk", "wrk")] if arguments.load == "wrk" else []
+    )
+    for tool, hint in tools:
         if shutil.which(tool) is None:
             print(f"{tool} is not installed: apt-get install {hint}", file=sys.stderr)
             return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Kind = Literal["json", "sse"]
+Load = Literal["own", "wrk"]
 
 
 class Case(NamedTuple):
@@ -19,23 +20,24 @@ class Case(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``tries``: how often a round is repeated when something else took its core meanwhile."""
+    """``tries``: how often a round is repeated when something else took its core meanwhile. ``load``: what loads JSON."""
 
     cases: tuple[Case, ...]
     rounds: int
     seconds: float
     warm_up_s: float
     tries: int
-    most_streams: int = 20_000
+    load: Load
+    most_calls: int = 1_000_000
 
 
 _CASES = (Case("json", 1), Case("json", 8), Case("json", 64), Case("sse", 8), Case("sse", 32))
 
 
-def make_plan(*, quick: bool, only: str | None) -> Plan:
+def make_plan(*, quick: bool, only: str | None, load: Load) -> Plan:
     cases = tuple(case for case in _CASES if only in (None, case.kind))
     if only == "rss":
         cases = (Case("json", 64), Case("sse", 32))
     if quick or only == "rss":
-        return Plan(cases, rounds=3, seconds=1, warm_up_s=1, tries=1)
-    return Plan(cases, rounds=5, seconds=3, warm_up_s=2, tries=3)
+        return Plan(cases, rounds=3, seconds=1, warm_up_s=1, tries=1, load=load)
+    return Plan(cases, rounds=5, seconds=3, warm_up_s=2, tries=3, load=load)

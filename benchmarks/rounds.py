@@ -108,15 +108,15 @@ class Measurement:
         return answer
 
     async def _load(self, candidate: Candidate, case: Case, seconds: float, *, check: bool) -> Round:
-        if case.kind == "json":
+        if self._plan.load == "wrk" and case.kind == "json":
             result = await wrk.run(candidate, case.parallel, seconds, self._place.folder, check=check)
-            self.answered[candidate.name] += result["requests"]
             self.cut[candidate.name] += case.parallel
         else:
             command = {
-                "port": candidate.port, "path": candidate.path, "model": candidate.model, "parallel": case.parallel,
-                "authorization": candidate.authorization, "seconds": seconds, "most_streams": self._plan.most_streams,
+                "kind": case.kind, "port": candidate.port, "path": candidate.path, "parallel": case.parallel,
+                "model": candidate.model, "answered_model": candidate.answered_model, "seconds": seconds,
+                "authorization": candidate.authorization, "most_calls": self._plan.most_calls,
             }  # fmt: skip
             result = await self._ask_load_side(command)
-            self.answered[candidate.name] += result["streams"]
+        self.answered[candidate.name] += result["requests"]
         return result

@@ -62,15 +62,15 @@ def _sse_figures(rounds: list[Round], direct: list[Round]) -> Figures:
     return figures | {
         "events_per_cpu_s": Spread(1e6 / cpu.median, 1e6 / cpu.high, 1e6 / cpu.low) if cpu else None,
         "events_per_s": spread([one["events"] / one["seconds"] for one in rounds]),
-        "events_per_stream": spread([one["events"] / max(1, one["streams"]) for one in rounds]),
+        "events_per_stream": spread([one["events"] / max(1, one["requests"]) for one in rounds]),
         "events_per_read": spread([one["events"] / max(1, one["reads"]) for one in rounds]),
         "stalled_events": sum(one["unseen"] for one in rounds),
         "event_p50_us": spread([one["event_p50_us"] for one in rounds]),
         "event_p99_us": spread([one["event_p99_us"] for one in rounds]),
         "added_event_p50_us": _added(rounds, direct, "event_p50_us"),
         "added_event_p99_us": _added(rounds, direct, "event_p99_us"),
-        "first_p50_us": spread([one["first_p50_us"] for one in rounds]),
-        "added_first_p50_us": _added(rounds, direct, "first_p50_us"),
+        "first_p50_us": spread([one["p50_us"] for one in rounds]),
+        "added_first_p50_us": _added(rounds, direct, "p50_us"),
     }
 
 

@@ -1,4 +1,4 @@
-"""How is JSON loaded and timed? By wrk; a first pass checks every body, the measured rounds check status and length."""
+"""How does wrk load JSON, as a cross-check of our own load? Its first pass checks every body, later ones status and length."""
 
 from __future__ import annotations
 
