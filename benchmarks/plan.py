@@ -40,4 +40,4 @@ def make_plan(*, quick: bool, only: str | None, load: Load) -> Plan:
         cases = (Case("json", 64), Case("sse", 32))
     if quick or only == "rss":
         return Plan(cases, rounds=3, seconds=1, warm_up_s=1, tries=1, load=load)
-    return Plan(cases, rounds=5, seconds=3, warm_up_s=2, tries=3, load=load)
+    return Plan(cases, rounds=5, seconds=2, warm_up_s=1, tries=2, load=load)
