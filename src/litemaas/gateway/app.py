@@ -103,7 +103,7 @@ class Gateway:
             on_defect=self._on_defect,
         )
         pages = Pages(
-            identity=self.identity, routing=self.routing, metrics=self.metrics, ping=self.store.ping,
+            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self.metrics, ping=self.store.ping,
             is_ready=self.feed.is_current, litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key,
             profile=own.error_profile,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs
 from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.errors import body_of, headers_of, status_of
-from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.http.stepping import outside, stepped
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Model
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from litemaas.gateway.identity import Identity
     from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.routing import Routing
+    from litemaas.gateway.upstream import Upstream
 
 CREATED = 1677610602
 """The constant that LiteLLM's clients find in every model (gateway-api contract 1.6)."""
+_PROBES_WITHIN_S = 10.0
 _ALIVE = frozenset({"/health/liveliness", "/health/liveness", "/health/livenessz"})
 _JSON = b"content-type: application/json\r\n"
 _CORS = b"access-control-allow-origin: *\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\naccess-control-max-age: 600\r\n"
@@ -30,11 +33,13 @@ class Pages:
     """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs."""
 
     def __init__(
-        self, *, identity: Identity, routing: Routing, metrics: Metrics, ping: Callable[[], Awaitable[None]],
-        is_ready: Callable[[], bool], litellm_version: str, metrics_need_key: bool, profile: str,
+        self, *, identity: Identity, routing: Routing, upstream: Upstream, metrics: Metrics,
+        ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool],
+        litellm_version: str, metrics_need_key: bool, profile: str,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
+        self._upstream = upstream
         self._metrics = metrics
         self._ping = ping
         self._is_ready = is_ready
@@ -73,7 +78,7 @@ class Pages:
             return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._metrics.render()
         caller = await self._identity.identify(request.headers)
         if path == "/health":
-            return 200, _JSON, encode(self._health(self._routing.visible_models(caller.key), request))
+            return 200, _JSON, encode(await self._health(self._routing.visible_models(caller.key), request))
         models = self._routing.visible_models(caller.key)
         if path in ("/models", "/v1/models"):
             with_metadata = (
@@ -106,19 +111,33 @@ class Pages:
         }
         return (200 if ready else 503), _JSON, encode(page)
 
-    def _health(self, models: list[Model], request: Request) -> dict[str, object]:
-        """What the catalogue holds; whether each engine is up is told by traffic and probes in a later version."""
-        wanted = parse_qs(request.query.decode("latin-1")).get("model")
-        entries = [
-            {"model": d.engine_model, "api_base": d.api_base.partition("?")[0], "model_id": d.id}
-            for m in models if wanted is None or m.name in wanted for d in m.deployments
+    async def _health(self, models: list[Model], request: Request) -> dict[str, object]:
+        """Asks every engine behind these models, all at once."""
+        wanted = parse_qs(request.query.decode("latin-1"))
+        names, ids = wanted.get("model"), wanted.get("model_id")
+        deployments = [
+            d for m in models if names is None or m.name in names for d in m.deployments if ids is None or d.id in ids
         ]  # fmt: skip
+        probes = asyncio.gather(*(stepped(self._upstream.probe(deployment)) for deployment in deployments))
+        healthy: list[dict[str, str]] = []
+        unhealthy: list[dict[str, str]] = []
+        for deployment, wrong in zip(deployments, await outside(_gathered(probes), _PROBES_WITHIN_S), strict=True):
+            base = deployment.api_base.partition("?")[0]
+            entry = {"model": deployment.engine_model, "api_base": base, "model_id": deployment.id}
+            if wrong is None:
+                healthy.append(entry)
+            else:
+                unhealthy.append({**entry, "error": wrong})
         return {
-            "healthy_endpoints": entries,
-            "unhealthy_endpoints": [],
-            "healthy_count": len(entries),
-            "unhealthy_count": 0,
+            "healthy_endpoints": healthy,
+            "unhealthy_endpoints": unhealthy,
+            "healthy_count": len(healthy),
+            "unhealthy_count": len(unhealthy),
         }
+
+
+async def _gathered(probes: asyncio.Future[list[str | None]]) -> list[str | None]:
+    return await probes
 
 
 _PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", "/v1/models", *_ALIVE})

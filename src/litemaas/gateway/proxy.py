@@ -55,9 +55,9 @@ class Proxy:
         """Answers one call, whatever happens to it."""
         call = Call(self._next_id(), request, endpoint, self._now())
         try:
-            with self._settlement.of(call):
-                self._journal.check_room()
+            self._journal.check_room()  # a call that could not be recorded must not begin
 
+            with self._settlement.of(call):
                 caller = self._identity.known(request, call.started_at)
                 call.caller = caller = caller or await self._identity.identify(request.headers)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ERROR_BYTES = 1024 * 1024
 _VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
 _MANAGED_HOSTS = ("openai.com", "azure.com", "openrouter.ai", "groq.com", "mistral.ai", "deepseek.com")
+_PROBE_TIMEOUT_S = 3.0
 _CREDENTIAL_REFUSED = frozenset({401, 403})
 
 
@@ -92,6 +93,10 @@ class Target:
             if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
                 self._heads[endpoint, content_type] = head
         return head
+
+    def get(self, path: str) -> bytes:
+        """A whole GET request."""
+        return b"GET %b HTTP/1.1\r\n%b\r\naccept: */*\r\n\r\n" % (path.encode(), self._fixed)
 
     def head_for(self, path: str, content_type: bytes) -> bytes:
         return b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
@@ -177,6 +182,22 @@ class Upstream:
         elif deployment.api_key:
             message = message.replace(deployment.api_key, "****")
         return UpstreamRefused(message, connection.status, retry_after, code)
+
+    async def probe(self, deployment: Deployment) -> str | None:
+        """Asks the engine for its list of models, which costs nothing; None when it answers, else what is wrong."""
+        target = self.target(deployment)
+        path = (
+            "/health"
+            if deployment.provider == "docling"
+            else urlsplit(deployment.api_base).path.rstrip("/") + "/models"
+        )
+        try:
+            connection = await self._pool.open(target.origin, target.get(path), _PROBE_TIMEOUT_S)
+            with releasing(connection):
+                await connection.read(self._settings.max_reply_bytes)
+        except UpstreamFailure as failure:
+            return failure.message
+        return None if connection.status < 400 else f"the model server answered with status {connection.status}"
 
     async def count_prompt(self, deployment: Deployment, body: bytes) -> int | None:
         """Asks the engine's tokenizer; None when it has none or does not answer in time.
