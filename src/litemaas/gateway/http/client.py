@@ -115,8 +115,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
             return None
         self.received = True
-        if self._timeout_s:
-            self._deadline = monotonic() + self._timeout_s
+        self._deadline = monotonic() + self._timeout_s
         if (first := self._parser is None) and not self._bodyless:
             known = self._pool.heads.find(data)
             if known is not None and len(data) == known[1] + known[2]:
@@ -132,10 +131,16 @@ class UpstreamConnection(asyncio.Protocol):
             self.keep = False
         if self._overhead > self._pool.limits.max_header_bytes and not self.complete:
             return self._fail(UpstreamGarbage("the model server's header block is too large"))
-        if first and self.keep and self.answer is not None and self.answer.is_repeatable:
-            self._pool.heads.learn(data, self.answer)
+        if first and self.keep:
+            self._remember(data)
         self._wake.fire()
         return None
+
+    def _remember(self, data: bytes) -> None:
+        answer = self.answer
+        # what begins otherwise are hints before the answer: the block would be theirs
+        if answer is not None and answer.is_repeatable and data.startswith(b"HTTP/1.1 %d " % answer.status):
+            self._pool.heads.learn(data, answer)
 
     def _receive_known(self, answer: AnswerHead, body: bytes) -> None:
         """A whole answer, whose header block was parsed before."""
@@ -334,7 +339,8 @@ class Pool:
         self.writer = turn.writer if turn is not None else write_at_once
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
         self._all: set[UpstreamConnection] = set()
-        self._counts: dict[Origin, int] = {}  # with those that are still being opened
+        self._opening: set[UpstreamConnection] = set()
+        self._counts: dict[Origin, int] = {}  # of both
         self._is_closed = False
         self._contexts: dict[Tls, ssl.SSLContext] = {}
         self.heads: HeadCache[AnswerHead] = HeadCache()
@@ -389,13 +395,16 @@ class Pool:
             raise UpstreamUnreachable("the gateway is about to stop")
         self._counts[origin] = count + 1
         connection = UpstreamConnection(self, origin)
+        self._opening.add(connection)
         try:
             await self._dial(connection, origin)
         except BaseException:
-            if connection in self._all:
-                connection.transport.abort()
-            elif not connection.idle_since:  # never made, so it will not be lost either
+            if connection in self._opening:
+                self._opening.discard(connection)
                 self._uncount(origin)
+            elif connection in self._all:
+                connection.transport.abort()
+                self.lost(connection)  # uvloop does not say so when a connect was cancelled
             raise
         if connection.transport.is_closing():
             raise UpstreamUnreachable("the model server closed the connection at once")
@@ -431,7 +440,11 @@ class Pool:
         self._idle.setdefault(connection.origin, []).append(connection)
 
     def made(self, connection: UpstreamConnection) -> None:
-        self._all.add(connection)
+        if connection in self._opening:
+            self._opening.discard(connection)
+            self._all.add(connection)
+        else:  # its call was interrupted in this very turn
+            connection.transport.abort()
 
     def lost(self, connection: UpstreamConnection) -> None:
         if connection not in self._all:

@@ -79,7 +79,7 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return None
-        between = self._request is None and self._receiving is None and not self._overhead
+        between = self._request is None and self._receiving is None and not self._overhead and not self._queue
         if between:
             known = self._server.heads.find(data)
             if known is not None and len(data) == known[1] + known[2]:
@@ -111,9 +111,12 @@ class ServerConnection(asyncio.Protocol):
         request.take_whole(head, body)
         self._queue.append(request)
         self._next()
+        if self._queue:
+            self._check_inflow()
 
     def _remember(self, data: bytes, request: Request) -> None:
-        if request.complete and not request.is_http_1_0 and _UNREPEATABLE.isdisjoint(request.headers):
+        plain = data.startswith(request.method.encode()) and _UNREPEATABLE.isdisjoint(request.headers)
+        if plain and request.complete and not request.is_http_1_0:
             self._server.heads.learn(data, RequestHead(request))
 
     def _receive_in_parts(self, data: bytes) -> None:
@@ -148,6 +151,7 @@ class ServerConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
 
     def eof_received(self) -> bool:
+        self._server.flush()  # what is answered already it shall have
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
@@ -280,6 +284,8 @@ class ServerConnection(asyncio.Protocol):
             self._deadline = 0.0 if request.complete else monotonic() + self._server.limits.body_timeout_s
             run = self._run = Run(self._server.handler(request, response), self._run_ended)
             run.start()
+            if queue:
+                self._server.flush()  # or nobody would notice how much the client leaves unread
         self._advancing = False
         if self._request is None and not queue and not self._closing:
             if self._last_refusal is not None:
@@ -368,8 +374,7 @@ class ServerConnection(asyncio.Protocol):
         receiving = self._receiving
         self._receiving = None
         if receiving is not None and receiving is self._request:
-            if not cast("Response", self._response).ended:
-                cast("Run", self._run).interrupt(MalformedBody(reason))
+            cast("Run", self._run).interrupt(MalformedBody(reason))
             return
         if self._queue and self._queue[-1] is receiving:
             self._queue.pop()  # its header block was good, but its body is not
@@ -394,11 +399,10 @@ class ServerConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes once everything written has been sent; a client that does not read it is cut off later."""
-        if not self._lost:
-            self._closing = self._deaf = True
-            self._deadline = monotonic() + self._server.limits.write_timeout_s
-            self._server.flush()
-            self._transport.close()
+        self._closing = self._deaf = True
+        self._deadline = monotonic() + self._server.limits.write_timeout_s
+        self._server.flush()
+        self._transport.close()
 
     def abort(self) -> None:
         if not self._lost:

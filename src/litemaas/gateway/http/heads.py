@@ -36,7 +36,7 @@ class HeadCache(Generic[T]):
         """``data`` is one whole message without transfer-encoding, and it was understood as ``meaning``."""
         split = _split(data)
         if split is not None and len(data) == split[1] + split[2]:
-            if len(self._known) >= self._size:
+            if len(self._known) >= self._size and split[0] not in self._known:
                 del self._known[next(iter(self._known))]
             self._known[split[0]] = meaning
 

@@ -40,12 +40,23 @@ class Turn:
     def flush(self) -> None:
         """Makes the writes now; who closes a connection calls it first."""
         self._scheduled = False
-        self._first()
+        try:
+            self._first()
+        except Exception as error:  # noqa: BLE001 - the calls of a turn must not all hang because of it
+            _report("what comes before the writes of a turn failed", error)
         writes = self._writes
         self._writes = []
         for transport, data in writes:
             if not transport.is_closing():
-                transport.write(data)
+                try:
+                    transport.write(data)
+                except Exception as error:  # noqa: BLE001 - one connection must not take the others' answers with it
+                    _report("a write failed", error)
+                    transport.abort()
+
+
+def _report(what: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
 
 
 def nothing_to_flush() -> None:

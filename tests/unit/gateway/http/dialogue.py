@@ -148,7 +148,7 @@ def _read_chunks(data: bytes) -> tuple[bytes, bytes]:
 
 @dataclass
 class Seen:
-    """What a handler was given."""
+    """What a handler was given; without the length, which a header block known from before does not repeat."""
 
     method: str
     path: str
@@ -192,7 +192,8 @@ class Conversation:
             status = {BodyTooLarge: 413, RequestTooSlow: 408}.get(type(error), 400)
             response.send(status, JSON, json.dumps({"error": {"message": str(error)}}).encode())
             return
-        self.seen.append(Seen(request.method, request.path, request.query, dict(request.headers), body))
+        headers = {name: value for name, value in request.headers.items() if name != b"content-length"}
+        self.seen.append(Seen(request.method, request.path, request.query, headers, body))
         response.send(200, JSON, json.dumps([request.method, request.path, body.decode("latin-1")]).encode())
 
     # -- what the client does -------------------------------------------------------------------------------------------
@@ -302,6 +303,7 @@ class UpstreamCall:
         self.pool = Pool(limits or ClientLimits())
         self.connection = UpstreamConnection(self.pool, Origin("upstream.test", 80))
         self.pool._counts[self.connection.origin] = 1
+        self.pool._opening.add(self.connection)
         self.transport = WireTransport()
         self.connection.connection_made(self.transport)
         if message is not None:

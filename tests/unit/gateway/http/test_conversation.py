@@ -513,6 +513,18 @@ def test_a_body_with_bad_chunks_interrupts_a_handler_that_waits_for_something_el
     assert len(errors) == 1
 
 
+def test_a_body_can_be_taken_whole_if_it_is_there_and_small_enough() -> None:
+    bodies: list[bytes | None] = []
+
+    async def handler(request: Request, response: Response) -> None:
+        bodies.append(request.whole_body(10))
+        bodies.append(request.whole_body(9))
+        response.send(200, JSON, await request.body(10))
+
+    Conversation(handler).say(POST).say(POST_HEAD, b"0123456789")
+    assert bodies == [b"0123456789", None, None, None]
+
+
 # -- time ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -634,6 +646,23 @@ def test_a_stream_goes_on_when_the_client_has_caught_up() -> None:
     talk.connection.resume_writing()
     assert talk.answers()[0].body == b"done"
     talk.wait(74)
+    assert not talk.is_over
+
+
+def test_a_client_that_catches_up_after_the_end_of_its_answer_is_served_on() -> None:
+    async def handler(request: Request, response: Response) -> None:
+        response.start(200, JSON)
+        talk.connection.pause_writing()
+        if request.method == "POST":
+            talk.connection.resume_writing()  # nobody waits for that
+        response.end()
+
+    talk = Conversation(handler)
+    talk.say(GET)
+    talk.connection.resume_writing()
+    talk.say(POST)
+    assert talk.statuses == [200, 200]
+    talk.wait(59)
     assert not talk.is_over
 
 
@@ -909,6 +938,12 @@ def test_a_connection_that_arrives_during_the_drain_is_closed() -> None:
     talk.server.is_draining = True
     talk.connect()
     assert talk.transport.is_closed
+
+
+async def test_a_server_that_never_listened_can_be_drained() -> None:
+    talk = Conversation()
+    talk.hang_up()
+    assert await talk.server.drain(0.01)
 
 
 def test_a_client_without_an_address_is_served_too() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
-from tests.unit.gateway.http.dialogue import Story, UpstreamCall, left_behind
+from tests.unit.gateway.http.dialogue import Story, UpstreamCall, WireTransport, left_behind
 
 from litemaas.core.errors import UpstreamDied, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
-from litemaas.gateway.http.client import ClientLimits, UpstreamConnection
+from litemaas.gateway.http.client import ClientLimits, Origin, Pool, UpstreamConnection
 from litemaas.gateway.http.stepping import Run
 
+ORIGIN = Origin("upstream.test", 80)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -242,6 +244,73 @@ def test_the_answer_to_a_head_request_may_be_chunked_by_name() -> None:
     assert UpstreamCall(b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").answers(CHUNKED).outcome() == (200, b"")
 
 
+def test_a_body_can_be_taken_whole_once_it_is_there() -> None:
+    call = UpstreamCall().answers(OK[:-1])
+    assert call.connection.whole_body() is None
+    call.answers(OK[-1:])
+    assert call.connection.whole_body() == b"hello"
+
+
+# -- the pool -----------------------------------------------------------------------------------------------------------------
+
+
+class Unreachable(Pool):
+    """A pool whose connects end as the test says."""
+
+    def __init__(self, play: Callable[[UpstreamConnection], None]) -> None:
+        super().__init__(ClientLimits())
+        self._play = play
+
+    async def _dial(self, connection: UpstreamConnection, origin: Origin) -> None:
+        self._play(connection)
+
+
+def test_a_kept_connection_that_is_about_to_close_is_not_taken() -> None:
+    def play(connection: UpstreamConnection) -> None:
+        connection.connection_made(WireTransport())
+
+    pool = Unreachable(play)
+    opening = Story(pool.open(ORIGIN, b"", 5.0))
+    (first,) = pool._all
+    first.data_received(OK)
+    opening.outcome()
+    first.release()
+    first.transport.close()
+    again = Story(pool.open(ORIGIN, b"", 5.0))
+    (second,) = pool._all - {first}
+    second.data_received(OK)
+    assert again.outcome() is second
+
+
+def test_a_connection_that_closes_in_the_turn_in_which_it_is_made_is_unreachable() -> None:
+    def play(connection: UpstreamConnection) -> None:
+        connection.connection_made(WireTransport())
+        connection.transport.close()
+
+    assert isinstance(Story(Unreachable(play).open(ORIGIN, b"", 5.0)).error, UpstreamUnreachable)
+
+
+def test_a_connection_that_was_made_and_lost_before_its_connect_failed_is_counted_once() -> None:
+    def play(connection: UpstreamConnection) -> None:
+        connection.connection_made(WireTransport())
+        connection.connection_lost(None)
+        raise UpstreamUnreachable("no")
+
+    pool = Unreachable(play)
+    assert isinstance(Story(pool.open(ORIGIN, b"", 5.0)).error, UpstreamUnreachable)
+    assert pool._counts == {}
+    assert pool._all == pool._opening == set()
+
+
+async def test_a_young_kept_connection_survives_the_sweep() -> None:
+    call = UpstreamCall().answers(OK)
+    call.outcome()
+    call.connection.release()
+    call.pool.start()
+    assert not call.transport.is_closed
+    call.pool.close()
+
+
 # -- streams ------------------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +409,7 @@ def test_an_upstream_that_is_silent_before_its_answer_times_out() -> None:
     assert story.error.timeout_s == 10
     assert call.transport.is_aborted
     call.connection.sweep(monotonic() + 1000)
+    call.closes()
     assert story.ends == 1
 
 
