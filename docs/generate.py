@@ -80,6 +80,7 @@ SETTINGS = {
     "GATEWAY__BUDGETS__MIN_OUTPUT_TOKENS": "an answer that could not have this many is refused instead of shortened",
     "GATEWAY__BUDGETS__TEMPLATE_ALLOWANCE": "prompt tokens that a chat template may add to a request's bytes",
     "GATEWAY__BUDGETS__MEDIA_ALLOWANCE": "prompt tokens held for each image, audio or video part",
+    "GATEWAY__BUDGETS__ESTIMATE_WITHOUT_TOKENIZER": "whether a prompt that only likely fits gets all that is left of a budget",
     "GATEWAY__BUDGETS__LEASE_CALLS": "a lease has room for about so many calls, at most a quarter of what is left",
     "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
     "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",

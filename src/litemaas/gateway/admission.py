@@ -36,6 +36,7 @@ class _Bounds(msgspec.Struct, gc=False):
     prompt: int
     output: int
     exact: bool = False
+    estimate: int | None = None
     lowered: bool = False
 
     def tokens(self, ask: Ask) -> int:
@@ -124,6 +125,10 @@ class Admission:
         Errors: BudgetExhausted when not even the smallest answer fits.
         """
         rest = self._budgets.rest(accounts)
+        if bounds.estimate is not None and ask.generates and not any(account.held for account in accounts):
+            rest_for_it = self._whole_rest(price, rest, bounds, ask)
+            if rest_for_it:
+                return rest_for_it
         if ask.generates:
             affordable = affordable_output(price, bounds.prompt, rest) // ask.choices
             if affordable < min(self._settings.min_output_tokens, bounds.output):
@@ -139,19 +144,42 @@ class Admission:
             raise _exhausted(accounts, need)
         return need
 
+    def _whole_rest(self, price: Price, rest: int, bounds: _Bounds, ask: Ask) -> int:
+        """Everything that is left, for one call at a time, if its prompt fits only by estimate; else 0.
+
+        Where the engine has no tokenizer, nobody knows a prompt's tokens before the call. One call must fit into a budget that
+        covers it, and never two into a budget for one.
+        """
+        if bounds.estimate is None or affordable_output(price, bounds.prompt, rest) // ask.choices >= 1:
+            return 0
+        affordable = affordable_output(price, bounds.estimate, rest) // ask.choices
+        if affordable < min(self._settings.min_output_tokens, bounds.output):
+            return 0
+        if affordable < bounds.output:
+            bounds.output = affordable
+            bounds.lowered = True
+        return rest
+
     # -- rates --------------------------------------------------------------------------------------------------------
 
     async def _take(self, entries: Sequence[Counted], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
         """Errors: RateLimited; ServiceUnavailable."""
         left, fresh = self._rates.tokens_left(entries)
+        tokens = 0
         if bounds.tokens(ask) > left:
             if bounds.prompt + min(bounds.output, _USEFUL_OUTPUT) * ask.choices > left:
                 await self._count_exactly(bounds, ask, deployment)
                 left, fresh = self._rates.tokens_left(entries)
+            if fresh and bounds.estimate is not None and bounds.prompt >= left > bounds.estimate:
+                bounds.prompt = bounds.estimate  # as with money: one call at a time, with all that is left
+                bounds.output = min(bounds.output, (left - bounds.estimate) // ask.choices)
+                bounds.lowered = True
+                tokens = left
             self._lower(bounds, ask, left, fresh)
-        ticket = self._rates.take(entries, bounds.tokens(ask))
+        tokens = max(tokens, bounds.tokens(ask))
+        ticket = self._rates.take(entries, tokens)
         if ticket is None:
-            raise self._rates.refuse_tokens(entries, bounds.tokens(ask))
+            raise self._rates.refuse_tokens(entries, tokens)
         return ticket
 
     def _lower(self, bounds: _Bounds, ask: Ask, left: int, fresh: bool) -> None:
@@ -164,7 +192,9 @@ class Admission:
 
     async def _count_exactly(self, bounds: _Bounds, ask: Ask, deployment: Deployment) -> None:
         if not bounds.exact and ask.prompt_bytes:
-            bounds.prompt = min(bounds.prompt, await self._meter.count_prompt(ask, deployment))
+            count = await self._meter.count_prompt(ask, deployment)
+            bounds.prompt = min(bounds.prompt, count.bound)
+            bounds.estimate = count.estimate if self._settings.estimate_without_tokenizer else None
             bounds.exact = True
 
 

@@ -29,6 +29,7 @@ from litemaas.gateway.http.stepping import Wake
 
 DRY_S = 1.0
 """How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""
+_DRAWS = 16
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -161,32 +162,36 @@ class Budgets:
         return Hold(accounts, amount)
 
     async def draw(self, accounts: Sequence[Account], amount: int) -> None:
-        """Draws what the accounts lack for ``amount``, and some room for the calls to come.
+        """Draws what the accounts lack for ``amount``, and some room for the calls to come, as long as there is any.
 
         Errors: ServiceUnavailable when the database cannot be asked.
         """
         for account in accounts:
+            # What others wait for is drawn for them: they may take it first, so it can take more than one draw.
+            for _ in range(_DRAWS):
+                if account.free >= amount > 0 or monotonic() < account.dry_until:
+                    break
+                await self._drawn(account, amount)
+
+    async def _drawn(self, account: Account, amount: int) -> None:
+        """Waits for a draw: for the one that is under way, or for one of its own."""
+        if account.waiting is None:
             lack = max(1, amount - account.free)
-            if account.free >= amount > 0:
-                continue
-            if account.waiting is None:
-                if monotonic() < account.dry_until:
-                    continue
-                left = max(0, _limit(account) - account.known)
-                want = max(lack, min(amount * self._lease_calls, left // 4))
-                account.waiting = []
-                # A task of its own: when the caller hangs up, the grant that is on its way must not be lost.
-                task = asyncio.get_running_loop().create_task(self._draw(account, lack, want))
-                self._draws.add(task)
-                task.add_done_callback(self._draws.discard)
-            wake = Wake()
-            account.waiting.append(wake)
-            while account.waiting is not None and wake in account.waiting:
-                await wake
-            if account.free < amount and account in self._failed:
-                raise ServiceUnavailable(
-                    "the budget cannot be checked at the moment: the database does not answer; try again"
-                )
+            left = max(0, _limit(account) - account.known)
+            want = max(lack, min(amount * self._lease_calls, left // 4))
+            account.waiting = []
+            # A task of its own: when the caller hangs up, the grant that is on its way must not be lost.
+            task = asyncio.get_running_loop().create_task(self._draw(account, lack, want))
+            self._draws.add(task)
+            task.add_done_callback(self._draws.discard)
+        wake = Wake()
+        account.waiting.append(wake)
+        while account.waiting is not None and wake in account.waiting:
+            await wake
+        if account.free < amount and account in self._failed:
+            raise ServiceUnavailable(
+                "the budget cannot be checked at the moment: the database does not answer; try again"
+            )
 
     async def _draw(self, account: Account, lack: int, want: int) -> None:
         try:

@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 4
 """A usual ratio for English text (OpenAI help centre, "What are tokens and how to count them", 2026-11); estimates only."""
-_PER_MESSAGE = 16
+_LIKELY_BYTES_PER_TOKEN = 3
+_PER_MESSAGE = 4
+_PER_PROMPT = 3
+"""Tokens that chat templates like ChatML put around each message, and once before the answer."""
+_PROMPT_MEMBERS = ("messages", "prompt", "tools", "chat_template_kwargs")
 _NO_TOKENIZER_S = 600.0
+
+
+class PromptCount(msgspec.Struct, frozen=True):
+    """Units: tokens. ``bound``: the prompt has no more; ``estimate``: what it likely has, None when the bound is exact."""
+
+    bound: int
+    estimate: int | None
 
 
 class Meter:
@@ -40,30 +51,25 @@ class Meter:
         """More tokens than the prompt can have: every token stands for at least one byte of the body."""
         return ask.prompt_bytes + self._settings.template_allowance + ask.media_parts * self._settings.media_allowance
 
-    async def count_prompt(self, ask: Ask, deployment: Deployment) -> int:
-        """The prompt's tokens by the engine's own tokenizer; without one, a bound from its text alone.
-
-        Units: tokens.
-        """
+    async def count_prompt(self, ask: Ask, deployment: Deployment) -> PromptCount:
+        """The prompt's tokens by the engine's own tokenizer; without one, what its texts alone can and will likely have."""
         media = ask.media_parts * self._settings.media_allowance
         members = ask.members or {}
-        wanted: Members = {
-            name: members[name] for name in ("messages", "prompt", "tools", "chat_template_kwargs") if name in members
-        }
+        wanted: Members = {name: members[name] for name in _PROMPT_MEMBERS if name in members}
         if "input" in members:
             wanted["prompt"] = members["input"]
         wanted["model"] = encode(deployment.engine_model)
         counted = await self._ask_tokenizer(deployment, render(wanted))
-        return counted + media if counted is not None else self._text_bound(members) + media
-
-    def _text_bound(self, members: dict[str, Any]) -> int:
-        """Bytes of the texts in the prompt, and some tokens per message for the chat template."""
-        total = 0
+        if counted is not None:
+            return PromptCount(counted + media, None)
+        size = messages = 0
         for name in ("messages", "prompt", "input", "tools"):
             if name in members:
                 value = msgspec.json.decode(members[name])
-                total += _text_bytes(value) + _PER_MESSAGE * (len(value) if isinstance(value, list) else 1)
-        return total
+                size += _text_bytes(value)
+                messages += len(value) if isinstance(value, list) else 1
+        framing = _PER_MESSAGE * messages + _PER_PROMPT
+        return PromptCount(size + framing + media, -(-size // _LIKELY_BYTES_PER_TOKEN) + framing + media)
 
     async def _ask_tokenizer(self, deployment: Deployment, body: bytes) -> int | None:
         if monotonic() < self._without_tokenizer.get(deployment.id, 0.0):
@@ -121,11 +127,16 @@ class Meter:
 
 
 def _text_bytes(value: Any) -> int:
+    """Bytes of the texts in a prompt; the names of members are not tokens, those within a tool's description are."""
     if isinstance(value, str):
         return len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, list):
         return sum(map(_text_bytes, value))
     if isinstance(value, dict):
+        if "content" in value and "role" in value:
+            return sum(_text_bytes(part) for name, part in value.items() if name != "role")
+        if "type" in value and "text" in value:
+            return _text_bytes(value["text"])
         return sum(_text_bytes(name) + _text_bytes(part) for name, part in value.items() if name != "image_url")
     return 1
 

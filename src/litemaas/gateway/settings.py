@@ -27,6 +27,8 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     ``default_output_ceiling``: output tokens held for a call that names no bound, on a model that has none.
     ``template_allowance``: prompt tokens that a chat template may add to what the request's bytes bound.
     ``media_allowance``: prompt tokens per image, audio or video part.
+    ``estimate_without_tokenizer``: a prompt whose engine has no tokenizer, and whose bytes do not fit into what is left, gets
+    all of it if it likely fits; it can then cost more than was left. False = such a call is refused.
     ``lease_calls``: a worker draws room for about this many calls at once, but never more than a quarter of what is left.
     """
 
@@ -35,6 +37,7 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     template_allowance: int = 256
     media_allowance: int = 4096
     lease_calls: int = 64
+    estimate_without_tokenizer: bool = True
 
 
 class JournalSettings(msgspec.Struct, frozen=True):
