@@ -324,7 +324,7 @@ RECORD = {
     "started_at": "when the call was read",
     "duration_us": "until the client could have the last byte, microseconds",
     "ttft_us": "until the answer began, microseconds; null when none did",
-    "endpoint": "the kind of call, like `acompletion`",
+    "endpoint": "the endpoint that was called, like `/chat/completions`",
     "stream": "whether the client asked for a stream",
     "status": "`success`, `refused` (by us, before an upstream was called), `failure`, `cancelled` (the client left)",
     "http_status": "what the client got; 499 when it had left",

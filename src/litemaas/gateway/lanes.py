@@ -59,7 +59,7 @@ class Lane:
         known = [maximum for maximum in maximums if maximum is not None]
         self.output_maximum = max(known) if known and len(known) == len(maximums) else None
         key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
-        self.who = who_text(endpoint.call_type, key_hash, key.alias, key.user_id, key.team_id, model.name)
+        self.who = who_text(endpoint.route, key_hash, key.alias, key.user_id, key.team_id, model.name)
         self._accounts: list[Account] = []
         self._counters: list[Counted] = []
         self._bookings = ""

@@ -49,8 +49,8 @@ def json_text(value: list[str] | dict[str, object]) -> str:
     return _encode(value).decode().replace("\\u0000", "").translate(_ESCAPES)
 
 
-def who_text(call_type: str, key_hash: str, alias: str | None, user: str | None, team: str | None, model: str) -> str:
-    return "\t".join((call_type, key_hash, text(alias), text(user), text(team), text(model)))
+def who_text(route: str, key_hash: str, alias: str | None, user: str | None, team: str | None, model: str) -> str:
+    return "\t".join((route, key_hash, text(alias), text(user), text(team), text(model)))
 
 
 def served_text(deployment_id: str, provider: str, engine_model: str, api_base: str, price_version: int) -> str:

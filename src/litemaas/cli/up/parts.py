@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import litemaas
 from litemaas.cli.up.errors import PartDidNotStart
 from litemaas.cli.up.leftovers import MARK_VARIABLE
 from litemaas.cli.up.state import StateDirectory
@@ -57,10 +58,10 @@ class Part:
         """Starts the process; it loads its code and then waits for its settings."""
         bound_log(self.log)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("LITEMAAS_")}
-        paths = [path for path in sys.path if path]  # a checkout that is on the path, but not installed
+        # The code that runs here, installed or not; -P: not what happens to lie in the person's directory
+        paths = [str(Path(litemaas.__file__).parents[1]), *filter(None, [environ.get("PYTHONPATH")])]
         environ |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", MARK_VARIABLE: self._mark}
-        # What runs is named, so that a person sees in `ps` which part it is
-        child = [sys.executable, "-m", "litemaas.cli.child", self.name]
+        child = [sys.executable, "-P", "-m", "litemaas.cli.child", self.name]
         arguments = [str(os.getpid()), str(int(signal.SIGKILL)), "as-we-are", "-1", "/", *child]
         output = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

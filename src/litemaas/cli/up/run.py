@@ -28,8 +28,10 @@ class Interruption:
 
     def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.ask)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(signal.SIGHUP, self.ask)
 
     def ask(self) -> None:
         (self.hurry if self.asked.is_set() else self.asked).set()
@@ -80,6 +82,7 @@ async def _run_in(
         asked.cancel()
         outcome, _ = await asyncio.gather(work, asked, return_exceptions=True)
         await platform.stop(interruption.hurry)
-    if isinstance(outcome, Exception):
+    wanted_to_stop = interruption.asked.is_set() and not isinstance(outcome, CannotStart | EmbeddedServerError)
+    if isinstance(outcome, Exception) and not wanted_to_stop:  # what breaks while a start is broken off is no failure
         raise outcome  # told after everything has stopped, where the person looks
     screen.say("Stopped.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -51,7 +52,8 @@ class Screen:
         self._began = began
 
     def _line(self, *parts: str | tuple[str, str]) -> None:
-        self._out.print(Text.assemble(*parts))
+        with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
+            self._out.print(Text.assemble(*parts))
 
     def title(self, text: str) -> None:
         self._line((text, "bold"))
@@ -68,7 +70,8 @@ class Screen:
 
     def fail(self, text: str) -> None:
         """Why it does not start or work; goes to standard error."""
-        self._err.print(Text.assemble(("litemaas: ", "red"), text))
+        with contextlib.suppress(OSError):
+            self._err.print(Text.assemble(("litemaas: ", "red"), text))
 
     def ready(self, summary: Summary) -> None:
         self._line("")

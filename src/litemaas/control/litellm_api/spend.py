@@ -26,6 +26,7 @@ _CALL_TYPES = (
     ("completions", "atext_completion"),
     ("embeddings", "aembedding"),
     ("convert", "convert"),
+    ("tokenize", "tokenize"),
 )
 
 

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 class Endpoint(Protocol):
     """An inference endpoint: how its body is read, what goes upstream, and how its answer is measured.
 
-    ``call_type``: the word of the ledger. ``route``: the label of metrics. ``modes``: kinds of model it can be asked of.
+    ``route``: its path, as the ledger and the metrics name it. ``modes``: kinds of model it can be asked of.
     ``is_free``: calls cost nothing, whatever the price of the model.
     """
 
-    call_type: str
     route: str
     modes: frozenset[Mode]
     is_free: bool

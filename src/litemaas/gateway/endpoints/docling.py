@@ -42,7 +42,6 @@ class Conversion(Ask, kw_only=True, gc=False):
 class DoclingEndpoint:
     """What both ways of sending a document have in common."""
 
-    call_type = "convert"
     modes = frozenset({Mode.CONVERSION})
     is_free = False
 

@@ -50,10 +50,7 @@ class OpenAIEndpoint:
 
     is_free = False
 
-    def __init__(
-        self, call_type: str, path: str, required: str, modes: frozenset[Mode], generates: bool, max_body: int
-    ) -> None:
-        self.call_type = call_type
+    def __init__(self, path: str, required: str, modes: frozenset[Mode], generates: bool, max_body: int) -> None:
         self.route = path
         self.modes = modes
         self._path = path
@@ -191,9 +188,7 @@ def openai_endpoints(max_body: int) -> dict[str, OpenAIEndpoint]:
     """Path without ``/v1`` → endpoint."""
     chat = frozenset({Mode.CHAT, Mode.COMPLETION})
     return {
-        "/chat/completions": OpenAIEndpoint("acompletion", "/chat/completions", "messages", chat, True, max_body),
-        "/completions": OpenAIEndpoint("atext_completion", "/completions", "prompt", chat, True, max_body),
-        "/embeddings": OpenAIEndpoint(
-            "aembedding", "/embeddings", "input", frozenset({Mode.EMBEDDING}), False, max_body
-        ),
+        "/chat/completions": OpenAIEndpoint("/chat/completions", "messages", chat, True, max_body),
+        "/completions": OpenAIEndpoint("/completions", "prompt", chat, True, max_body),
+        "/embeddings": OpenAIEndpoint("/embeddings", "input", frozenset({Mode.EMBEDDING}), False, max_body),
     }

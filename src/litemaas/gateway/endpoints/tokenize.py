@@ -26,7 +26,6 @@ class TokenizeEndpoint:
     modes = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
 
     def __init__(self, path: str, required: tuple[str, ...], max_body: int) -> None:
-        self.call_type = path.removeprefix("/")
         self.route = path
         self._required = required
         self._max_body = max_body

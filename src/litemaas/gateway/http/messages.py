@@ -49,7 +49,8 @@ class Request:
     """One request as it was received; the header block is complete, the body may still be arriving.
 
     ``notes``: what the stages found out from the header block alone; requests under the same block share it.
-    ``headers``: names in lower case; repeated ones joined with a comma. ``target`` is as it came, ``path`` percent-decoded.
+    ``headers``: names in lower case; repeated ones joined with a comma; shared like the notes, so never to be changed.
+    ``target`` is as it came, ``path`` percent-decoded.
     """
 
     __slots__ = (

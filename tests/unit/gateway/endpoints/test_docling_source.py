@@ -29,7 +29,7 @@ def test_older_and_newer_paths_are_the_same_endpoints() -> None:
     for last in ("source", "file"):
         assert endpoints[f"/docling/v1alpha/convert/{last}"] is endpoints[f"/docling/v1/convert/{last}"]
         found = endpoints[f"/docling/v1/convert/{last}"]
-        assert (found.call_type, found.is_free, found.modes) == ("convert", False, frozenset({Mode.CONVERSION}))
+        assert (found.is_free, found.modes) == (False, frozenset({Mode.CONVERSION}))
 
 
 @pytest.mark.parametrize("base", ["http://docling:5001", "http://docling:5001/", "http://docling:5001/v1"])
