@@ -12,8 +12,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 500, 60
 
 LONG_MODULES: dict[str, str] = {
     "tests/integration/test_embedded_postgres.py": "every way in which a server can be found, lost and refused",
-    "tests/integration/test_embedded_postgres.py": "one server's life from first start to kill -9; the cases share their fixtures",
-    "tests/integration/gateway/test_http_client.py": "dialogues with an upstream, one after the other; they share their writing",
+    "tests/integration/gateway/test_http_client.py": "dialogues with an upstream, one after the other",
     "tests/unit/gateway/http/test_conversation.py": "dialogues with the server, one after the other; they share their writing",
 }
 LONG_FUNCTIONS: dict[str, str] = {}
