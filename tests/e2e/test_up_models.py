@@ -1,0 +1,106 @@
+"""Does ``--model`` make a real OpenAI-compatible server callable, again and again, and doubt in words what looks wrong?"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import StartUp
+from tests.e2e.running import ask_control, chat, run_in_shell
+
+from litemaas.cli.up import demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@contextmanager
+def engine_with(*models: str, port: int = 0) -> Iterator[str]:
+    """The base URL of an engine of its own process, with these models."""
+    settings = {"chat_models": [{"name": name} for name in models], "chat_port": port}
+    settings |= {"embeddings_port": None, "documents_port": None}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "litemaas", "sim", json.dumps(settings)], stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["chat"] + "/v1"
+        finally:
+            process.kill()
+
+
+def _engine_models(connection: dict[str, str], name: str) -> list[tuple[str, str]]:
+    deployments = ask_control(connection, f"/api/v1/models/{name}")["deployments"]
+    return sorted((deployment["engine_model"], deployment["api_base"]) for deployment in deployments)
+
+
+def test_server_with_one_model_is_served_under_the_given_name(start_up: StartUp, state_dir: Path):
+    with engine_with("meta/only-one") as url:
+        up = start_up(state_dir, "--model", f"mine={url}")
+        connection = up.ready()
+        assert set(connection) == {"LITEMAAS_GATEWAY_URL", "LITEMAAS_CONTROL_URL", "LITEMAAS_MASTER_KEY"}
+        answer = chat(connection, "mine", connection["LITEMAAS_MASTER_KEY"])
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == "mine"
+        assert _engine_models(connection, "mine") == [("meta/only-one", url)]
+        assert not ask_control(connection, "/api/v1/models/mine")["simulated"]
+        pasted = run_in_shell(next(line for line in up.output.splitlines() if "curl " in line))
+        assert json.loads(pasted.stdout)["model"] == "mine"
+        assert connection["LITEMAAS_MASTER_KEY"] not in up.output
+
+
+def test_model_that_moved_is_followed(start_up: StartUp, state_dir: Path):
+    with engine_with("one") as before, engine_with("other", "one") as after:
+        up = start_up(state_dir, "--model", f"one={before}")
+        up.ready()
+        assert up.stop() == 0
+        connection = start_up(state_dir, "--model", f"one={after}").ready()
+        assert _engine_models(connection, "one") == [("one", after)]
+        assert chat(connection, "one", connection["LITEMAAS_MASTER_KEY"]).status_code == 200
+
+
+def test_models_beside_the_demo_are_open_to_the_demo_key(start_up: StartUp, state_dir: Path):
+    with engine_with("a", "b") as url:
+        models = [f"first={url}#a", f"both/of.them={url}#a", f"both/of.them={url}#b"]
+        connection = start_up(state_dir, "--demo", *(word for model in models for word in ("--model", model))).ready()
+        assert chat(connection, "first").status_code == 200
+        assert _engine_models(connection, "both/of.them") == [("a", url), ("b", url)]
+        assert chat(connection, "both/of.them").status_code == 200
+
+
+def test_what_looks_wrong_is_said_and_registered_all_the_same(start_up: StartUp, state_dir: Path):
+    with engine_with("a", "b") as url, socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        up = start_up(state_dir, "--model", f"unknown={url}", "--model", f"away={away}")
+        connection = up.ready()
+        assert f"{url} has no model 'unknown', but a, b" in up.output
+        assert f"{away}/v1 cannot be reached" in up.output
+        assert _engine_models(connection, "away") == [("away", f"{away}/v1")]
+        assert chat(connection, "away", connection["LITEMAAS_MASTER_KEY"]).status_code >= 500
+
+
+def test_simulated_models_rest_while_their_servers_do_and_come_back(start_up: StartUp, state_dir: Path):
+    up = start_up(state_dir, "--demo")
+    demo_key = up.ready()["LITEMAAS_DEMO_KEY"]
+    assert up.stop() == 0
+    up = start_up(state_dir)
+    connection = up.ready()
+    assert "LITEMAAS_DEMO_KEY" not in connection
+    assert chat(connection, demo.CHAT_MODEL, demo_key).status_code != 200
+    assert not _is_enabled(connection)
+    assert up.stop() == 0
+    connection = start_up(state_dir, "--demo").ready()
+    assert _is_enabled(connection)
+    assert chat(connection, demo.CHAT_MODEL, demo_key).status_code == 200
+
+
+def _is_enabled(connection: dict[str, str]) -> bool:
+    [deployment] = ask_control(connection, f"/api/v1/models/{demo.CHAT_MODEL}")["deployments"]
+    return bool(deployment["enabled"])
