@@ -9,7 +9,7 @@ from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, U
 from litemaas.core.usage import NOTHING, EngineUsage
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.reply_headers import engine_lines
-from litemaas.gateway.sse import EventScanner, EventTooLarge
+from litemaas.gateway.sse import EventScanner, StreamGarbled
 from litemaas.gateway.upstream import StreamUsage
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class Relay:
                     await response.drain()
             if not scanner.is_finished:
                 raise UpstreamDied("the model server ended its answer before it was complete")
-        except EventTooLarge:
-            self._end_badly(call, response, UpstreamGarbage("an event of the model server's answer does not end"))
+        except StreamGarbled as garbled:
+            self._end_badly(call, response, UpstreamGarbage(str(garbled)))
         except UpstreamFailure as failure:
             self._end_badly(call, response, failure)
         finally:

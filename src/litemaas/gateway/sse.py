@@ -17,8 +17,8 @@ _usage = msgspec.json.Decoder(EngineUsage | None)
 _MAX_EVENT = 16 * 1024 * 1024
 
 
-class EventTooLarge(Exception):
-    """An event does not end; the stream cannot be relayed."""
+class StreamGarbled(Exception):
+    """These are not the events of a model server; the message says why."""
 
 
 class EventScanner:
@@ -52,7 +52,7 @@ class EventScanner:
     def feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes; an event is passed on once it is complete.
 
-        Errors: EventTooLarge.
+        Errors: StreamGarbled.
         """
         if self._tail:
             data = self._tail + data
@@ -61,7 +61,7 @@ class EventScanner:
         end = data.rfind(b"\n\n") + 2
         if end == 1:
             if len(data) > _MAX_EVENT:
-                raise EventTooLarge
+                raise StreamGarbled("an event of the model server's answer does not end")
             self._tail = data
             return b""
         self._tail = data[end:]
@@ -128,7 +128,7 @@ class EventScanner:
         try:
             engine_id = msgspec.json.decode(body, type=_Identified).id
         except (msgspec.DecodeError, UnicodeDecodeError):
-            engine_id = None
+            raise StreamGarbled("the model server's answer does not begin with the JSON that was expected") from None
         self.engine_id = engine_id if isinstance(engine_id, str) else ""
 
     def _parsed(self, body: bytes) -> bytes:

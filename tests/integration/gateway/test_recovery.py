@@ -1,0 +1,140 @@
+"""Is anything lost when PostgreSQL goes away, or the gateway is killed?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx2
+
+from litemaas.db.embedded import EmbeddedPostgres
+from litemaas.db.migrate import upgrade
+from litemaas.gateway.app import bound_socket
+from litemaas.sim.testing import SimulatedServers
+
+from .conftest import seed
+from .harness import ENCRYPTION_KEY, MASTER_KEY, QUESTION, WITHIN_S, Ledger, gateway_settings, running, until
+
+
+async def test_calls_go_on_within_their_lease_while_postgresql_is_away_and_are_all_stored_afterwards(
+    tmp_path: Path,
+) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    url = await server.start()
+    try:
+        await asyncio.to_thread(upgrade, url)
+        async with SimulatedServers() as sim:
+            await seed(url, sim)
+            settings = gateway_settings(url, tmp_path / "gateway", trust_cache_s=0.3, database_timeout_s=0.5)
+            async with running(settings, sim) as platform:
+                key = await platform.ledger.add_key(max_budget_nano=10**12)
+                await platform.catch_up()
+                assert (await platform.chat(key)).status_code == 200
+
+                await server.stop()
+                answers = [await platform.chat(key) for _ in range(30)]
+                readiness = await platform.http.get("/health/readiness")
+                stranger = await platform.chat("sk-never-seen-before-1")
+                await server.start()
+
+                assert [answer.status_code for answer in answers] == [200] * 30
+                assert readiness.status_code == 503
+                assert stranger.status_code == 503
+
+                async def is_ready() -> bool:
+                    return (await platform.http.get("/health/readiness")).status_code == 200
+
+                await until(is_ready)
+                await platform.gateway.accountant.empty()
+                connection = await asyncpg.connect(url, timeout=WITHIN_S)
+                ledger = Ledger(connection)
+                rows = await ledger.records(key)
+                assert len(rows) == 31
+                assert sum(row["completion_tokens"] for row in rows) == sim.counters.of("chat").completion_tokens
+                assert sum(row["cost_nano"] for row in rows) == await ledger.settled(key)
+                await connection.close(timeout=WITHIN_S)
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def gateway_process(url: str, state_dir: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    environ = {
+        **os.environ,
+        "LITEMAAS_DATABASE_URL": url,
+        "LITEMAAS_MASTER_KEY": MASTER_KEY,
+        "LITEMAAS_ENCRYPTION_KEY": ENCRYPTION_KEY,
+        "LITEMAAS_STATE_DIR": str(state_dir),
+        "LITEMAAS_GATEWAY__PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import os; from litemaas.gateway.app import run; run(os.environ)", env=environ
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), WITHIN_S)
+
+
+async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is_there_twice(
+    database_url: str, tmp_path: Path
+) -> None:
+    with bound_socket("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    async with SimulatedServers() as sim:
+        await seed(database_url, sim)
+        connection = await asyncpg.connect(database_url, timeout=WITHIN_S)
+        ledger = Ledger(connection)
+        key = await ledger.add_key(max_budget_nano=10**12)
+        finished: list[str] = []
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_S) as http:
+
+            async def is_ready() -> bool:
+                try:
+                    return (await http.get("/health/readiness")).status_code == 200
+                except httpx2.TransportError:
+                    return False
+
+            async def ask_until_it_dies() -> None:
+                while True:
+                    try:
+                        answer = await http.post(
+                            "/v1/chat/completions", json=QUESTION, headers={"Authorization": f"Bearer {key}"}
+                        )
+                    except httpx2.TransportError:
+                        return
+                    assert answer.status_code == 200
+                    finished.append(answer.headers["x-litellm-call-id"])
+
+            for _ in range(2):
+                finished_before = len(finished)
+                async with gateway_process(database_url, tmp_path, port) as process:
+                    await until(is_ready, WITHIN_S * 2)
+                    callers = [asyncio.create_task(ask_until_it_dies()) for _ in range(8)]
+
+                    async def more(start: int = finished_before) -> bool:
+                        return len(finished) > start + 150
+
+                    await until(more, WITHIN_S * 2)
+                    process.send_signal(signal.SIGKILL)
+                    await process.wait()
+                    await asyncio.gather(*callers)
+
+            async with gateway_process(database_url, tmp_path, port):
+                await until(is_ready, WITHIN_S * 2)
+                rows = await ledger.records(key)
+                ids = [row["request_id"] for row in rows]
+
+        assert len(ids) == len(set(ids))
+        assert set(finished) <= set(ids)
+        assert sum(row["cost_nano"] for row in rows) == await ledger.settled(key)
+        assert await ledger.leased(key) == 0
+        await connection.close(timeout=WITHIN_S)
