@@ -1,0 +1,149 @@
+"""Does the journal keep what it was given, through crashes and full disks?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from litemaas.core.errors import ServiceUnavailable
+from litemaas.gateway.journal import Journal
+
+
+def opened(directory: Path, segment_bytes: int = 1 << 20, max_bytes: int = 1 << 30) -> Journal:
+    return Journal(directory, segment_bytes, max_bytes)
+
+
+def abandoned(journal: Journal) -> None:
+    """As after a kill: the files stay as they are, the lock goes with the process."""
+    os.close(journal._lock)
+    os.close(journal._current)
+
+
+def drained(journal: Journal) -> list[str]:
+    lines: list[str] = []
+    while True:
+        batch, size = journal.next_batch()
+        if not size:
+            return lines
+        lines += [line.rpartition(b"\t")[0].decode() for line in batch.split(b"\n")[:-1]]
+        journal.done(size)
+
+
+def test_records_come_out_in_order_and_once(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    for number in range(100):
+        journal.append(f"record {number}")
+    journal.flush()
+
+    assert drained(journal) == [f"record {number}" for number in range(100)]
+    assert drained(journal) == []
+    assert journal.waiting_bytes == 0
+
+
+def test_what_a_crash_left_behind_is_read_again_by_the_next_life(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.append("one")
+    first.append("two\\twith a tab")
+    first.flush()
+    abandoned(first)
+
+    second = opened(tmp_path)
+    second.append("three")
+
+    assert drained(second) == ["one", "two\\twith a tab", "three"]
+
+
+def test_half_a_line_at_the_end_of_a_crashed_segment_is_no_record(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.append("whole")
+    first.flush()
+    os.write(first._current, b"torn in the midd")
+    abandoned(first)
+
+    second = opened(tmp_path)
+
+    assert drained(second) == ["whole"]
+    assert second.waiting_bytes == 0
+
+
+def test_a_line_that_was_changed_on_disk_is_set_aside_and_blocks_nothing(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    for text in ("good", "bad", "fine"):
+        first.append(text)
+    first.flush()
+    abandoned(first)
+    segment = next(tmp_path.glob("*.log"))
+    segment.write_bytes(segment.read_bytes().replace(b"bad", b"bat"))
+
+    second = opened(tmp_path)
+
+    assert drained(second) == ["good", "fine"]
+    assert b"bat" in (tmp_path / "rejected").read_bytes()
+
+
+def test_segments_follow_one_another_and_go_when_they_are_stored(tmp_path: Path) -> None:
+    journal = opened(tmp_path, segment_bytes=200)
+    for number in range(50):
+        journal.append(f"record number {number:04}")
+        journal.flush()
+    assert len(list(tmp_path.glob("*.log"))) > 3
+
+    assert len(drained(journal)) == 50
+    assert len(list(tmp_path.glob("*.log"))) == 1
+
+
+def test_two_processes_never_share_a_workers_name(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    with pytest.raises(ServiceUnavailable):
+        opened(tmp_path)
+    journal.close()
+    opened(tmp_path).close()
+
+
+def test_what_a_full_disk_does_not_take_is_kept_and_new_calls_are_refused_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(tmp_path)
+    real_write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if descriptor == journal._current:
+            raise OSError(28, "No space left on device")
+        return real_write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    journal.append("kept")
+    journal.flush()
+    with pytest.raises(ServiceUnavailable):
+        journal.check_room()
+
+    monkeypatch.setattr(os, "write", real_write)
+    journal.check_room()
+
+    assert drained(journal) == ["kept"]
+
+
+def test_a_line_that_only_half_fits_leaves_no_half_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(tmp_path)
+    journal.append("before")
+    journal.flush()
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real_write(descriptor, data[:5]))
+    journal.append("kept")
+    journal.flush()
+    monkeypatch.setattr(os, "write", real_write)
+
+    journal.check_room()
+
+    assert drained(journal) == ["before", "kept"]
+
+
+def test_too_much_that_waits_for_the_database_refuses_new_calls(tmp_path: Path) -> None:
+    journal = opened(tmp_path, max_bytes=50)
+    journal.append("x" * 100)
+    journal.flush()
+
+    with pytest.raises(ServiceUnavailable):
+        journal.check_room()
