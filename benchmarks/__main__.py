@@ -99,7 +99,7 @@ def _save(result: dict[str, Any], page: str) -> None:
     _RESULTS.mkdir(exist_ok=True)
     name = f"{result['at'][:10]}-{result['commit']['commit'][:8]}"
     (_RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (_RESULTS / f"{name}.md").write_text(page)
+    (_RESULTS / f"{name}.md").write_text(page.strip() + "\n")
     print(f"· kept as benchmarks/results/{name}.json and .md")
 
 
@@ -107,7 +107,7 @@ def _quote(page: str) -> None:
     text = _PAGE.read_text()
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    _PAGE.write_text(f"{before}{_BEGIN}\n{page}\n{_END}{after}")
+    _PAGE.write_text(f"{before}{_BEGIN}\n{page.strip()}\n\n{_END}{after}")
 
 
 def _interrupt(*_: object) -> None:

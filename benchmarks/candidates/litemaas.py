@@ -131,6 +131,5 @@ async def _audit(database_url: str, key_hash: str, answered: int, maybe_cut: int
     found = f"{row['records']:,} records for {answered:,} answered calls, {row['cost'] / _USD:.6f} USD"
     if not answered <= row["exact"] <= row["records"] <= answered + maybe_cut:
         raise RuntimeError(f"the ledger does not agree: {found}, {row['exact']:,} of them as they must be")
-    return (
-        f"{found}; {row['records'] - answered} more than answered: the load generator hung up on them at a round's end"
-    )
+    cut = row["records"] - answered
+    return f"{found}; the load hung up on the other {cut} at the end of a round" if cut else found
