@@ -84,7 +84,10 @@ async def test_no_more_calls_run_in_parallel_than_allowed(platform: Platform) ->
 
     answers = await asyncio.gather(*(platform.chat(key) for _ in range(10)))
 
-    assert sorted(answer.status_code for answer in answers) == [200] * 2 + [429] * 8
+    assert {answer.status_code for answer in answers} == {
+        200,
+        429,
+    }  # on a busy machine a later call may find a free place
     assert platform.sim.counters.servers["chat"].peak_running <= 2
     assert (await platform.chat(key)).status_code == 200
 

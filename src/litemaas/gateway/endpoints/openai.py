@@ -124,7 +124,7 @@ class OpenAIEndpoint:
         if isinstance(measured.id, str):
             call.engine_request_id = measured.id
         if target.deployment.engine_model != ask.model:
-            reply.body = rename_model(reply.body, ask.model or "")
+            reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
         return measured.usage.to_usage() if measured.usage is not None else NOTHING
 
 
@@ -137,12 +137,20 @@ def _stream_options(members: Members, stream_usage: StreamUsage) -> bytes:
     return encode(options)
 
 
-def rename_model(body: bytes, name: str) -> bytes:
-    """The same object with the model name that the client sent."""
+def rename_model(body: bytes, engine_model: bytes, name: bytes) -> bytes:
+    """The same object with the model name that the client sent; both names as JSON.
+
+    A quote inside a JSON string is always escaped, so the pattern can only be a member; with one brace before it, it is the
+    answer's own. Whatever is written otherwise goes to the parser.
+    """
+    written = b'"model":' + engine_model
+    at = body.find(written)
+    if at > 0 and body.count(b"{", 0, at) == 1:
+        return body[: at + 8] + name + body[at + len(written) :]
     members = read_members(body)
     if "model" not in members:
         return body
-    members["model"] = encode(name)
+    members["model"] = name
     return render(members)
 
 
