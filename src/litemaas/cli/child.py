@@ -21,7 +21,8 @@ def _load_gateway() -> Callable[[dict[str, Any]], None]:
 
 
 def _load_control() -> Callable[[dict[str, Any]], None]:
-    from litemaas.control.app import Settings, run
+    from litemaas.control.app.server import run  # the package itself would load it only when it is called
+    from litemaas.control.app.settings import Settings
     from litemaas.kit.settings import load_settings
 
     return lambda environ: run(load_settings(Settings, environ))
