@@ -1,4 +1,4 @@
-"""Which platform do real clients talk to? One ``litemaas up --demo`` per test process, with keys made as an administrator would."""
+"""Which platform do real clients talk to? One ``litemaas up --demo`` per test process, with keys that the test makes."""
 
 from __future__ import annotations
 
