@@ -65,6 +65,7 @@ class Admission:
             call.hold = self._budgets.try_hold(lane.accounts(self._budgets, call.started_at), need)
             if call.hold is None:
                 return False
+            self._budgets.refill(call.hold.accounts, need)
         if lane.rates:
             call.ticket = self._rates.take(lane.rate_counters(self._rates), prompt + completion)
             if call.ticket is None:

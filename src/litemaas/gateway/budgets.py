@@ -30,6 +30,8 @@ from litemaas.gateway.http.stepping import Wake
 DRY_S = 1.0
 """How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""
 _DRAWS = 16
+_LOW_WATER = 16
+"""A lease that has room for fewer calls than this is drawn ahead."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -173,25 +175,35 @@ class Budgets:
                     break
                 await self._drawn(account, amount)
 
+    def refill(self, accounts: Sequence[Account], amount: int) -> None:
+        """Draws ahead where a lease runs low, so that the usual call need not wait for the database."""
+        for account in accounts:
+            if account.free < amount * _LOW_WATER and account.waiting is None and monotonic() >= account.dry_until:
+                self._start_draw(account, amount)
+
     async def _drawn(self, account: Account, amount: int) -> None:
         """Waits for a draw: for the one that is under way, or for one of its own."""
-        if account.waiting is None:
-            lack = max(1, amount - account.free)
-            left = max(0, _limit(account) - account.known)
-            want = max(lack, min(amount * self._lease_calls, left // 4))
-            account.waiting = []
-            # A task of its own: when the caller hangs up, the grant that is on its way must not be lost.
-            task = asyncio.get_running_loop().create_task(self._draw(account, lack, want))
-            self._draws.add(task)
-            task.add_done_callback(self._draws.discard)
+        waiting = account.waiting if account.waiting is not None else self._start_draw(account, amount)
         wake = Wake()
-        account.waiting.append(wake)
-        while account.waiting is not None and wake in account.waiting:
+        waiting.append(wake)
+        while account.waiting is waiting and wake in waiting:
             await wake
         if account.free < amount and account in self._failed:
             raise ServiceUnavailable(
                 "the budget cannot be checked at the moment: the database does not answer; try again"
             )
+
+    def _start_draw(self, account: Account, amount: int) -> list[Wake]:
+        lack = max(1, amount - account.free)
+        left = max(0, _limit(account) - account.known)
+        want = max(lack, min(amount * self._lease_calls, left // 4))
+        waiting: list[Wake] = []
+        account.waiting = waiting
+        # A task of its own: when the caller hangs up, the grant that is on its way must not be lost.
+        task = asyncio.get_running_loop().create_task(self._draw(account, lack, want))
+        self._draws.add(task)
+        task.add_done_callback(self._draws.discard)
+        return waiting
 
     async def _draw(self, account: Account, lack: int, want: int) -> None:
         try:

@@ -36,7 +36,7 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     min_output_tokens: int = 1
     template_allowance: int = 256
     media_allowance: int = 4096
-    lease_calls: int = 64
+    lease_calls: int = 256
     estimate_without_tokenizer: bool = True
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 
 from litemaas.core.keys import hash_key
 from litemaas.sim.behaviour import Fault
 
-from .harness import QUESTION, Platform, until
+from .harness import QUESTION, WITHIN_S, Platform, until
 
 BUDGET_FOR_ONE = 30_000  # nano-USD: the call costs 7 prompt tokens at 1,000 and at most 9 completion tokens at 2,000
 
@@ -162,3 +163,18 @@ async def test_a_spent_key_is_known_by_its_hash_only(platform: Platform, key: st
 
     assert row["key_hash"] == hash_key(key)
     assert key not in str(dict(row))
+
+
+async def test_two_clients_with_equal_headers_keep_their_own_addresses_in_the_ledger(
+    platform: Platform, key: str
+) -> None:
+    headers = {"Authorization": f"Bearer {key}", "user-agent": "twin"}
+    for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2"):
+        transport = httpx2.AsyncHTTPTransport(local_address=address)
+        async with httpx2.AsyncClient(base_url=platform.url, transport=transport, timeout=WITHIN_S) as http:
+            assert (await http.post("/v1/chat/completions", json=QUESTION, headers=headers)).status_code == 200
+
+    rows = await platform.records(key, 4)
+
+    assert [row["client_ip"] for row in rows] == ["127.0.0.1", "127.0.0.2"] * 2
+    assert {row["user_agent"] for row in rows} == {"twin"}

@@ -60,13 +60,15 @@ async def run(launch: Launch, *, stdin: str = "", within_s: float) -> tuple[int,
     try:
         output, _ = await asyncio.to_thread(child.communicate, stdin.encode(), within_s)
     except subprocess.TimeoutExpired as error:
+        child.kill()
+        child.communicate()
         raise ServerDidNotStart(
             f"{launch.command[0]} did not finish within {within_s:.0f} s: is the disk busy?"
         ) from error
     finally:
         if child.poll() is None:
             child.kill()
-            child.communicate()
+            child.wait()  # when we were cancelled, the thread still reads its output to the end
     return child.returncode, output.decode("utf-8", "replace").strip()
 
 
