@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 CALLS, AT_ONCE = 120, 8
 TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "pages")
 SECOND_CHAT_MODEL = "qwen3-8b"
+QUESTION = "What does a tally clerk in the port of Bremen write down when a ship is unloaded, and who reads it? " * 2
 DOCUMENT = base64.b64encode(b"three pages of text " * 400).decode()
 
 Call = Callable[[openai.AsyncOpenAI, str], Awaitable[Any]]
@@ -88,31 +89,32 @@ class Engines:
 
     def __init__(self, platform: Mapping[str, str]) -> None:
         [deployment] = ask_control(platform, f"/api/v1/models/{demo.CHAT_MODEL}")["deployments"]
-        self._counters = f"http://{urlsplit(deployment['api_base']).netloc}/sim/counters"
+        self._controls = f"http://{urlsplit(deployment['api_base']).netloc}/sim"
 
-    def clear(self) -> None:
-        httpx2.delete(self._counters, timeout=ANSWERS_WITHIN_S, trust_env=False).raise_for_status()
+    def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Asks for one of the simulation's own paths at the chat server; the counters are those of all servers."""
+        url = f"{self._controls}/{path}"
+        answer = httpx2.request(method, url, json=body, timeout=ANSWERS_WITHIN_S, trust_env=False)
+        return dict(answer.raise_for_status().json())
 
     def served(self) -> dict[str, Any]:
         """What they counted, once nothing is running any more."""
         until(self._are_idle, ANSWERS_WITHIN_S, "the engines are idle")
-        return self._report()
-
-    def _report(self) -> dict[str, Any]:
-        answer = httpx2.get(self._counters, timeout=ANSWERS_WITHIN_S, trust_env=False)
-        return dict(answer.raise_for_status().json())
+        return self.control("GET", "counters")
 
     def _are_idle(self) -> bool:
-        return all(server["running"] == 0 for server in self._report()["servers"].values())
+        return all(server["running"] == 0 for server in self.control("GET", "counters")["servers"].values())
 
 
 @pytest.fixture
-async def engines(platform: Mapping[str, str]) -> Engines:
-    """Idle, with counters at zero: earlier tests may have left streams."""
+async def engines(platform: Mapping[str, str]) -> AsyncIterator[Engines]:
+    """Idle, with counters at zero, as earlier tests may have left streams; chat has a prefix cache."""
     engines = Engines(platform)
+    engines.control("POST", "behaviour", {"prefix_cache": True})
     engines.served()
-    engines.clear()
-    return engines
+    engines.control("DELETE", "counters")
+    yield engines
+    engines.control("DELETE", "behaviour")
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ async def call_everything(client: openai.AsyncOpenAI) -> None:
     async def work() -> None:
         while waiting:
             number, kind = waiting.pop()
-            await kind(client, f"Question {number % 7}: what does a tally clerk in the port of Bremen write down?")
+            await kind(client, f"{QUESTION} {number % 7}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
@@ -172,6 +174,7 @@ async def test_ledger_equals_what_the_engines_served_to_the_token(
     assert all(
         sum(group[unit] for group in summary["data"]) == summary["total"][unit] for unit in (*TOKENS, "cost_nano")
     )
+    assert all(summary["total"][unit] > 0 for unit in TOKENS)
     assert booked["no-such-model"]["total_tokens"] == booked["no-such-model"]["cost_nano"] == 0
 
     rows = administrator.get("/spend/logs", params={"api_key": key}).json()
