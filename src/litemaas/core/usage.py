@@ -34,6 +34,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.prompt_tokens + self.completion_tokens
 
 
+MOST_TOKENS = 2**31 - 1
+"""The most that one record can hold (PostgreSQL's integer); an engine that reports more is out of its mind."""
 NOTHING = Usage()
 """The usage of a call that was refused or failed before the engine did anything."""
 
@@ -56,13 +58,11 @@ class EngineUsage(msgspec.Struct, gc=False):
     completion_tokens_details: CompletionTokensDetails | None = None
 
     def to_usage(self) -> Usage:
-        """Clamps nonsense (negative counts, parts larger than their whole) so that the parts stay disjoint."""
+        """Clamps nonsense (negative or absurd counts, parts larger than their whole): the parts stay disjoint and storable."""
+        prompt = min(max(0, self.prompt_tokens or 0), MOST_TOKENS)
+        completion = min(max(0, self.completion_tokens or 0), MOST_TOKENS)
         if self.prompt_tokens_details is None and self.completion_tokens_details is None:
-            return Usage(
-                max(0, self.prompt_tokens or 0), max(0, self.completion_tokens or 0), 0, 0, 0, 0, UsageSource.ENGINE
-            )
-        prompt = max(0, self.prompt_tokens or 0)
-        completion = max(0, self.completion_tokens or 0)
+            return Usage(prompt, completion, 0, 0, 0, 0, UsageSource.ENGINE)
         cached = written = reasoning = 0
         if (details := self.prompt_tokens_details) is not None:
             cached = min(prompt, max(0, details.cached_tokens or 0))

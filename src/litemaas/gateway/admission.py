@@ -71,7 +71,7 @@ class Admission:
             if call.ticket is None:
                 self._let_go(call)
                 return False
-        if ask.output_bound is None and ask.generates and (lane.limited or lane.limits_tokens):
+        if ask.generates and _needs_our_bound(ask) and (lane.limited or lane.limits_tokens):
             call.output_limit = output
         return True
 
@@ -86,7 +86,7 @@ class Admission:
             call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
         if lane.rates:
             call.ticket = await self._take(lane.rate_counters(self._rates), bounds, ask, deployment)
-        if ask.generates and (bounds.lowered or ask.output_bound is None) and (lane.limited or lane.limits_tokens):
+        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and (lane.limited or lane.limits_tokens):
             call.output_limit = bounds.output
 
     def _output_bound(self, ask: Ask, lane: Lane) -> int:
@@ -197,6 +197,11 @@ class Admission:
             bounds.prompt = min(bounds.prompt, count.bound)
             bounds.estimate = count.estimate if self._settings.estimate_without_tokenizer else None
             bounds.exact = True
+
+
+def _needs_our_bound(ask: Ask) -> bool:
+    """Whether the client's own bound is none, or more than one, so that the engine might obey another than we hold."""
+    return ask.output_bound is None or ask.bounds_named > 1
 
 
 def _ceiling(price: Price, bounds: _Bounds, ask: Ask) -> int:

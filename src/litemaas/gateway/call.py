@@ -32,8 +32,10 @@ class Ask(msgspec.Struct, kw_only=True, gc=False):
     content_type: bytes = b"application/json"
     stream: bool = False
     wants_usage: bool = False
+    wants_running_usage: bool = False
     output_bound: int | None = None
     output_member: str | None = None
+    bounds_named: int = 0
     choices: int = 1
     prompt_bytes: int = 0
     media_parts: int = 0

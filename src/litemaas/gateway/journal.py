@@ -108,12 +108,16 @@ class Journal:
             with path.open("rb") as file:
                 file.seek(self._reading_from)
                 data = file.read(_CHUNK)
+                if len(data) == _CHUNK and b"\n" not in data:
+                    data += file.readline()
             end = data.rfind(b"\n") + 1
             if end:
                 return self._sound(path, data[:end]), end
             if len(self._segments) == 1:
                 return b"", 0
-            self._drop_first(len(data))  # finished, or it ends in half a line that a crash left behind
+            if data:  # half a line that a crash left behind; its client never heard the end of the call
+                self.set_aside(data + b"\n")
+            self._drop_first(len(data))
 
     def _sound(self, path: Path, lines: bytes) -> bytes:
         """Lines of this process are sound; those found at the start are checked, and half-written ones are set aside."""

@@ -6,6 +6,7 @@ Source of the format: PostgreSQL 16 documentation, COPY, "Text Format".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,6 +36,9 @@ JOURNAL_COLUMNS = (
 NULL = "\\N"
 NOTHING_SERVED = "\t".join([NULL] * 5)
 NOT_BOOKED = "[]"
+_MAX_JSON = 65_536
+_LEFT_OUT = '{"left_out":"it was larger than 65536 bytes"}'
+_JSON_ESCAPE = re.compile(r"\\(u0000|.)")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
 _encode = msgspec.json.Encoder().encode
 
@@ -45,8 +49,13 @@ def text(value: str | None) -> str:
 
 
 def json_text(value: list[str] | dict[str, object]) -> str:
-    """A JSON column. PostgreSQL refuses NUL in JSON, even escaped."""
-    return _encode(value).decode().replace("\\u0000", "").translate(_ESCAPES)
+    """A JSON column. PostgreSQL refuses NUL in JSON, even escaped; what a client made very large is left out."""
+    written = _encode(value).decode()
+    if "\\u0000" in written:  # perhaps a NUL, perhaps a backslash and then these letters
+        written = _JSON_ESCAPE.sub(lambda escape: "" if escape[1] == "u0000" else escape[0], written)
+    if len(written) > _MAX_JSON:
+        written = _LEFT_OUT if isinstance(value, dict) else "[]"
+    return written.translate(_ESCAPES)
 
 
 def who_text(route: str, key_hash: str, alias: str | None, user: str | None, team: str | None, model: str) -> str:

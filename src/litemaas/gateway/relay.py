@@ -53,7 +53,7 @@ class Relay:
         forced = target.stream_usage
         engine_model = target.deployment.engine_model
         scanner = EventScanner(
-            strip_usage=not ask.wants_usage or forced is StreamUsage.CONTINUOUS,
+            strip_usage=not ask.wants_usage or (forced is StreamUsage.CONTINUOUS and not ask.wants_running_usage),
             drop_usage_chunk=not ask.wants_usage,
             rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
         )
@@ -62,18 +62,19 @@ class Relay:
         try:
             while data := await answer.next_bytes():
                 events = scanner.feed(data)
+                if events:
+                    if call.first_byte_at is None:
+                        call.first_byte_at = monotonic()
+                        response.start(
+                            200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer)))
+                        )
+                    if shown is not None:
+                        shown.append(events)
+                    response.write(events)
                 if scanner.error is not None:
                     raise UpstreamDied(
                         f"the model server reported an error in the middle of its answer: {scanner.error[:500]}"
                     )
-                if not events:
-                    continue
-                if call.first_byte_at is None:
-                    call.first_byte_at = monotonic()
-                    response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
-                if shown is not None:
-                    shown.append(events)
-                response.write(events)
                 if response.is_congested:
                     await response.drain()
             if not scanner.is_finished:

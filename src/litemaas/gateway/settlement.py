@@ -120,10 +120,10 @@ def _who(call: Call) -> str:
     """Who asked, for a call that was refused before its model was found."""
     asked = (call.ask.model or "")[:256] if call.ask is not None else ""
     if call.caller is None:
-        return who_text(call.endpoint.route, "", None, None, None, text(asked))
+        return who_text(call.endpoint.route, "", None, None, None, asked)
     key = call.caller.key
     key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
-    return who_text(call.endpoint.route, key_hash, key.alias, key.user_id, key.team_id, text(asked))
+    return who_text(call.endpoint.route, key_hash, key.alias, key.user_id, key.team_id, asked)
 
 
 def _labels(ask: Ask) -> str:

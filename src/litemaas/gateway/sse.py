@@ -78,8 +78,14 @@ class EventScanner:
 
     def _event(self, event: bytes) -> bytes:
         if not event.startswith(b"data:"):
-            return event.lstrip(b"\n")
+            head, found, rest = event.lstrip(b"\n").partition(b"\ndata:")
+            if not found:
+                return head
+            shown = self._event(b"data:" + rest)  # comments and fields before the data pass as they are
+            return head + b"\n" + shown if shown else head if head.startswith(b":") else b""
         start = 6 if event.startswith(b"data: ") else 5
+        while event.startswith(b" ", start):
+            start += 1
         if event.startswith(b"{", start):
             return self._chunk(event, start)
         if event[start:].strip() == b"[DONE]":

@@ -84,15 +84,21 @@ class OpenAIEndpoint:
         if "stream" in members and flag_of(members, "stream"):
             ask.stream = True
             if "stream_options" in members:
-                ask.wants_usage = object_of(members, "stream_options").get("include_usage") is True
+                options = object_of(members, "stream_options")
+                ask.wants_usage = options.get("include_usage") is True
+                ask.wants_running_usage = ask.wants_usage and options.get("continuous_usage_stats") is True
         for member in self._bound_members:
             if member in members:
                 bound = count_of(members, member)
-                if bound is not None and (ask.output_bound is None or bound < ask.output_bound):
+                ask.bounds_named += 1
+                # Engines read 0 as no bound at all; where two are named, which one they obey differs.
+                if bound and (ask.output_bound is None or bound < ask.output_bound):
                     ask.output_member = member
                     ask.output_bound = bound
         if "n" in members or "best_of" in members:
             ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
+        if self._required == "prompt":
+            ask.choices *= _prompts_in(members["prompt"])
         if b'_url"' in ask.payload or b'"input_audio"' in ask.payload:
             ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
 
@@ -126,6 +132,14 @@ class OpenAIEndpoint:
         if target.deployment.engine_model != ask.model:
             reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
         return measured.usage.to_usage() if measured.usage is not None else NOTHING
+
+
+def _prompts_in(raw: Any) -> int:
+    """How many prompts a completion is asked for: each of a list gets answers of its own; a list of numbers is one prompt."""
+    if not bytes(raw).startswith(b"["):
+        return 1
+    prompts = msgspec.json.decode(raw)
+    return max(1, sum(1 for prompt in prompts if isinstance(prompt, str | list)))
 
 
 def _stream_options(members: Members, stream_usage: StreamUsage) -> bytes:
