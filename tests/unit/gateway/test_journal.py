@@ -147,3 +147,28 @@ def test_too_much_that_waits_for_the_database_refuses_new_calls(tmp_path: Path) 
 
     with pytest.raises(ServiceUnavailable):
         journal.check_room()
+
+
+def test_a_record_larger_than_a_read_is_one_record_and_loses_none_behind_it(tmp_path: Path) -> None:
+    journal = opened(tmp_path, segment_bytes=6 << 20)
+    huge = "x" * (9 << 20)
+    for record in ("before", huge, "after", "last"):
+        journal.append(record)
+        journal.flush()
+
+    assert drained(journal) == ["before", huge, "after", "last"]
+    assert journal.waiting_bytes == 0
+
+
+def test_half_a_line_that_a_crash_left_behind_is_set_aside(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.append("whole")
+    first.flush()
+    os.write(first._current, b"hal")
+    abandoned(first)
+
+    second = opened(tmp_path)
+
+    assert drained(second) == ["whole"]
+    assert (tmp_path / "rejected").read_bytes() == b"hal\n"
+    assert second.waiting_bytes == 0
