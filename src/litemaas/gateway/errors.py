@@ -102,12 +102,14 @@ def refusal_body(status: int, reason: str) -> bytes:
     return envelope(reason, "invalid_request_error", None, str(status))
 
 
-def headers_of(error: LiteMaaSError) -> bytes:
+def headers_of(error: LiteMaaSError, profile: str = "1.81") -> bytes:
     """Header lines that belong to an error: when to come back, and what may be done instead."""
     match error:
         case errors.RateLimited():
+            in_parallel = error.kind == "max_parallel_requests" and profile == "current"
+            kind = "concurrent_requests" if in_parallel else error.kind
             return (
-                f"retry-after: {error.retry_after_s}\r\nrate_limit_type: {error.kind}\r\n"
+                f"retry-after: {error.retry_after_s}\r\nrate_limit_type: {kind}\r\n"
                 f"reset_at: {error.reset_at:%Y-%m-%d %H:%M:%S} UTC\r\n"
             ).encode()
         case errors.NoDeploymentAvailable():
