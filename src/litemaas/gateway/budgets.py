@@ -161,7 +161,7 @@ class Budgets:
     def try_hold(self, accounts: Sequence[Account], amount: int) -> Hold | None:
         """Holds ``amount`` on all accounts, or on none."""
         for account in accounts:
-            if account.drawn - account.spent - account.held < amount or not amount:
+            if account.drawn - account.spent - account.held < amount:
                 return None
         for account in accounts:
             account.held += amount
@@ -176,7 +176,7 @@ class Budgets:
         for account in accounts:
             # What others wait for is drawn for them: they may take it first, so it can take more than one draw.
             for _ in range(_DRAWS):
-                if account.free >= amount > 0 or monotonic() < account.dry_until:
+                if account.free >= amount or monotonic() < account.dry_until:
                     break
                 await self._drawn(account, amount)
 

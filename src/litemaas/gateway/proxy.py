@@ -97,5 +97,5 @@ class Proxy:
             response.end(stream_event(error, self._profile))
             return
         status = status_of(error, self._profile)
-        headers = self._headers.of_error(call_id_of(call), call) + headers_of(error)
+        headers = self._headers.of_error(call_id_of(call), call) + headers_of(error, self._profile)
         response.send(status, headers, body_of(error, self._profile))
