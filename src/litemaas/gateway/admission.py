@@ -90,7 +90,7 @@ class Admission:
             call.output_limit = bounds.output
 
     def _output_bound(self, ask: Ask, lane: Lane) -> int:
-        bound = ask.output_bound
+        bound = ask.output_bound if ask.output_bound is not None else ask.output_default
         if bound is None:
             bound = lane.output_maximum
         return bound if bound is not None else self._settings.default_output_ceiling

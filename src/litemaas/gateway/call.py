@@ -36,6 +36,7 @@ class Ask(msgspec.Struct, kw_only=True, gc=False):
     output_bound: int | None = None
     output_member: str | None = None
     bounds_named: int = 0
+    output_default: int | None = None
     choices: int = 1
     prompt_bytes: int = 0
     media_parts: int = 0

@@ -5,6 +5,7 @@ After the first byte of an answer nothing is tried again: the client may have se
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ _ERROR_BYTES = 1024 * 1024
 _VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
 _MANAGED_HOSTS = ("openai.com", "azure.com", "openrouter.ai", "groq.com", "mistral.ai", "deepseek.com")
 _PROBE_TIMEOUT_S = 3.0
+_CONTEXT_EXCEEDED = re.compile(
+    r"maximum context length is (\d{1,9}) tokens.{0,40}?(?:requested (\d{1,9}) tokens|has (\d{1,9}) input tokens)"
+)
+"""vLLM's and OpenAI's words, older and newer, for a prompt and an output bound that do not fit together (2026-11)."""
 _CREDENTIAL_REFUSED = frozenset({401, 403})
 
 
@@ -168,6 +173,10 @@ class Upstream:
             if connection.status < 400:
                 return connection
             refused = await self._refusal(connection, target.deployment)
+            fitting = _bound_that_fits(refused, call, ask)
+            if fitting is not None:
+                call.output_limit = fitting
+                continue
             if not (ask.stream and _refuses_stream_options(refused, stream_usage)):
                 raise refused
             target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
@@ -245,6 +254,18 @@ def trace_lines(call: Call) -> bytes:
         return b""
     state = headers.get(b"tracestate")
     return b"traceparent: %b\r\n" % parent + (b"tracestate: %b\r\n" % state if state is not None else b"")
+
+
+def _bound_that_fits(refused: UpstreamRefused, call: Call, ask: Ask) -> int | None:
+    """A smaller output bound, where ours was too large for the engine's context and the client had named none."""
+    if call.output_limit is None or ask.output_bound is not None or refused.status != 400:
+        return None
+    told = _CONTEXT_EXCEEDED.search(refused.message)
+    if told is None:
+        return None
+    prompt = int(told[3]) if told[3] else int(told[2]) - call.output_limit
+    fitting = int(told[1]) - prompt
+    return fitting if 0 < fitting < call.output_limit else None
 
 
 def _refuses_stream_options(refused: UpstreamRefused, stream_usage: StreamUsage) -> bool:

@@ -215,18 +215,12 @@ async def small_engine() -> AsyncIterator[SimulatedServers]:
         yield servers
 
 
-TOO_LARGE = pytest.mark.xfail(
-    strict=True,
-    reason="admission sends 4096 as the bound of a call that names none, which engines with a smaller context refuse",
-)
-
-
 @pytest.mark.parametrize("limit", [{"max_budget_nano": 10**10}, {"tpm_limit": 100_000}])
 @pytest.mark.parametrize(
     "columns",
     [
-        pytest.param({"max_context_tokens": 512}, marks=TOO_LARGE),
-        pytest.param({}, marks=TOO_LARGE),
+        {"max_context_tokens": 512},
+        {},
         {"max_output_tokens": 128},
     ],
 )
@@ -240,9 +234,6 @@ async def test_a_call_without_a_bound_to_a_model_with_a_small_context_is_answere
     assert reply.status_code == 200, reply.text
 
 
-@pytest.mark.xfail(
-    strict=True, reason="admission sends 4096 where the engine's own default would be 16 (OpenAI's API, vLLM)"
-)
 async def test_a_plain_completion_without_a_bound_is_as_short_with_a_budget_as_without(platform: Platform, key: str):
     body = {"model": "granite", "prompt": "Once upon a time"}
     limited = await platform.ledger.add_key(max_budget_nano=10**10)

@@ -31,6 +31,8 @@ GATEWAY_MEMBERS = (
 """Meant for the gateway and never sent upstream (gateway-api contract 1.5)."""
 CREDENTIAL_MEMBERS = ("api_base", "base_url", "api_key")
 MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
+_COMPLETION_DEFAULT = 16
+"""What engines generate for a plain completion that names no bound (OpenAI API reference, ``max_tokens``, 2026-11)."""
 _SPECIAL = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
 _MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
@@ -99,6 +101,7 @@ class OpenAIEndpoint:
             ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
         if self._required == "prompt":
             ask.choices *= _prompts_in(members["prompt"])
+            ask.output_default = _COMPLETION_DEFAULT
         if b'_url"' in ask.payload or b'"input_audio"' in ask.payload:
             ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
 
