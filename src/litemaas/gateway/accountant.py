@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -44,11 +45,16 @@ class Accountant:
             try:
                 await self.empty()
                 pause_s = self._interval_s
-            except (ServiceUnavailable, OSError) as error:
+            except Exception as error:  # whatever it is, the next turn tries again: records must not stop
+                known = isinstance(error, ServiceUnavailable | OSError)
                 self._metrics.failed_flushes += 1
-                log.warning("usage records wait for the database", bytes=self._journal.waiting_bytes, reason=str(error))
+                log.warning(
+                    "usage records wait for the database", bytes=self._journal.waiting_bytes,
+                    reason=str(error) if known else type(error).__name__, exc_info=None if known else error,
+                )  # fmt: skip
                 pause_s = min(max(pause_s, 0.1) * 2, _MAX_PAUSE_S)
-                await asyncio.to_thread(self._journal.sync)
+                with suppress(OSError):
+                    await asyncio.to_thread(self._journal.sync)
 
     async def empty(self) -> None:
         """Stores everything that waits now.

@@ -6,9 +6,9 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from litemaas.core.errors import LiteMaaSError
-from litemaas.gateway.errors import body_of, headers_of, status_of
 from litemaas.gateway.management import Management, is_management
 from litemaas.gateway.pages import Pages, preflight
+from litemaas.gateway.refusals import refuse
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.table import EndpointTable
@@ -45,7 +45,6 @@ class Dispatch:
             try:
                 endpoint, model = self._endpoints.find(request.method, path)
             except LiteMaaSError as error:
-                headers = b"content-type: application/json\r\n" + headers_of(error)
-                response.send(status_of(error, self._profile), headers, body_of(error, self._profile))
+                refuse(request, response, error, self._profile)
             else:
                 await self._proxy.serve(request, response, endpoint, model)

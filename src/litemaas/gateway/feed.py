@@ -70,6 +70,9 @@ class ChangeFeed:
                 if not self._missed:
                     log.warning("changes cannot be followed", reason="the database does not answer")
                 self._missed = True
+            except Exception:  # whatever it is, a worker that stops following is of no use
+                log.exception("changes could not be applied; everything is read again")
+                self._missed = True
             try:
                 async with asyncio.timeout(POLL_S):
                     await self._more.wait()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from litemaas.core.errors import LiteMaaSError, ServiceUnavailable, UpstreamFailure
-from litemaas.gateway.errors import body_of, headers_of, status_of
 from litemaas.gateway.http.client import Origin, Pool
 from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.refusals import refuse, usual_lines
 from litemaas.gateway.upstream import releasing
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ _NOT_FORWARDED = frozenset({
     b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"keep-alive", b"te", b"trailer", b"upgrade",
     b"proxy-connection", b"cookie",
 })  # fmt: skip
-_NOT_RETURNED = frozenset(
-    {b"connection", b"content-length", b"transfer-encoding", b"date", b"server", b"x-litemaas-change"}
-)
+_NOT_RETURNED = frozenset({
+    b"connection", b"content-length", b"transfer-encoding", b"date", b"server", b"x-litemaas-change", b"x-litellm-call-id",
+    b"access-control-allow-origin", b"access-control-expose-headers",
+})  # fmt: skip
 _MAX_BODY = 8 * 1024 * 1024
 _TIMEOUT_S = 60.0
 _VISIBLE_WITHIN_S = 1.0
@@ -51,8 +52,7 @@ class Management:
         try:
             await self._forward(request, response)
         except LiteMaaSError as error:
-            headers = b"content-type: application/json\r\n" + headers_of(error)
-            response.send(status_of(error, self._profile), headers, body_of(error, self._profile))
+            refuse(request, response, error, self._profile)
 
     async def _forward(self, request: Request, response: Response) -> None:
         if self._origin is None:
@@ -71,4 +71,4 @@ class Management:
         if change.isdigit():
             await outside(self._feed.wait_for(int(change), _VISIBLE_WITHIN_S), _VISIBLE_WITHIN_S * 2)
         headers = b"".join(b"%b: %b\r\n" % item for item in answer.headers if item[0] not in _NOT_RETURNED)
-        response.send(answer.status, headers, reply)
+        response.send(answer.status, headers + usual_lines(request), reply)

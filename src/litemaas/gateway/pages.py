@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 
 from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
 from litemaas.gateway.bodies import encode
-from litemaas.gateway.errors import body_of, headers_of, status_of
 from litemaas.gateway.http.stepping import outside, stepped
+from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Model
@@ -56,9 +56,9 @@ class Pages:
                 raise MethodNotAllowed(f"{request.path[:200]} is called with GET", ("GET", "HEAD"))
             status, content_type, body = await self._page(request)
         except LiteMaaSError as error:
-            response.send(status_of(error, self._profile), _JSON + headers_of(error), body_of(error, self._profile))
+            refuse(request, response, error, self._profile)
         else:
-            response.send(status, content_type, body)
+            response.send(status, content_type + usual_lines(request), body)
 
     async def _page(self, request: Request) -> tuple[int, bytes, bytes]:
         path = request.path.rstrip("/") or "/"

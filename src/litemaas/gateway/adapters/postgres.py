@@ -146,7 +146,7 @@ class Postgres:
             return key, spent or 0
 
     async def load_snapshot(self, version: int) -> Snapshot:
-        """The catalogue as it is now. A deployment whose credential cannot be opened is left out, with a log line."""
+        """The catalogue as it is now. A deployment that cannot be read is left out, with a log line."""
         async with self._connection() as connection:
             rows = await connection.fetch(_CATALOG)
         deployments: dict[str, list[Deployment]] = {}
@@ -154,13 +154,14 @@ class Postgres:
         for row in rows:
             name = row["model_name"]
             try:
-                deployment = self._deployment(row)
-            except SealBroken as error:
-                log.warning("a deployment is left out", deployment=row["id"], model=name, reason=str(error))
+                deployment, mode = self._deployment(row), Mode(row["mode"])
+            except (SealBroken, msgspec.MsgspecError, ValueError) as error:
+                reason = str(error) if isinstance(error, SealBroken) else type(error).__name__
+                log.warning("a deployment is left out", deployment=row["id"], model=name, reason=reason)
                 continue
             deployments.setdefault(name, []).append(deployment)
             models[name] = Model(
-                name=name, mode=Mode(row["mode"]), access_groups=tuple(row["access_groups"]),
+                name=name, mode=mode, access_groups=tuple(row["access_groups"]),
                 deployments=tuple(deployments[name]),
             )  # fmt: skip
         return Snapshot(version, models)

@@ -1,0 +1,34 @@
+"""What do answers carry that belong to no call? An id to speak of them by, and leave for browsers to read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from litemaas.gateway.errors import body_of, headers_of, status_of
+
+if TYPE_CHECKING:
+    from litemaas.core.errors import LiteMaaSError
+    from litemaas.gateway.http.messages import Request, Response
+
+_MAX_ID = 64
+
+
+def chosen_id(request: Request) -> str | None:
+    """The client's own id for its request, if it is one that can safely be repeated in a header."""
+    own = request.headers.get(b"x-litellm-call-id")
+    if own is None or len(own) > _MAX_ID or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
+        return None
+    return own.decode("ascii")
+
+
+def usual_lines(request: Request) -> bytes:
+    """Header lines of every answer that is not a call's (gateway-api contract 1.4)."""
+    call_id = chosen_id(request) or str(uuid4())
+    return f"x-litellm-call-id: {call_id}\r\naccess-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n".encode()
+
+
+def refuse(request: Request, response: Response, error: LiteMaaSError, profile: str) -> None:
+    """Answers a request that did not become a call."""
+    headers = b"content-type: application/json\r\n" + usual_lines(request) + headers_of(error, profile)
+    response.send(status_of(error, profile), headers, body_of(error, profile))

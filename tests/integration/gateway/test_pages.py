@@ -1,0 +1,229 @@
+"""What does the gateway answer by itself, and does every answer carry what the contract promises?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from litemaas.core.keys import hash_key
+
+from .harness import MASTER_KEY, Platform, until
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_models_are_those_of_the_key_in_the_contracts_words(platform: Platform):
+    key = await platform.ledger.add_key(models=["granite", "no*"])
+    reply = await platform.http.get("/v1/models", headers=bearer(key))
+    assert reply.json() == {
+        "data": [
+            {"id": name, "object": "model", "created": 1677610602, "owned_by": "openai"}
+            for name in ("granite", "nomic")
+        ],
+        "object": "list",
+    }
+    more = await platform.http.get("/models?include_metadata=true", headers=bearer(key))
+    assert more.json()["data"][0]["metadata"] == {"fallbacks": []}
+    assert (await platform.http.get("/v1/models/granite", headers=bearer(key))).json()["id"] == "granite"
+    assert (await platform.http.get("/v1/models/free", headers=bearer(key))).status_code == 404
+    every = {
+        model["id"] for model in (await platform.http.get("/v1/models", headers=bearer(MASTER_KEY))).json()["data"]
+    }
+    assert {"granite", "free", "final", "nomic"} <= every
+
+
+async def test_a_model_in_an_access_group_is_open_to_keys_that_name_the_group(platform: Platform):
+    await platform.ledger.connection.execute(
+        "insert into models (name, mode, access_groups) values ('grouped', 'chat', array['workshop'])"
+    )
+    await platform.add_model("grouped", platform.sim.chat.url + "/v1")
+    member = await platform.ledger.add_key(models=["workshop"])
+    stranger = await platform.ledger.add_key(models=["other"])
+    nobody = await platform.ledger.add_key(models=["no-default-models"])
+    assert (await platform.chat(member, model="grouped")).status_code == 200
+    assert (await platform.chat(stranger, model="grouped")).status_code == 401
+    assert (await platform.chat(nobody, model="grouped")).status_code == 401
+
+
+async def test_an_alias_of_a_key_is_answered_under_the_alias_and_booked_under_the_model(platform: Platform):
+    key = await platform.ledger.add_key(aliases='{"gpt-4o": "granite"}', models=["granite"])
+    reply = await platform.chat(key, model="gpt-4o")
+    assert (reply.status_code, reply.json()["model"]) == (200, "gpt-4o")
+    assert (await platform.record(key))["model"] == "granite"
+
+
+async def test_a_model_of_another_kind_is_refused_in_words(platform: Platform, key: str):
+    reply = await platform.post("/v1/embeddings", key, {"model": "granite", "input": "x"})
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "model")
+    assert "chat" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/health/liveliness", "/health/liveness", "/health/livenessz"])
+async def test_liveness_is_a_json_text_and_needs_no_key(platform: Platform, path: str):
+    reply = await platform.http.get(path)
+    assert (reply.status_code, reply.json()) == (200, "I'm alive!")
+
+
+async def test_readiness_names_the_version_that_clients_look_for(platform: Platform):
+    page = (await platform.http.get("/health/readiness")).json()
+    assert (page["status"], page["db"], page["litellm_version"]) == ("connected", "connected", "1.81.16")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", page["last_updated"])
+
+
+async def test_metrics_are_readable_and_name_no_key(platform: Platform, key: str):
+    await platform.chat(key)
+    page = (await platform.http.get("/metrics")).text
+    assert re.search(r'litemaas_gateway_requests_total\{[^}]*model="granite"[^}]*\} \d', page)
+    assert key not in page
+    assert hash_key(key) not in page
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "/nothing", 404), ("POST", "/v1/models", 405), ("DELETE", "/v1/chat/completions", 405),
+    ("GET", "/v1/assistants", 404), ("POST", "/health/liveness", 405), ("PUT", "/v1/embeddings", 405),
+    ("GET", "/v1/models/nobody", 404), ("GET", "/key/info", 503),
+])  # fmt: skip
+async def test_what_is_not_there_is_a_json_error(platform: Platform, key: str, method: str, path: str, status: int):
+    reply = await platform.http.request(method, path, headers=bearer(key))
+    assert reply.status_code == status, reply.text
+    error = reply.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == str(status)
+
+
+async def test_a_head_has_the_headers_of_the_page_and_no_body(platform: Platform):
+    reply = await platform.http.head("/health/liveness")
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert reply.headers["content-length"] == "12"
+
+
+async def test_a_key_in_the_query_is_no_key(platform: Platform, key: str):
+    reply = await platform.http.post(f"/v1/chat/completions?api_key={key}&key={key}", json={})
+    assert (reply.status_code, reply.json()["error"]["type"]) == (401, "auth_error")
+
+
+# -- headers of the answers -------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_says_who_served_it_and_what_it_cost(platform: Platform, key: str):
+    await platform.catch_up()
+    for spend, _ in enumerate(range(2), 1):
+        reply = await platform.chat(key, max_tokens=4)
+        headers = reply.headers
+        cost = float(headers["x-litellm-response-cost"])
+        assert cost == pytest.approx(reply.json()["usage"]["prompt_tokens"] * 1e-6 + 4 * 2e-6)
+        assert float(headers["x-litellm-key-spend"]) == pytest.approx(spend * cost)
+        assert headers["x-litellm-model-group"] == "granite"
+        assert headers["x-litellm-model-api-base"] == platform.sim.chat.url + "/v1"
+        assert headers["x-litellm-version"] == "1.81.16"
+        assert float(headers["x-litellm-response-duration-ms"]) >= 0
+    stream = await platform.chat(key, stream=True)
+    assert "x-litellm-response-cost" not in stream.headers
+    assert float(stream.headers["x-litellm-key-spend"]) == pytest.approx(2 * cost)
+
+
+@pytest.mark.parametrize("own", ["mine-1.2_3", "x" * 64])
+async def test_a_clients_own_call_id_comes_back(platform: Platform, key: str, own: str):
+    for secret, status in ((key, 200), ("sk-unknown-unknown", 401)):
+        reply = await platform.http.post(
+            "/v1/chat/completions", json={"model": "granite", "messages": []},
+            headers={**bearer(secret), "x-litellm-call-id": own},
+        )  # fmt: skip
+        assert (reply.status_code, reply.headers["x-litellm-call-id"]) == (status, own)
+
+
+@pytest.mark.parametrize("own", ["x" * 65, "has space", "<script>", "ümlaut"])
+async def test_an_odd_call_id_is_replaced_by_ours(platform: Platform, key: str, own: str):
+    reply = await platform.http.post(
+        "/v1/chat/completions", json={"model": "granite", "messages": []},
+        headers={**bearer(key), "x-litellm-call-id": own.encode()},
+    )  # fmt: skip
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", reply.headers["x-litellm-call-id"])
+
+
+CASES: list[Any] = [
+    ("POST", "/v1/chat/completions", 401), ("GET", "/v1/models", 401), ("GET", "/health", 401), ("GET", "/nothing", 404),
+    ("POST", "/v1/models", 405), ("GET", "/key/info", 503),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "status"), CASES)
+async def test_every_refusal_carries_a_call_id_and_may_be_read_by_a_browser(
+    platform: Platform, method: str, path: str, status: int
+):
+    reply = await platform.http.request(method, path, headers={"Origin": "https://app.example"})
+    assert reply.status_code == status
+    assert reply.headers["x-litellm-call-id"]
+    assert reply.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_browser_may_call_from_anywhere_with_any_header(platform: Platform, key: str):
+    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    wanted = {"Access-Control-Request-Headers": "authorization,x-stainless-os"}
+    reply = await platform.http.options("/v1/chat/completions", headers={**asked, **wanted})
+    assert reply.status_code == 200
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert reply.headers["access-control-allow-headers"] == "authorization,x-stainless-os"
+    assert reply.headers["access-control-max-age"] == "600"
+    for path in ("/v1/models", "/v1/models/granite"):
+        page = await platform.http.get(path, headers={**bearer(key), "Origin": "https://app.example"})
+        assert page.headers["access-control-allow-origin"] == "*"
+
+
+# -- news -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_change_of_the_catalogue_is_there_within_a_second(platform: Platform, key: str):
+    identity = await platform.ledger.add_model("fleeting", platform.sim.chat.url + "/v1")
+
+    async def answers(status: int) -> bool:
+        return (await platform.chat(key, model="fleeting")).status_code == status
+
+    await until(lambda: answers(200), 1.0)
+    await platform.ledger.connection.execute("update deployments set enabled = false where id = $1", identity)
+    await platform.ledger.announce("catalog", ["fleeting"])
+    await until(lambda: answers(400), 1.0)
+
+
+@pytest.mark.parametrize("change", [{"blocked": True}, {"models": ["other"]}, {"rpm_limit": 0}])
+async def test_a_change_of_a_key_bites_within_a_second_though_the_key_is_in_use(
+    platform: Platform, key: str, change: Any
+):
+    assert (await platform.chat(key)).status_code == 200
+    await platform.ledger.change_key(key, **change)
+
+    async def refused() -> bool:
+        return (await platform.chat(key)).status_code in (401, 429)
+
+    await until(refused, 1.0)
+
+
+async def test_a_key_that_was_unknown_a_moment_ago_works_when_it_is_made(platform: Platform):
+    secret = "sk-made-a-moment-later-0123"
+    assert (await platform.chat(secret)).status_code == 401
+    await platform.ledger.add_key(secret)
+
+    async def works() -> bool:
+        return (await platform.chat(secret)).status_code == 200
+
+    await until(works, 1.0)
+
+
+@pytest.mark.parametrize(
+    "column", ["extra_headers = '[1]'", "extra_headers = '{\"a\": 1}'", "api_key_sealed = '\\x00'"]
+)
+async def test_a_row_that_cannot_be_read_takes_only_its_own_deployment_away(platform: Platform, key: str, column: str):
+    identity = await platform.add_model("spoilt", platform.sim.chat.url + "/v1")
+    await platform.ledger.connection.execute(f"update deployments set {column} where id = '{identity}'")  # noqa: S608
+    seq = await platform.ledger.announce("catalog", ["spoilt"])
+    try:
+        assert await platform.gateway.feed.wait_for(seq, 2.0)
+        assert (await platform.chat(key)).status_code == 200
+        assert (await platform.http.get("/health/readiness")).status_code == 200
+    finally:
+        await platform.ledger.connection.execute("delete from deployments where id = $1", identity)
+        await platform.ledger.announce("catalog", ["spoilt"])
