@@ -26,7 +26,7 @@ def nano_from_usd(amount: float | int | str | Decimal) -> int:
 
 
 def usd_from_nano(nano: int) -> float:
-    """Writes an amount for JSON in USD; exact to the nano-dollar up to nine million USD.
+    """Writes an amount for JSON in USD; exact to the nano-dollar up to eight million USD.
 
     Units: nano-USD in, USD out.
     """
@@ -43,7 +43,7 @@ def format_usd(nano: int) -> str:
 def per_million_from_usd_per_unit(price: float | int | str | Decimal) -> int:
     """Reads a price per token (or page, or request) in USD.
 
-    Units: USD per unit in, nano-USD per million units out. 10⁻¹² USD per token is the finest step that is kept exactly.
+    Units: USD per unit in, nano-USD per million units out. 10⁻¹⁵ USD per token is the finest step that is kept exactly.
     """
     try:
         return nano_from_usd(Decimal(str(price)) * MILLION)

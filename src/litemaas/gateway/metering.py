@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from litemaas.core.usage import NOTHING, Usage, UsageSource
-from litemaas.gateway.bodies import Members, encode, render
+from litemaas.gateway.bodies import NOT_JSON, Members, encode, render
 from litemaas.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class Meter:
         size = messages = 0
         for name in ("messages", "prompt", "input", "tools"):
             if name in members:
-                value = msgspec.json.decode(members[name])
-                size += _text_bytes(value)
-                messages += len(value) if isinstance(value, list) else 1
+                texts, parts = _texts_of(members[name])
+                size += texts
+                messages += parts
         framing = _PER_MESSAGE * messages + _PER_PROMPT
         return PromptCount(size + framing + media, -(-size // _LIKELY_BYTES_PER_TOKEN) + framing + media)
 
@@ -126,6 +126,18 @@ class Meter:
         return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.TOKENIZER)
 
 
+def _texts_of(raw: Any) -> tuple[int, int]:
+    """Bytes of the texts in a member of a prompt, and how many parts it has.
+
+    What we cannot read, but perhaps the engine, counts as it stands: half of a surrogate pair, or too deep a nesting.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+        return _text_bytes(value), len(value) if isinstance(value, list) else 1
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return len(bytes(raw)), 1
+
+
 def _text_bytes(value: Any) -> int:
     """Bytes of the texts in a prompt; the names of members are not tokens, those within a tool's description are."""
     if isinstance(value, str):
@@ -159,7 +171,7 @@ class _Choices(msgspec.Struct):
 def _answered_text(body: bytes) -> str:
     try:
         answer = msgspec.json.decode(body, type=_Choices)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return ""
     return "".join(_choice_text(choice) for choice in answer.choices)
 
