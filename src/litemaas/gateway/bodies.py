@@ -21,6 +21,21 @@ _string = msgspec.json.Decoder(str)
 _integer: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None)
 _anything = msgspec.json.Decoder()
 encode = msgspec.json.Encoder().encode
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not the JSON that was expected."""
+
+
+def read_request(body: bytes) -> Members:
+    """The top-level members of a client's body, which is checked as a whole: what is only sent on must be UTF-8, too.
+
+    Errors: MalformedBody.
+    """
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedBody(f"the request body is not a JSON object: {_reason(error)}", "request_body") from None
+    return read_members(body)
 
 
 def read_members(body: bytes) -> Members:
@@ -30,7 +45,7 @@ def read_members(body: bytes) -> Members:
     """
     try:
         return _members.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise MalformedBody(f"the request body is not a JSON object: {_reason(error)}", "request_body") from None
 
 
@@ -117,7 +132,7 @@ def value_of(members: Members, name: str) -> Any:
         return None
     try:
         return _anything.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise InvalidField(f"{name} is not valid JSON", name) from None
 
 

@@ -72,9 +72,8 @@ class Relay:
                         shown.append(events)
                     response.write(events)
                 if scanner.error is not None:
-                    raise UpstreamDied(
-                        f"the model server reported an error in the middle of its answer: {scanner.error[:500]}"
-                    )
+                    words = target.without_secrets(scanner.error)[:500]
+                    raise UpstreamDied(f"the model server reported an error in the middle of its answer: {words}")
                 if response.is_congested:
                     await response.drain()
             if not scanner.is_finished:

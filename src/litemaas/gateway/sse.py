@@ -7,13 +7,16 @@ Whatever the scan cannot prove goes to the parser.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from litemaas.core.usage import EngineUsage
-from litemaas.gateway.bodies import encode, read_members, render
+from litemaas.gateway.bodies import NOT_JSON, encode, render
 
 DONE = b"data: [DONE]\n\n"
 _usage = msgspec.json.Decoder(EngineUsage | None)
+_members: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MAX_EVENT = 16 * 1024 * 1024
 
 
@@ -100,7 +103,7 @@ class EventScanner:
         if at >= 0:
             try:
                 usage = _usage.decode(event[at + 9 : -1])
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 return self._parsed(event[start:])
             if event[-1:] != b"}":
                 return self._parsed(event[start:])
@@ -125,7 +128,10 @@ class EventScanner:
             return event[:at] + self._new_name + event[at + len(old) :]
         if b'"model"' not in event:
             return event
-        members = read_members(event[start:])
+        try:
+            members = _members.decode(event[start:])
+        except NOT_JSON:
+            return event
         if "model" in members:
             members["model"] = self._new_name[9:]
         return b"data: " + render(members)
@@ -133,15 +139,15 @@ class EventScanner:
     def _first(self, body: bytes) -> None:
         try:
             engine_id = msgspec.json.decode(body, type=_Identified).id
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raise StreamGarbled("the model server's answer does not begin with the JSON that was expected") from None
         self.engine_id = engine_id if isinstance(engine_id, str) else ""
 
     def _parsed(self, body: bytes) -> bytes:
         """The careful way, for events in which the scan could not tell what belongs to what."""
         try:
-            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            members = _members.decode(body)
+        except NOT_JSON:
             return b"data: " + body
         if "error" in members and "choices" not in members:
             self.error = bytes(members["error"]).decode("utf-8", "replace")
@@ -149,7 +155,7 @@ class EventScanner:
         if "usage" in members:
             try:
                 usage = _usage.decode(members["usage"])
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 usage = None
             self.usage = usage or self.usage
             if usage is not None and bytes(members.get("choices", b"")).replace(b" ", b"") == b"[]":

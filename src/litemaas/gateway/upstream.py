@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from litemaas.core.errors import UpstreamFailure, UpstreamRefused, UpstreamUnreachable
-from litemaas.gateway.bodies import encode
+from litemaas.gateway.bodies import NOT_JSON, encode
 from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
 from litemaas.gateway.records import served_text
 
@@ -35,6 +35,9 @@ _CONTEXT_EXCEEDED = re.compile(
 )
 """vLLM's and OpenAI's words, older and newer, for a prompt and an output bound that do not fit together (2026-11)."""
 _CREDENTIAL_REFUSED = frozenset({401, 403})
+_SECRET = 6
+"""Characters from which on a credential or an own header is hidden; less would blot out ordinary words."""
+_MAX_WORDS = 2048
 
 
 class StreamUsage(IntEnum):
@@ -55,6 +58,7 @@ class Target:
     __slots__ = (
         "_fixed",
         "_heads",
+        "_secrets",
         "deployment",
         "engine_model",
         "lines",
@@ -89,6 +93,13 @@ class Target:
             lines.append(scheme % deployment.api_key.encode("latin-1"))
         lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
         self._fixed = b"\r\n".join(lines)
+        self._secrets = [s for s in (deployment.api_key, *deployment.extra_headers.values()) if s and len(s) >= _SECRET]
+
+    def without_secrets(self, words: str) -> str:
+        """The engine's words as a client may read them: without what we authenticate with."""
+        for secret in self._secrets:
+            words = words.replace(secret, "****")
+        return words
 
     def head(self, endpoint: Endpoint, content_type: bytes) -> bytes:
         """Everything of a POST's header block but ``content-length`` and what belongs to one call."""
@@ -172,7 +183,7 @@ class Upstream:
             connection = await self._pool.open(target.origin, message, target.timeout_s)
             if connection.status < 400:
                 return connection
-            refused = await self._refusal(connection, target.deployment)
+            refused = await self._refusal(connection, target)
             fitting = _bound_that_fits(refused, call, ask)
             if fitting is not None:
                 call.output_limit = fitting
@@ -181,16 +192,14 @@ class Upstream:
                 raise refused
             target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
 
-    async def _refusal(self, connection: UpstreamConnection, deployment: Deployment) -> UpstreamRefused:
+    async def _refusal(self, connection: UpstreamConnection, target: Target) -> UpstreamRefused:
         with releasing(connection):
             body = await connection.read(_ERROR_BYTES)
         retry_after = next((v.decode("latin-1") for n, v in connection.headers if n == b"retry-after"), None)
         message, code = _error_text(body)
         if connection.status in _CREDENTIAL_REFUSED:
             message = "the model server refused the gateway's own credential; the administrator has to mend the model"
-        elif deployment.api_key:
-            message = message.replace(deployment.api_key, "****")
-        return UpstreamRefused(message, connection.status, retry_after, code)
+        return UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
 
     async def probe(self, deployment: Deployment) -> str | None:
         """Asks the engine for its list of models, which costs nothing; None when it answers, else what is wrong."""
@@ -224,7 +233,7 @@ class Upstream:
             with releasing(connection):
                 reply = await connection.read(self._settings.max_reply_bytes)
             return msgspec.json.decode(reply, type=_Counted).count if connection.status == 200 else None
-        except (UpstreamFailure, msgspec.DecodeError):
+        except (UpstreamFailure, *NOT_JSON):
             return None
 
 
@@ -280,8 +289,8 @@ def _error_text(body: bytes) -> tuple[str, str | None]:
     """The engine's own words, and its error code where it has one."""
     try:
         parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return body[:2048].decode("utf-8", "replace").strip() or "the model server gave no reason", None
+    except NOT_JSON:
+        return body.decode("utf-8", "replace").strip() or "the model server gave no reason", None
     code = None
     text: object = parsed.error
     if isinstance(text, dict):
@@ -291,4 +300,4 @@ def _error_text(body: bytes) -> tuple[str, str | None]:
     text = text or parsed.message or parsed.detail
     if not isinstance(text, str):
         text = msgspec.json.encode(text).decode() if text else "the model server gave no reason"
-    return text[:2048], code
+    return text, code

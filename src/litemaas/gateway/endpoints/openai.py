@@ -12,7 +12,19 @@ import msgspec
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField, UpstreamGarbage
 from litemaas.core.usage import NOTHING, EngineUsage, Usage
-from litemaas.gateway.bodies import Members, count_of, encode, flag_of, object_of, read_members, render, text_of
+from litemaas.gateway.bodies import (
+    NOT_JSON,
+    Members,
+    count_of,
+    encode,
+    flag_of,
+    object_of,
+    read_members,
+    read_request,
+    render,
+    text_of,
+    value_of,
+)
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import base_path
 from litemaas.gateway.upstream import StreamUsage
@@ -65,7 +77,7 @@ class OpenAIEndpoint:
 
     async def read(self, request: Request) -> Ask:
         payload = request.whole_body(self._max_body) or await request.body(self._max_body)
-        members = read_members(payload)
+        members = read_request(payload)
         ask = Ask(
             model=text_of(members, "model"), members=members, payload=payload, prompt_bytes=len(payload),
             generates=self._generates,
@@ -100,7 +112,7 @@ class OpenAIEndpoint:
         if "n" in members or "best_of" in members:
             ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
         if self._required == "prompt":
-            ask.choices *= _prompts_in(members["prompt"])
+            ask.choices *= _prompts_in(members)
             ask.output_default = _COMPLETION_DEFAULT
         if b'_url"' in ask.payload or b'"input_audio"' in ask.payload:
             ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
@@ -128,7 +140,7 @@ class OpenAIEndpoint:
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         try:
             measured = _measured.decode(reply.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
         if isinstance(measured.id, str):
             call.engine_request_id = measured.id
@@ -137,11 +149,11 @@ class OpenAIEndpoint:
         return measured.usage.to_usage() if measured.usage is not None else NOTHING
 
 
-def _prompts_in(raw: Any) -> int:
+def _prompts_in(members: Members) -> int:
     """How many prompts a completion is asked for: each of a list gets answers of its own; a list of numbers is one prompt."""
-    if not bytes(raw).startswith(b"["):
+    if not bytes(members["prompt"]).startswith(b"["):
         return 1
-    prompts = msgspec.json.decode(raw)
+    prompts = value_of(members, "prompt")
     return max(1, sum(1 for prompt in prompts if isinstance(prompt, str | list)))
 
 
@@ -199,7 +211,7 @@ def _read_metadata(ask: Ask, members: Members) -> None:
         if isinstance(notes, dict):
             ask.spend_metadata = (ask.spend_metadata or {}) | notes
     if "tags" in members:
-        tags = msgspec.json.decode(members["tags"])
+        tags = value_of(members, "tags")
         if not isinstance(tags, list):
             raise InvalidField("tags must be a list of texts", "tags")
         found.extend(tags)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import MissingField
 from litemaas.core.usage import NOTHING, Usage
-from litemaas.gateway.bodies import read_members, render, text_of
+from litemaas.gateway.bodies import read_request, render, text_of
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import root_path
 from litemaas.gateway.endpoints.openai import refuse_special_members
@@ -32,7 +32,7 @@ class TokenizeEndpoint:
 
     async def read(self, request: Request) -> Ask:
         payload = await request.body(self._max_body)
-        members = read_members(payload)
+        members = read_request(payload)
         refuse_special_members(members)
         if not any(member in members for member in self._required):
             raise MissingField(f"the member {' or '.join(map(repr, self._required))} is missing", self._required[0])
