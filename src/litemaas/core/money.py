@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, Overflow
 
 NANO = 1_000_000_000
 MILLION = 1_000_000
@@ -18,7 +18,7 @@ def nano_from_usd(amount: float | int | str | Decimal) -> int:
     """
     try:
         nano = (Decimal(str(amount)) * NANO).to_integral_value(ROUND_HALF_EVEN)
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError(f"{amount!r} is not an amount of money") from error
     if not nano.is_finite() or abs(nano) > MAX_NANO:
         raise ValueError(f"{amount!r} is not an amount of money")
@@ -47,5 +47,5 @@ def per_million_from_usd_per_unit(price: float | int | str | Decimal) -> int:
     """
     try:
         return nano_from_usd(Decimal(str(price)) * MILLION)
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError(f"{price!r} is not a price") from error
