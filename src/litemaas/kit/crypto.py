@@ -35,7 +35,7 @@ class Vault:
 
     def open(self, sealed: bytes, purpose: str) -> str:
         """Errors: SealBroken, without a hint of the content."""
-        if sealed[:1] != _VERSION:
+        if sealed[:1] != _VERSION or len(sealed) <= len(_VERSION) + _NONCE_BYTES:
             raise SealBroken("a sealed secret has an unknown format")
         nonce, box = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         for cipher in self._ciphers:

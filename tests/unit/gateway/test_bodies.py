@@ -91,3 +91,14 @@ def test_absurdly_large_counts_are_refused_or_read_exactly() -> None:
             assert count_of(read_members(b'{"m":%b}' % text.encode()), "m") == int(text)
         except InvalidField as refusal:
             assert refusal.field == "m"  # noqa: PT017 - either outcome is right
+
+
+def test_names_that_clients_make_up_do_not_fill_the_memory() -> None:
+    for number in range(2000):
+        name = f"made-up-{number}"
+        assert render({name: b"1"}) == f'{{"{name}":1}}'.encode()
+
+
+def test_a_value_that_cannot_be_read_is_refused_by_its_members_name() -> None:
+    with pytest.raises(InvalidField, match="a is not valid JSON"):
+        value_of(read_members(b'{"a":1e400}'), "a")
