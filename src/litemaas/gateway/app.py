@@ -196,8 +196,9 @@ class Gateway:
             self.routing.snapshot = await self.store.load_snapshot(change.seq)
 
     async def _start_over(self) -> None:
+        snapshot = await self.store.load_snapshot(0)  # first: while the database is away, known keys stay known
         self.identity.forget_all()
-        self.routing.snapshot = await self.store.load_snapshot(0)
+        self.routing.snapshot = snapshot
 
     def _on_defect(self, error: BaseException | None) -> None:
         self.metrics.defects += 1

@@ -116,6 +116,7 @@ class Identity:
             found = await outside(self._store.find_key(key_hash), self._timeout_s)
         except (ServiceUnavailable, TimeoutError) as error:
             if cached is not None:
+                cached.checked_at = monotonic()  # or each call would wait for the database's time-out
                 return cached
             raise ServiceUnavailable("the key cannot be checked at the moment; try again") from error
         caller = Caller(found[0], found[1], time) if found is not None else None

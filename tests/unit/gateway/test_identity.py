@@ -141,7 +141,6 @@ async def test_while_the_database_is_away_known_keys_work_and_others_cannot_be_c
         await ask(identity, "sk-other-12345678")
 
 
-@pytest.mark.xfail(strict=True, reason="identity asks again for every call: each one waits for the database's time-out")
 async def test_while_the_database_is_away_not_every_call_waits_for_it_to_answer() -> None:
     keys, trust = Keys(a_key()), Trust()
     identity = desk(keys, trust, distrust_s=5.0)

@@ -29,6 +29,10 @@ from litemaas.gateway.records import JOURNAL_COLUMNS
 from litemaas.kit.crypto import SealBroken, Vault
 
 log = structlog.get_logger(__name__)
+_NO_ANSWER = (
+    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
+)  # fmt: skip
+"""What asyncpg raises when the database is away. InternalClientError: a connection that broke between two of its steps."""
 
 _KEY = """
 select key_hash, key_name, alias, user_id, team_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
@@ -87,6 +91,13 @@ set settled_nano = w.settled_nano + f.cost, leased_nano = w.leased_nano - f.leas
     updated_at = now()
 from fresh f where w.scope = f.scope and w.window_start = f.window_start
 """
+_NO_ANSWER = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection that was lost while it was handed out
+    OSError,
+    TimeoutError,
+)
 
 
 class Postgres:
@@ -110,7 +121,7 @@ class Postgres:
                 yield connection
         except asyncpg.DataError as error:
             raise RecordsRejected(type(error).__name__) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except _NO_ANSWER as error:
             log.debug("the database did not answer", error=type(error).__name__)
             raise ServiceUnavailable("the database does not answer; try again") from error
 
@@ -206,14 +217,14 @@ class Postgres:
         lost = asyncio.Event()
         try:
             connection = await asyncpg.connect(self._url, timeout=self._timeout_s, command_timeout=self._timeout_s)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except _NO_ANSWER as error:
             raise ServiceUnavailable("the database does not answer; try again") from error
         try:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener("litemaas_changes", lambda *_: wake())
             wake()
             await lost.wait()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except _NO_ANSWER as error:
             raise ServiceUnavailable("the database does not answer; try again") from error
         finally:
             connection.terminate()
