@@ -29,10 +29,6 @@ from litemaas.gateway.records import JOURNAL_COLUMNS
 from litemaas.kit.crypto import SealBroken, Vault
 
 log = structlog.get_logger(__name__)
-_NO_ANSWER = (
-    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
-)  # fmt: skip
-"""What asyncpg raises when the database is away. InternalClientError: a connection that broke between two of its steps."""
 
 _KEY = """
 select key_hash, key_name, alias, user_id, team_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
