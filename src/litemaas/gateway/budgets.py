@@ -238,14 +238,10 @@ class Budgets:
             retired = account in self._retired
             if account.free > 0 and (retired or account.last_used < oldest):
                 amount = account.free
+                # Gone for good, also when no answer comes: the database may have given it to another worker by then.
                 account.drawn -= amount
                 account.known -= amount
-                try:
-                    await self._store.give_back(account.rule.scope, account.window.start, amount)
-                except BaseException:
-                    account.drawn += amount
-                    account.known += amount
-                    raise
+                await self._store.give_back(account.rule.scope, account.window.start, amount)
             if not account.held and not account.free and account.last_used < oldest:
                 if retired:
                     self._retired.remove(account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
@@ -22,6 +23,14 @@ class Lender:
         self.leased: dict[str, int] = {}
         self.settled: dict[str, int] = {}
         self.away = False
+        self.answer_gets_lost = False
+
+    def _answered(self, answer: Grant) -> Grant:
+        """What reaches the worker: nothing, when the connection breaks after the work was done."""
+        if self.answer_gets_lost:
+            self.answer_gets_lost = False
+            raise ServiceUnavailable("lost")
+        return answer
 
     async def draw(self, scope: str, window_start: datetime, limit_nano: int, want_nano: int) -> Grant:
         await asyncio.sleep(0)
@@ -30,10 +39,13 @@ class Lender:
         leased, settled = self.leased.get(scope, 0), self.settled.get(scope, 0)
         granted = max(0, min(want_nano, limit_nano - leased - settled))
         self.leased[scope] = leased + granted
-        return Grant(granted, settled, leased + granted)
+        return self._answered(Grant(granted, settled, leased + granted))
 
     async def give_back(self, scope: str, window_start: datetime, amount_nano: int) -> None:
+        if self.away:
+            raise ServiceUnavailable("away")
         self.leased[scope] -= amount_nano
+        self._answered(Grant(0, 0, 0))
 
 
 def worker(lender: Lender) -> Budgets:
@@ -71,6 +83,50 @@ async def test_no_sequence_of_calls_on_two_workers_passes_a_limit(steps: list[tu
         for rule in RULES:
             assert lender.leased.get(rule.scope, 0) <= (rule.limit_nano or 0)
         assert spent + sum(held for _, held in running) <= 1000 + overrun
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.sampled_from(["begin", "end", "idle", "lose an answer", "away", "back"]),
+            st.integers(0, 400),
+        ),
+        max_size=60,
+    )
+)  # fmt: skip
+async def test_no_outage_and_no_lost_answer_lets_more_be_spent(steps: list[tuple[int, str, int]]) -> None:
+    lender = Lender()
+    workers = [worker(lender), worker(lender)]
+    running: list[tuple[Hold, int]] = []
+    spent = 0
+    for which, action, amount in steps:
+        budgets = workers[which]
+        accounts = budgets.accounts(RULES)
+        with suppress(ServiceUnavailable):
+            match action:
+                case "begin":
+                    with suppress(ServiceUnavailable):
+                        await stepped(budgets.draw(accounts, amount))
+                    hold = budgets.try_hold(accounts, amount)
+                    if hold is not None:
+                        running.append((hold, amount))
+                case "end" if running:
+                    hold, held = running.pop(0)
+                    hold.close(min(held, amount))
+                    spent += min(held, amount)
+                case "idle":
+                    await budgets.return_idle(-1.0)
+                case "lose an answer":
+                    lender.answer_gets_lost = True
+                case "away" | "back":
+                    lender.away = action == "away"
+        for account in (*workers[0].accounts(RULES), *workers[1].accounts(RULES)):
+            assert account.free >= 0
+            assert account.held + account.spent <= account.drawn <= (account.rule.limit_nano or 0)
+        for number, rule in enumerate(RULES):
+            drawn = sum(one.accounts(RULES)[number].drawn for one in workers)
+            assert drawn <= lender.leased.get(rule.scope, 0) <= (rule.limit_nano or 0)
+        assert spent + sum(held for _, held in running) <= 1000
 
 
 async def test_forty_calls_that_wait_for_one_draw_are_all_served_where_there_is_room() -> None:
