@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
-from litemaas.gateway.ratelimits import RateLimiter
+from litemaas.gateway.ratelimits import RateLimiter, Ticket
 
 
 class Time:
@@ -117,3 +120,42 @@ def test_headers_name_each_limit_and_never_a_negative_rest(limiter: RateLimiter)
     assert "x-ratelimit-api_key-limit-tokens: 100" in lines
     assert "x-ratelimit-api_key-remaining-tokens: 0" in lines
     assert "x-ratelimit-api_key-remaining-max_parallel_requests: 3" in lines
+
+
+RULES = (
+    RateRule("k", "key", rpm=5, tpm=300, parallel=3),
+    RateRule("t", "team", rpm=7, tpm=400),
+    RateRule("m", "key and model", tpm=250),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "end", "overrun", "wait"]), st.integers(0, 120)), max_size=80))
+def test_whatever_happens_no_window_admits_more_than_its_limits(steps: list[tuple[str, int]]) -> None:
+    time = Time()
+    limiter = RateLimiter(time, lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
+    entries = limiter.counters(RULES)
+    running: list[tuple[Ticket, int]] = []
+    for action, amount in steps:
+        before = [(counter.requests, counter.tokens, counter.parallel) for _, counter, _ in entries]
+        windows = [counter.started for _, counter, _ in entries]
+        if action == "wait":
+            time.now_s += amount
+        elif action == "take":
+            ticket = None
+            with suppress(RateLimited):
+                ticket = limiter.take(entries, amount)
+            if ticket is not None:
+                running.append((ticket, amount))
+                for rule, counter, _ in entries:
+                    assert rule.rpm is None or counter.requests <= rule.rpm
+                    assert rule.tpm is None or counter.tokens <= rule.tpm
+            else:  # refused: nothing was used up, but a window that was over may have begun anew
+                for was, window, (_, counter, _) in zip(before, windows, entries, strict=True):
+                    expected = was if counter.started == window else (0, 0, was[2])
+                    assert (counter.requests, counter.tokens, counter.parallel) == expected
+        elif running:
+            ticket, reserved = running.pop(0)
+            ticket.close(reserved + amount if action == "overrun" else min(reserved, amount))
+        for _, counter, _ in entries:
+            assert counter.parallel == len(running) <= 3
+            assert counter.tokens >= 0
