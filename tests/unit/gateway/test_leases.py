@@ -147,7 +147,7 @@ async def test_what_a_worker_may_spend_is_leased_to_it_while_engines_keep_their_
 
 @pytest.mark.xfail(
     strict=True,
-    reason="Hold.close takes an overrun for settled without a lease, but until it is flushed the database counts it against the "
+    reason="Hold.close takes an overrun for settled without a lease; until it is flushed the database counts it against the "
     "lease: what is drawn meanwhile is unleased then, and another worker may draw it, too",
 )
 @example([(0, "begin", 250), (0, "overrun", 250), (0, "begin", 100), (0, "flush", 1)])
