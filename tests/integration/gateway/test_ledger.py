@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -200,3 +201,35 @@ async def test_a_gateway_that_stops_stores_its_records_and_gives_its_leases_back
         "select count(*) from leases where worker_id = 'gateway-that-stops'"
     )
     assert not list((tmp_path / "journal" / "gateway-that-stops").glob("*.log"))
+
+
+async def test_while_the_disk_takes_no_records_no_call_begins_and_none_is_lost(
+    platform: Platform, key: str, monkeypatch: pytest.MonkeyPatch
+):
+    journal, write = platform.gateway.journal, os.write
+    assert (await platform.chat(key)).status_code == 200
+
+    def full(descriptor: int, data: bytes) -> int:
+        if descriptor == journal._current:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data)
+
+    platform.sim.chat.behave(first_token_s=0.2)
+    running_calls = [asyncio.create_task(platform.chat(key, stream=True)) for _ in range(3)]
+    await platform.sim.until(lambda: platform.sim.counters.servers["chat"].running == 3)
+    monkeypatch.setattr(os, "write", full)
+    ended = await asyncio.gather(*running_calls)
+    refused = [await platform.chat(key) for _ in range(3)]
+    liveness = await platform.http.get("/health/liveliness")
+    monkeypatch.undo()
+
+    assert [reply.status_code for reply in ended] == [200] * 3
+    assert [reply.status_code for reply in refused] == [503] * 3
+    assert all(reply.json()["error"]["message"] for reply in refused)
+    assert liveness.status_code == 200
+    assert (await platform.chat(key)).status_code == 200
+    rows = await platform.records(key, 5)  # a call that could not be recorded never began
+    assert {row["status"] for row in rows} == {"success"}
+    served = platform.sim.counters.of("chat")
+    assert served.requests == 5
+    assert sum(row["completion_tokens"] for row in rows) == served.completion_tokens
