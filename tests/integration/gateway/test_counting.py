@@ -66,7 +66,7 @@ async def test_an_installation_that_allows_no_estimates_refuses_what_cannot_be_c
         assert (await strict.post("/v1/chat/completions", rich, prompt)).status_code == 200
 
 
-@pytest.mark.parametrize("tpm", [60, 400])
+@pytest.mark.parametrize("tpm", [30, 60, 400])
 async def test_a_token_limit_holds_where_nobody_can_count_prompts(platform: Platform, tpm: int):
     key = await platform.ledger.add_key(tpm_limit=tpm)
     async with scripted(WITH_USAGE) as engine:
@@ -100,9 +100,15 @@ async def test_a_partly_used_token_limit_shortens_answers_only_as_far_as_they_ar
 async def test_a_call_that_a_token_limit_refuses_gives_its_money_back(platform: Platform):
     key = await platform.ledger.add_key(tpm_limit=5, max_budget_nano=10**10)
     assert (await platform.chat(key, max_tokens=10)).status_code == 429
-    await platform.record(key)
+    await platform.ledger.change_key(key, tpm_limit=300)
+    await platform.catch_up()
+    answers = [await platform.chat(key, max_tokens=10) for _ in range(20)]
+    codes = [reply.status_code for reply in answers]
+    assert codes[0] == 200
+    assert codes[-1] == 429
+    rows = await platform.records(key, 21)
     await platform.no_room_is_held(key)
-    assert await platform.ledger.settled(key) == 0
+    assert await platform.ledger.settled(key) == sum(row["cost_nano"] for row in rows)
 
 
 async def test_a_call_that_a_request_limit_refuses_gives_its_money_back(platform: Platform):

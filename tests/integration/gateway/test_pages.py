@@ -9,7 +9,7 @@ import pytest
 
 from litemaas.core.keys import hash_key
 
-from .harness import MASTER_KEY, Platform, until
+from .harness import MASTER_KEY, Platform, gateway_settings, running, scripted, until
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -58,6 +58,7 @@ async def test_an_alias_of_a_key_is_answered_under_the_alias_and_booked_under_th
 
 async def test_a_model_of_another_kind_is_refused_in_words(platform: Platform, key: str):
     reply = await platform.post("/v1/embeddings", key, {"model": "granite", "input": "x"})
+    assert "/embeddings" in reply.json()["error"]["message"]
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, "model")
     assert "chat" in reply.json()["error"]["message"]
 
@@ -72,6 +73,38 @@ async def test_readiness_names_the_version_that_clients_look_for(platform: Platf
     page = (await platform.http.get("/health/readiness")).json()
     assert (page["status"], page["db"], page["litellm_version"]) == ("connected", "connected", "1.81.16")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", page["last_updated"])
+
+
+async def test_health_asks_each_engine_without_spending_a_token(platform: Platform, key: str):
+    async with scripted(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n") as broken:
+        url = broken.url
+        identity = await platform.add_model("broken", url)
+        page = (await platform.http.get("/health", headers=bearer(key))).json()
+        one = (await platform.http.get(f"/health?model_id={identity}", headers=bearer(key))).json()
+    healthy = {entry["model"] for entry in page["healthy_endpoints"]}
+    assert {"granite-3.3-8b", "nomic-embed-text-v1.5"} <= healthy
+    assert page["healthy_count"] == len(page["healthy_endpoints"]) >= 4
+    (unhealthy,) = one["unhealthy_endpoints"]
+    assert (unhealthy["model"], unhealthy["api_base"], unhealthy["model_id"]) == ("granite-3.3-8b", url, identity)
+    assert unhealthy["error"]
+    assert (one["healthy_count"], one["unhealthy_count"]) == (0, 1)
+    restricted = await platform.ledger.add_key(models=["granite"])
+    assert (await platform.http.get("/health?model=nomic", headers=bearer(restricted))).json()["healthy_count"] == 0
+    assert platform.sim.counters.of("chat").requests == 0
+
+
+async def test_an_installation_may_keep_its_metrics_to_those_with_a_key(
+    module_database: str, module_sim: Any, platform: Platform, key: str, tmp_path: Any
+):
+    settings = gateway_settings(module_database, tmp_path, metrics_need_key=True, worker_id="gateway-shy")
+    async with running(settings, module_sim) as shy:
+        assert (await shy.http.get("/metrics")).status_code == 401
+        assert (await shy.http.get("/metrics", headers=bearer(key))).status_code == 200
+        assert "litemaas_gateway_connections" in (await shy.http.get("/metrics", headers=bearer(MASTER_KEY))).text
+
+
+async def test_the_root_greets_with_the_way_on(platform: Platform):
+    assert (await platform.http.get("/")).json()["models"] == "/v1/models"
 
 
 async def test_metrics_are_readable_and_name_no_key(platform: Platform, key: str):
@@ -159,6 +192,8 @@ async def test_every_refusal_carries_a_call_id_and_may_be_read_by_a_browser(
     assert reply.status_code == status
     assert reply.headers["x-litellm-call-id"]
     assert reply.headers["access-control-allow-origin"] == "*"
+    own = await platform.http.request(method, path, headers={"x-litellm-call-id": "mine"})
+    assert own.headers["x-litellm-call-id"] == "mine"
 
 
 async def test_a_browser_may_call_from_anywhere_with_any_header(platform: Platform, key: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from typing import Any
 
@@ -216,7 +217,10 @@ async def test_a_client_that_leaves_while_its_body_is_sent_is_one_cancelled_reco
 
 async def test_a_client_that_reads_slowly_gets_every_byte_and_holds_up_nobody(platform: Platform, key: str):
     platform.sim.chat.behave(answer_tokens=20_000, burst=64)
-    reader, writer = await asyncio.open_connection("127.0.0.1", platform.gateway.port, limit=1024)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", platform.gateway.port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
     body = json.dumps({**QUESTION, "stream": True, "stream_options": {"include_usage": True}}).encode()
     writer.write(
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"

@@ -94,3 +94,32 @@ def test_an_error_event_is_kept_back_and_told() -> None:
     assert scan.feed(PLAIN + b'\n\ndata: {"error":{"message":"out of memory"}}\n\n').count(b"data:") == 1
     assert scan.error is not None
     assert not scan.is_finished
+
+
+def test_an_event_that_does_not_end_is_garbled() -> None:
+    scan = scanner()
+    for _ in range(16):
+        assert scan.feed(b"x" * (1 << 20)) == b""
+    with pytest.raises(StreamGarbled, match="does not end"):
+        scan.feed(b"x")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"id":"c","model":"engine","choices":[1],"usage":3}',
+        b'data: {"id":"c","choices":[1],"usage":"none"}',
+        b'data: {"id":"c","choices":[1],"usage":{"prompt_tokens":1,"completion_tokens":1}',
+        b'data: {"id":"c","choices":[1],"usage":null,',
+        b"data: plain words",
+        b"data: [1, 2]",
+        b"retry: 1000",
+    ],
+)
+def test_what_cannot_be_read_passes_and_stops_nothing(event: bytes) -> None:
+    scan = scanner(rename=False)
+    shown = scan.feed(PLAIN + b"\n\n" + event + b"\n\n" + LAST + b"\n\n")
+    assert shown.startswith(PLAIN)
+    assert scan.usage is not None
+    assert scan.usage.completion_tokens == 4
+    assert scan.is_finished
