@@ -23,6 +23,7 @@ from .harness import WITHIN_S, Ledger, Platform, gateway_settings, running, unti
 
 PLENTY = 10**12
 CALLERS = 8
+A_WHILE_S = 60.0  # a starved machine takes its time to reconnect; how long is not what is tested
 
 
 class Outage:
@@ -40,10 +41,10 @@ class Outage:
         return key
 
     async def is_noticed(self) -> None:
-        await until(lambda: self._readiness_is(503))
+        await until(lambda: self._readiness_is(503), A_WHILE_S)
 
     async def is_over(self) -> None:
-        await until(lambda: self._readiness_is(200))
+        await until(lambda: self._readiness_is(200), A_WHILE_S)
 
     async def _readiness_is(self, status: int) -> bool:
         return (await self.platform.http.get("/health/readiness")).status_code == status
@@ -70,7 +71,7 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def outage(own_server: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Outage]:
     async with SimulatedServers() as sim:
         await seed(await own_server.start(), sim)
-        settings = gateway_settings(own_server.url, tmp_path, trust_cache_s=0.3, database_timeout_s=0.5)
+        settings = gateway_settings(own_server.url, tmp_path, trust_cache_s=1.5, database_timeout_s=1.0)
         async with running(settings, sim) as platform:
             yield Outage(own_server, platform)
             await own_server.start()
