@@ -5,7 +5,6 @@ The same counting bounds a prompt before the call, when the bytes alone do not f
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,7 +26,6 @@ _PER_MESSAGE = 4
 _PER_PROMPT = 3
 """Tokens that chat templates like ChatML put around each message, and once before the answer."""
 _PROMPT_MEMBERS = ("messages", "prompt", "tools", "chat_template_kwargs")
-_NO_TOKENIZER_S = 600.0
 
 
 class PromptCount(msgspec.Struct, frozen=True):
@@ -38,12 +36,11 @@ class PromptCount(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Counts prompts and answers, and remembers which deployments have no tokenizer."""
+    """Counts prompts and answers."""
 
     def __init__(self, upstream: Upstream, settings: BudgetSettings) -> None:
         self._upstream = upstream
         self._settings = settings
-        self._without_tokenizer: dict[str, float] = {}
 
     # -- before the call ----------------------------------------------------------------------------------------------
 
@@ -59,7 +56,7 @@ class Meter:
         if "input" in members:
             wanted["prompt"] = members["input"]
         wanted["model"] = encode(deployment.engine_model)
-        counted = await self._ask_tokenizer(deployment, render(wanted))
+        counted = await self._upstream.count_prompt(deployment, render(wanted))
         if counted is not None:
             return PromptCount(counted + media, None)
         size = messages = 0
@@ -70,14 +67,6 @@ class Meter:
                 messages += parts
         framing = _PER_MESSAGE * messages + _PER_PROMPT
         return PromptCount(size + framing + media, -(-size // _LIKELY_BYTES_PER_TOKEN) + framing + media)
-
-    async def _ask_tokenizer(self, deployment: Deployment, body: bytes) -> int | None:
-        if monotonic() < self._without_tokenizer.get(deployment.id, 0.0):
-            return None
-        count = await self._upstream.count_prompt(deployment, body)
-        if count is None:
-            self._without_tokenizer[deployment.id] = monotonic() + _NO_TOKENIZER_S
-        return count
 
     # -- after the call -----------------------------------------------------------------------------------------------
 
@@ -110,7 +99,7 @@ class Meter:
         if not wanted:
             return estimate
         wanted["model"] = target.engine_model
-        prompt = await self._ask_tokenizer(target.deployment, render(wanted))
+        prompt = await self._upstream.count_prompt(target.deployment, render(wanted))
         if prompt is None:
             return estimate
         if text is None:
@@ -120,7 +109,7 @@ class Meter:
         completion: int | None = 0
         if text:
             body = {"model": target.engine_model, "prompt": encode(text), "add_special_tokens": b"false"}
-            completion = await self._ask_tokenizer(target.deployment, render(body))
+            completion = await self._upstream.count_prompt(target.deployment, render(body))
         if completion is None:
             return estimate
         return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.TOKENIZER)

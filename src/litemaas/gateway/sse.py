@@ -80,8 +80,9 @@ class EventScanner:
         return self.error is None and (self.done or self._usage_chunk_seen)
 
     def _event(self, event: bytes) -> bytes:
+        event = event.lstrip(b"\n")
         if not event.startswith(b"data:"):
-            head, found, rest = event.lstrip(b"\n").partition(b"\ndata:")
+            head, found, rest = event.partition(b"\ndata:")
             if not found:
                 return head
             shown = self._event(b"data:" + rest)  # comments and fields before the data pass as they are
@@ -110,8 +111,8 @@ class EventScanner:
             if usage is not None:
                 self.usage = usage
                 if b'"choices":[]' in event:
-                    self._usage_chunk_seen = True
-                    return b"" if self._drop else self._renamed(event, start)
+                    # Perhaps the event's own, perhaps deeper: the parser can tell, and there is one such chunk a stream.
+                    return self._parsed(event[start:])
             if self._strip:
                 event = event[:at] + b"}"
         elif b'"usage"' in event or event.startswith(b'{"error"', start):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from enum import IntEnum
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -34,6 +35,9 @@ _CONTEXT_EXCEEDED = re.compile(
     r"maximum context length is (\d{1,9}) tokens.{0,40}?(?:requested (\d{1,9}) tokens|has (\d{1,9}) input tokens)"
 )
 """vLLM's and OpenAI's words, older and newer, for a prompt and an output bound that do not fit together (2026-11)."""
+_NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
+_NO_TOKENIZER_S = 600.0
+_TOKENIZER_AWAY_S = 10.0
 _CREDENTIAL_REFUSED = frozenset({401, 403})
 _SECRET = 6
 """Characters from which on a credential or an own header is hidden; less would blot out ordinary words."""
@@ -62,6 +66,7 @@ class Target:
         "deployment",
         "engine_model",
         "lines",
+        "no_tokenizer_until",
         "origin",
         "served",
         "stream_usage",
@@ -75,6 +80,7 @@ class Target:
         self.origin = Origin(
             url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
         )
+        self.no_tokenizer_until = 0.0
         self.timeout_s = deployment.timeout_s or timeout_s
         self.engine_model = encode(deployment.engine_model)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
@@ -223,6 +229,8 @@ class Upstream:
         Units: tokens.
         """
         target = self.target(deployment)
+        if monotonic() < target.no_tokenizer_until:
+            return None
         message = (
             target.head_for(tokenize_path(deployment), b"application/json")
             + b"content-length: %d\r\n\r\n" % len(body)
@@ -232,8 +240,11 @@ class Upstream:
             connection = await self._pool.open(target.origin, message, self._settings.tokenize_timeout_s)
             with releasing(connection):
                 reply = await connection.read(self._settings.max_reply_bytes)
+            if connection.status in _NO_SUCH_ENDPOINT:  # any other status speaks of this prompt, not of the engine
+                target.no_tokenizer_until = monotonic() + _NO_TOKENIZER_S
             return msgspec.json.decode(reply, type=_Counted).count if connection.status == 200 else None
         except (UpstreamFailure, *NOT_JSON):
+            target.no_tokenizer_until = monotonic() + _TOKENIZER_AWAY_S
             return None
 
 

@@ -175,10 +175,6 @@ async def test_media_are_held_at_their_allowance_and_tools_count_as_prompt(platf
         assert (await platform.post("/v1/chat/completions", rich, {**body, "model": "blind"})).status_code == 200
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="metering: one 400 of /tokenize, which any client can cause, marks the deployment as without one for 600 s",
-)
 async def test_a_prompt_that_the_tokenizer_refuses_does_not_end_the_counting_of_others(platform: Platform, key: str):
     await platform.add_model("shared", platform.sim.chat.url + "/v1", stream_usage=False)
     spoiler = await platform.ledger.add_key(max_budget_nano=50_000)

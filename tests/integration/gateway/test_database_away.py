@@ -71,7 +71,7 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def outage(own_server: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Outage]:
     async with SimulatedServers() as sim:
         await seed(await own_server.start(), sim)
-        settings = gateway_settings(own_server.url, tmp_path, trust_cache_s=1.5, database_timeout_s=1.0)
+        settings = gateway_settings(own_server.url, tmp_path, trust_cache_s=1.5, database_timeout_s=3.0)
         async with running(settings, sim) as platform:
             yield Outage(own_server, platform)
             await own_server.start()

@@ -6,7 +6,6 @@ import json
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,11 +133,9 @@ def test_the_scanner_agrees_with_a_plain_reader(
     agrees(stream, options, cuts)
 
 
-@pytest.mark.xfail(strict=True, reason="sse takes an empty list of choices anywhere in the event for the event's own")
 def test_an_empty_list_of_choices_deep_in_a_chunk_is_not_the_chunks_own() -> None:
     agrees(compact(NESTED), (True, True), [])
 
 
-@pytest.mark.xfail(strict=True, reason="sse passes an event unread that comes after one blank line too many")
 def test_one_blank_line_too_many_changes_nothing() -> None:
     agrees(compact(BLANK, BLANK, end="\n\n\n"), (True, True), [])
