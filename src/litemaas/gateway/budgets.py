@@ -104,11 +104,9 @@ class Hold:
         for account in self.accounts:
             account.held -= self.amount
             account.spent += cost_nano
-            if (
-                account.spent > account.drawn
-            ):  # an engine used more than it was allowed: that is settled without a lease
-                account.known += account.spent - account.drawn
-                account.drawn = account.spent
+            if cost_nano > self.amount:  # an engine used more than it was allowed: the rest is settled without a lease
+                account.known += cost_nano - self.amount
+                account.drawn += cost_nano - self.amount
             if cost_nano < self.amount:
                 account.dry_until = 0.0
 

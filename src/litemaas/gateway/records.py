@@ -22,6 +22,7 @@ JOURNAL_COLUMNS = (
     ("cached_tokens", "int"), ("cache_write_tokens", "int"), ("reasoning_tokens", "int"), ("pages", "int"),
     ("usage_source", "text"), ("cost_nano", "bigint"), ("input_cost_nano", "bigint"), ("output_cost_nano", "bigint"),
     ("attempts", "int"), ("client_ip", "text"), ("user_agent", "text"), ("tags", "jsonb"), ("metadata", "jsonb"),
+    ("held_nano", "bigint"),
     # who asked
     ("endpoint", "text"), ("key_hash", "text"), ("key_alias", "text"), ("user_id", "text"), ("team_id", "text"),
     ("model", "text"),

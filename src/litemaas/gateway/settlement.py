@@ -89,6 +89,7 @@ class Settlement:
         end_user = NULL if ask is None or ask.end_user is None else text(ask.end_user[:256])
         engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
         labels = _NO_LABELS if ask is None or not (ask.tags or ask.spend_metadata) else _labels(ask)
+        held = call.hold.amount if call.hold is not None else 0
         agent = request.notes.get("agent")
         if agent is None:
             agent = request.notes["agent"] = agent_text(request.headers.get(b"user-agent"))
@@ -96,7 +97,7 @@ class Settlement:
             f"{call.id}\t{self._instant(call.started_at)}\t{int(duration_s * 1e6)}\t{ttft}\t{how}\t{end_user}\t{engine_id}"
             f"\t{usage.prompt_tokens}\t{usage.completion_tokens}\t{usage.cached_tokens}\t{usage.cache_write_tokens}"
             f"\t{usage.reasoning_tokens}\t{usage.pages}\t{usage.source._value_}\t{cost.total}\t{cost.input}\t{cost.output}"
-            f"\t{call.attempts}\t{request.client_ip}\t{agent}\t{labels}\t{_tail(call)}"
+            f"\t{call.attempts}\t{request.client_ip}\t{agent}\t{labels}\t{held}\t{_tail(call)}"
         )
 
 

@@ -62,7 +62,7 @@ with stored as (
     returning request_id, started_at
 )
 insert into fresh (scope, window_start, cost, requests, leased)
-select b.booking ->> 0, (b.booking ->> 1)::timestamptz, sum(i.cost_nano), count(*), 0
+select b.booking ->> 0, (b.booking ->> 1)::timestamptz, sum(i.cost_nano), count(*), sum(least(i.cost_nano, i.held_nano))
 from stored s join incoming i using (request_id, started_at) cross join lateral jsonb_array_elements(i.bookings) as b(booking)
 group by 1, 2
 """  # noqa: S608 - column names of ours
@@ -74,8 +74,9 @@ with present as (
 select 1 from budget_windows w join fresh using (scope, window_start) order by w.scope, w.window_start for update of w
 """
 _UNLEASE = """
-update fresh f set leased = least(l.granted_nano, f.cost)
-from leases l where l.worker_id = $1 and l.scope = f.scope and l.window_start = f.window_start
+update fresh f set leased = least(f.leased, coalesce(
+    (select l.granted_nano from leases l where l.worker_id = $1 and l.scope = f.scope and l.window_start = f.window_start), 0
+))
 """
 _SETTLE = """
 with returned as (
