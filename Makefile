@@ -54,7 +54,7 @@ types: $(STAMPS)/dev
 contracts: $(STAMPS)/dev
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 
-bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (needs nginx and wrk)
+bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (needs nginx)
 	@$(BIN)/python -m benchmarks
 
 lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements

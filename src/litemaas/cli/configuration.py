@@ -86,7 +86,9 @@ def _check_shared(environ: Mapping[str, str]) -> Iterator[Finding]:
         if environ.get(name):
             yield _check_url(name, environ[name], schemes)
     if not environ.get("LITEMAAS_REDIS_URL"):
-        yield Finding("LITEMAAS_REDIS_URL is not set: rate limits then hold per gateway process", is_doubtful=True)
+        yield Finding(
+            "LITEMAAS_REDIS_URL is not set: changes reach the gateways through PostgreSQL alone", is_doubtful=True
+        )
 
 
 def _check_url(name: str, value: str, schemes: tuple[str, ...]) -> Finding:

@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from litemaas.gateway.errors import body_of, headers_of, status_of
+from litemaas.gateway.reply_headers import chosen_id
 
 if TYPE_CHECKING:
     from litemaas.core.errors import LiteMaaSError
     from litemaas.gateway.http.messages import Request, Response
-
-_MAX_ID = 64
-
-
-def chosen_id(request: Request) -> str | None:
-    """The client's own id for its request, if it is one that can safely be repeated in a header."""
-    own = request.headers.get(b"x-litellm-call-id")
-    if own is None or len(own) > _MAX_ID or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
-        return None
-    return own.decode("ascii")
 
 
 def usual_lines(request: Request) -> bytes:

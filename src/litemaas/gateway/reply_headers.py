@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.client import AnswerHead
+    from litemaas.gateway.http.messages import Request
 
+_MAX_ID = 64
 STREAM_TYPE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 _NOT_PASSED_ON = frozenset({
     b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"content-type", b"content-encoding", b"trailer",
@@ -53,11 +55,16 @@ class ReplyHeaders:
 
 
 def call_id_of(call: Call) -> str:
-    """The client's own id for its call, if it is one that can safely be repeated in a header; else ours."""
-    own = call.request.headers.get(b"x-litellm-call-id")
-    if own is None or len(own) > 64 or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
-        return call.id
-    return own.decode("latin-1")
+    """The client's own id for its call if it chose one, else ours."""
+    return chosen_id(call.request) or call.id
+
+
+def chosen_id(request: Request) -> str | None:
+    """The client's own id for its request, if it is one that can safely be repeated in a header."""
+    own = request.headers.get(b"x-litellm-call-id")
+    if own is None or len(own) > _MAX_ID or not own.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum():
+        return None
+    return own.decode("ascii")
 
 
 def engine_lines(answer: AnswerHead) -> bytes:
