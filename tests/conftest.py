@@ -12,9 +12,16 @@ import pytest
 import redis.asyncio
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
+from litemaas.kit.logging import configure_logging
 
 _TEMPLATE = "litemaas_template"
 _WITHIN_S = 10.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logging_as_in_production() -> None:
+    """Before the first logger is used: one would else keep the stream of the test that happened to be first."""
+    configure_logging()
 
 
 def _on_database(url: str, name: str) -> str:

@@ -9,10 +9,10 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvloop
@@ -49,6 +49,7 @@ from litemaas.kit.crypto import Vault
 from litemaas.kit.ids import request_ids
 from litemaas.kit.logging import configure_logging
 from litemaas.kit.settings import SettingsError, load_settings
+from litemaas.kit.tasks import Background
 
 _UPKEEP_S = 5.0
 _IDLE_LEASE_S = 30.0
@@ -110,7 +111,7 @@ class Gateway:
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
         dispatch = Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
         self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
-        self._background: list[asyncio.Task[None]] = []
+        self._background = Background(self._on_dead_task)
         self.port = settings.gateway.port
         """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
         self._count_gauges()
@@ -142,25 +143,20 @@ class Gateway:
         listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
         self.port = listening.getsockname()[1]
         await self.server.listen(listening)
-        self._run(self.feed.follow())
-        self._run(self._listen())
-        self._run(self.accountant.work())
-        self._run(self._upkeep())
+        self._background.keep("feed", self.feed.follow)
+        self._background.keep("listening", self._listen)
+        self._background.keep("accountant", self.accountant.work)
+        self._background.keep("upkeep", self._upkeep)
         if self._settings.redis_url is not None:
-            self._run(follow_pushes(self._settings.redis_url, self.feed.wake))
+            self._background.keep("pushes", partial(follow_pushes, self._settings.redis_url, self.feed.wake))
         gc.collect()
         gc.set_threshold(50_000, 20, 50)
         gc.freeze()  # what was built at start lives as long as the process; the collector need not walk it again
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._background.append(asyncio.create_task(work))
-
     async def stop(self) -> None:
         """Lets calls finish, stores their records, returns the leases."""
         await self.server.drain(self._settings.gateway.drain_timeout_s)
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         try:
             await self.accountant.empty()
             await self.store.sign_off()
@@ -203,6 +199,10 @@ class Gateway:
     def _on_defect(self, error: BaseException | None) -> None:
         self.metrics.defects += 1
         log.error("a request ended in a defect", exc_info=error)
+
+    def _on_dead_task(self, name: str, error: Exception) -> None:
+        self.metrics.defects += 1
+        log.error("a background task died and begins anew", task=name, exc_info=error)
 
     def _on_refusal(self, status: int) -> None:
         self.metrics.refused_connections[status] += 1

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.typing import Processor
+
+from litemaas.kit.defects import without_messages
+
+CONTENTS: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    without_messages,
+)
+"""What a line carries besides its own words."""
+
+
+class StandardError:
+    """Writes lines to whatever is standard error at that moment.
+
+    Fails: open; nobody's task ends because a log's reader hung up or its disk is full.
+    """
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = fatal = log = msg
 
 
 def configure_logging(level: int = logging.INFO) -> None:
     """Call once, from a process's entry."""
+
+    def to_standard_error(*_: Any) -> StandardError:
+        return StandardError()
+
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*CONTENTS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=to_standard_error,
         cache_logger_on_first_use=True,
     )

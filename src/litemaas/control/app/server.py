@@ -7,11 +7,10 @@ import sys
 
 import structlog
 import uvicorn
-from structlog.typing import Processor
 
 from litemaas.control.app.compose import create_app
 from litemaas.control.app.settings import Settings
-from litemaas.control.http.defects import without_messages
+from litemaas.kit.logging import CONTENTS, configure_logging
 
 _GRACE_S = 10
 
@@ -37,21 +36,11 @@ def run(settings: Settings) -> None:
 
 
 def _log_as_json() -> None:
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        without_messages,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    configure_logging()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=CONTENTS,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

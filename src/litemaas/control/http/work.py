@@ -19,11 +19,11 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.exceptions import HTTPException
 
-from litemaas.control.http.defects import named_with_frames
 from litemaas.control.http.feed import ChangeKind, Publisher, append_changes
 from litemaas.core.errors import InvalidField, LiteMaaSError, ServiceUnavailable, Unexpected
 from litemaas.kit.clock import Clock
 from litemaas.kit.crypto import Vault
+from litemaas.kit.defects import named_with_frames
 
 CHANGE_HEADER = "x-litemaas-change"
 
