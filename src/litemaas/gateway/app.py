@@ -19,6 +19,9 @@ import uvloop
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.accountant import Accountant
+from litemaas.gateway.adapters.directory import Directory
+from litemaas.gateway.adapters.leases import Leases
+from litemaas.gateway.adapters.ledger import PREPARE, Ledger
 from litemaas.gateway.adapters.postgres import Postgres
 from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.admission import Admission
@@ -69,26 +72,29 @@ class Gateway:
         self.journal = Journal(
             Path(settings.state_dir) / "journal" / own.worker_id, own.journal.segment_bytes, own.journal.max_bytes
         )
-        self.store = Postgres(
-            settings.database_url, own.worker_id, Vault(settings.encryption_key),
-            connections=own.database_connections, timeout_s=own.database_timeout_s,
-        )  # fmt: skip
+        self.postgres = Postgres(
+            settings.database_url, PREPARE, connections=own.database_connections, timeout_s=own.database_timeout_s
+        )
+        self.directory = Directory(self.postgres, Vault(settings.encryption_key))
+        self.leases = Leases(self.postgres, own.worker_id)
         self.feed = ChangeFeed(
-            self.store, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
+            self.directory, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
         )
         self.identity = Identity(
-            self.store, self.feed, settings.master_key, clock.now,
+            self.directory, self.feed, settings.master_key, clock.now,
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
-        self.budgets = Budgets(self.store, time.time, own.budgets.lease_calls, own.database_timeout_s)
+        self.budgets = Budgets(self.leases, time.time, own.budgets.lease_calls, own.database_timeout_s)
         self.rates = RateLimiter(clock.monotonic, clock.now)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         upstream = Upstream(self.pool, own.upstream)
         meter = Meter(upstream, own.budgets)
         headers = ReplyHeaders(own.litellm_version)
-        self.accountant = Accountant(self.journal, self.store, self.metrics, own.journal.flush_interval_s)
+        self.accountant = Accountant(
+            self.journal, Ledger(self.postgres, own.worker_id), self.metrics, own.journal.flush_interval_s
+        )
         proxy = Proxy(
             identity=self.identity,
             routing=self.routing,
@@ -104,7 +110,7 @@ class Gateway:
             on_defect=self._on_defect,
         )
         pages = Pages(
-            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self.metrics, ping=self.store.ping,
+            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self.metrics, ping=self.postgres.ping,
             is_ready=self.feed.is_current, litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key,
             profile=own.error_profile,
         )  # fmt: skip
@@ -137,7 +143,7 @@ class Gateway:
         Errors: ServiceUnavailable when the database does not answer; OSError when the port is taken.
         """
         await self.accountant.empty()
-        await self.store.register_worker(socket.gethostname(), os.getpid())
+        await self.leases.register_worker(socket.gethostname(), os.getpid())
         await self.feed.look()
         self.pool.start()
         listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
@@ -159,17 +165,17 @@ class Gateway:
         await self._background.stop()
         try:
             await self.accountant.empty()
-            await self.store.sign_off()
+            await self.leases.sign_off()
         except ServiceUnavailable:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
         self.pool.close()
         self.journal.close()
-        await self.store.close()
+        await self.postgres.close()
 
     async def _listen(self) -> None:
         while True:
             with suppress(ServiceUnavailable):
-                await self.store.listen(self.feed.wake)
+                await self.postgres.listen(self.feed.wake)
             await asyncio.sleep(1.0)
 
     async def _upkeep(self) -> None:
@@ -177,7 +183,7 @@ class Gateway:
             await asyncio.sleep(_UPKEEP_S)
             self.rates.forget_idle()
             try:
-                await self.store.heartbeat()
+                await self.leases.heartbeat()
                 await self.budgets.return_idle(_IDLE_LEASE_S)
             except (ServiceUnavailable, TimeoutError):
                 continue
@@ -189,10 +195,10 @@ class Gateway:
             for key_hash in change.refs:
                 self.identity.forget(key_hash)
         elif change.kind == "catalog":
-            self.routing.snapshot = await self.store.load_snapshot(change.seq)
+            self.routing.snapshot = await self.directory.load_snapshot(change.seq)
 
     async def _start_over(self) -> None:
-        snapshot = await self.store.load_snapshot(0)  # first: while the database is away, known keys stay known
+        snapshot = await self.directory.load_snapshot(0)  # first: while the database is away, known keys stay known
         self.identity.forget_all()
         self.routing.snapshot = snapshot
 

@@ -1,0 +1,169 @@
+"""What does the gateway read from PostgreSQL? Virtual keys, the catalogue, and the numbered changes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Tls
+from litemaas.core.keys import VirtualKey, key_model_scope, key_scope
+from litemaas.core.limits import BudgetRule, RateRule, enforced
+from litemaas.core.pricing import Price
+from litemaas.core.windows import window_at
+from litemaas.gateway.feed import Change
+from litemaas.kit.crypto import SealBroken, Vault
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from litemaas.gateway.adapters.postgres import Postgres
+
+log = structlog.get_logger(__name__)
+
+_KEY = """
+select key_hash, key_name, alias, user_id, team_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
+       budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at
+from virtual_keys where key_hash = $1 and deleted_at is null
+"""
+_SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
+_CATALOG = """
+select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
+       d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
+       m.mode, m.access_groups, p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
+       p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
+from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
+where d.enabled and d.deleted_at is null
+order by d.model_name, d.created_at, d.id
+"""
+
+
+class Directory:
+    """Keys, models and news. Every method: ServiceUnavailable when the database does not answer."""
+
+    def __init__(self, postgres: Postgres, vault: Vault) -> None:
+        self._postgres = postgres
+        self._vault = vault
+
+    async def find_key(self, key_hash: str) -> tuple[VirtualKey, int] | None:
+        async with self._postgres.connection() as connection:
+            row = await connection.fetchrow(_KEY, key_hash)
+            if row is None:
+                return None
+            key = _virtual_key(row)
+            rule = key.budgets[0]
+            now = await connection.fetchval("select now()")
+            window = window_at(rule.duration, now, rule.set_at)
+            spent = await connection.fetchval(_SPENT, rule.scope, window.start)
+            return key, spent or 0
+
+    async def load_snapshot(self, version: int) -> Snapshot:
+        """The catalogue as it is now. A deployment that cannot be read is left out, with a log line."""
+        async with self._postgres.connection() as connection:
+            rows = await connection.fetch(_CATALOG)
+        deployments: dict[str, list[Deployment]] = {}
+        models: dict[str, Model] = {}
+        for row in rows:
+            name = row["model_name"]
+            try:
+                deployment, mode = self._deployment(row), Mode(row["mode"])
+            except (SealBroken, msgspec.MsgspecError, ValueError) as error:
+                reason = str(error) if isinstance(error, SealBroken) else type(error).__name__
+                log.warning("a deployment is left out", deployment=row["id"], model=name, reason=reason)
+                continue
+            deployments.setdefault(name, []).append(deployment)
+            models[name] = Model(
+                name=name, mode=mode, access_groups=tuple(row["access_groups"]),
+                deployments=tuple(deployments[name]),
+            )  # fmt: skip
+        return Snapshot(version, models)
+
+    def _deployment(self, row: asyncpg.Record) -> Deployment:
+        sealed = row["api_key_sealed"]
+        return Deployment(
+            id=row["id"],
+            model=row["model_name"],
+            provider=row["provider"],
+            engine_model=row["engine_model"],
+            api_base=row["api_base"],
+            api_key=self._vault.open(sealed, f"deployment:{row['id']}") if sealed is not None else None,
+            extra_headers=msgspec.json.decode(row["extra_headers"], type=dict[str, str]),
+            defaults=msgspec.json.decode(row["defaults"], type=dict[str, msgspec.Raw]),
+            price=_price(row),
+            weight=row["weight"],
+            timeout_s=row["timeout_s"],
+            stream_timeout_s=row["stream_timeout_s"],
+            tls=Tls(row["tls_verify"], row["tls_ca"]),
+            max_output_tokens=row["max_output_tokens"],
+            max_context_tokens=row["max_context_tokens"],
+            stream_usage=row["stream_usage"],
+        )
+
+    async def latest_change(self) -> int:
+        async with self._postgres.connection() as connection:
+            return await connection.fetchval("select coalesce(max(seq), 0) from changes") or 0
+
+    async def changes_since(self, seq: int) -> Sequence[Change]:
+        async with self._postgres.connection() as connection:
+            rows = await connection.fetch("select seq, kind, refs from changes where seq > $1 order by seq", seq)
+        return [Change(row["seq"], row["kind"], row["refs"]) for row in rows]
+
+
+def _virtual_key(row: asyncpg.Record) -> VirtualKey:
+    key_hash = row["key_hash"]
+    set_at = row["budget_set_at"] or row["created_at"]
+    limits: dict[str, dict[str, Any]] = msgspec.json.decode(row["model_limits"])
+    parallel = enforced(row["max_parallel_requests"])
+    rates = RateRule(key_scope(key_hash), "key", enforced(row["rpm_limit"]), enforced(row["tpm_limit"]), parallel)
+    model_rates = {
+        model: RateRule(
+            key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
+        )
+        for model, own in limits.items()
+    }
+    return VirtualKey(
+        key_hash=key_hash,
+        key_name=row["key_name"],
+        alias=row["alias"],
+        user_id=row["user_id"],
+        team_id=row["team_id"],
+        models=tuple(row["models"]),
+        aliases=msgspec.json.decode(row["aliases"], type=dict[str, str]),
+        metadata=msgspec.json.decode(row["metadata"]),
+        blocked=row["blocked"],
+        expires_at=row["expires_at"],
+        budgets=(
+            BudgetRule(key_scope(key_hash), "key", _budget(row["max_budget_nano"]), row["budget_duration"], set_at),
+        ),
+        rates=() if rates.is_empty else (rates,),
+        model_budgets={
+            model: BudgetRule(
+                key_model_scope(key_hash, model), f"key and model {model}", _budget(own.get("max_budget_nano")),
+                own.get("budget_duration"), set_at,
+            )
+            for model, own in limits.items() if own.get("max_budget_nano") is not None
+        },
+        model_rates={model: rule for model, rule in model_rates.items() if not rule.is_empty},
+    )  # fmt: skip
+
+
+def _budget(nano: int | None) -> int | None:
+    """Clients write 2147483647 USD for "no limit"."""
+    return None if nano is None or enforced(nano // 1_000_000_000) is None else nano
+
+
+def _price(row: asyncpg.Record) -> Price:
+    if row["version"] is None:
+        return Price()
+    return Price(
+        version=row["version"],
+        input_per_million=row["input_per_million"],
+        output_per_million=row["output_per_million"],
+        cached_input_per_million=row["cached_input_per_million"],
+        cache_write_per_million=row["cache_write_per_million"],
+        reasoning_per_million=row["reasoning_per_million"],
+        page_per_million=row["page_per_million"],
+        request_per_million=row["request_per_million"],
+    )
