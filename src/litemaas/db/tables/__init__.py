@@ -1,7 +1,7 @@
-"""Which tables are there? One module per concept; the first migration makes them by hand and a test compares the two."""
+"""Which tables are there? One module per concept; the migrations make them by hand and a test compares the two."""
 
 from litemaas.db.tables.base import metadata
-from litemaas.db.tables.budgets import budget_windows, leases, workers
+from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, leases, workers
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.keys import virtual_keys
@@ -9,7 +9,9 @@ from litemaas.db.tables.usage import usage_records
 
 __all__ = [
     "audit",
+    "budget_events",
     "budget_windows",
+    "budgets",
     "changes",
     "deployments",
     "leases",

@@ -33,8 +33,10 @@ virtual_keys = Table(
     moment("updated_at"),
     Column("updated_by", Text, nullable=False),
     Column("deleted_at", Moment),
+    Column("pot_id", Text),
     Index("virtual_keys_alias", "alias", unique=True, postgresql_where=text("deleted_at IS NULL")),
     Index("virtual_keys_newest", text("created_at DESC"), "key_hash", postgresql_where=text("deleted_at IS NULL")),
     Index("virtual_keys_user", "user_id", postgresql_where=text("deleted_at IS NULL")),
     Index("virtual_keys_team", "team_id", postgresql_where=text("deleted_at IS NULL")),
+    Index("virtual_keys_pot", "pot_id", postgresql_where=text("deleted_at IS NULL")),
 )
