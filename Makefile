@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit lint format types contracts check bench lock clean
+.PHONY: help run test test-unit test-nightly lint format types contracts check bench lock clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real Po
 
 test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
+
+test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes about an hour
+	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
 
 check: lint types contracts  ## everything static
 
