@@ -29,19 +29,19 @@ class Leases:
                 "on conflict (worker_id) do update set host = $2, pid = $3, started_at = now(), heartbeat_at = now()",
                 self._worker_id, host, pid,
             )  # fmt: skip
-            await self._return_leases(connection)
+            await self._return_leases(connection, self._worker_id)
 
-    async def _return_leases(self, connection: asyncpg.Connection) -> None:
+    async def _return_leases(self, connection: asyncpg.Connection, worker_id: str) -> None:
         await connection.execute(
             "select 1 from budget_windows w join leases l using (scope, window_start) where l.worker_id = $1 "
             "order by w.scope, w.window_start for update of w",
-            self._worker_id,
+            worker_id,
         )
         await connection.execute(
             "with gone as (delete from leases where worker_id = $1 returning scope, window_start, granted_nano) "
             "update budget_windows w set leased_nano = w.leased_nano - g.granted_nano, updated_at = now() "
             "from gone g where w.scope = g.scope and w.window_start = g.window_start",
-            self._worker_id,
+            worker_id,
         )
 
     async def heartbeat(self) -> None:
@@ -50,9 +50,13 @@ class Leases:
 
     async def sign_off(self) -> None:
         """Returns every lease; only after the last record has been stored."""
+        await self.return_leases_of(self._worker_id)
+
+    async def return_leases_of(self, worker_id: str) -> None:
+        """Ends a worker that is known to be dead; only after the last record of its journal has been stored."""
         async with self._postgres.connection() as connection, connection.transaction():
-            await self._return_leases(connection)
-            await connection.execute("delete from workers where worker_id = $1", self._worker_id)
+            await self._return_leases(connection, worker_id)
+            await connection.execute("delete from workers where worker_id = $1", worker_id)
 
     async def draw(self, scope: str, window_start: datetime, limit_nano: int, want_nano: int) -> Grant:
         async with self._postgres.connection() as connection, connection.transaction():
