@@ -67,6 +67,20 @@ async def ledger_equals_engines(stage: Stage) -> None:
         assert (row["prompt"], row["completion"]) == (counted.prompt_tokens, counted.completion_tokens), model
 
 
+async def nobody_pays_for_what_no_engine_counted(stage: Stage) -> None:
+    """Fails if more is charged in the engines' name than they served, or anything without saying who counted it."""
+    row = await stage.connection.fetchrow(
+        "select coalesce(sum(prompt_tokens), 0)::bigint as prompt, "
+        "coalesce(sum(completion_tokens), 0)::bigint as completion from usage_records where usage_source = 'engine'"
+    )
+    chat, embeddings = stage.sim.counters.of("chat"), stage.sim.counters.of("embeddings")
+    assert row["prompt"] <= chat.prompt_tokens + embeddings.prompt_tokens
+    assert row["completion"] <= chat.completion_tokens
+    assert not await stage.connection.fetchval(
+        "select count(*) from usage_records where usage_source = 'none' and cost_nano > 0"
+    )
+
+
 async def all_is_well(stage: Stage, load: Load, before: int, *, exact: bool = True) -> None:
     """Everything above, no lease left, and no defect of ours. ``exact``: the engines' answers all reached the gateway."""
     await stage.is_quiet()

@@ -1,4 +1,4 @@
-"""Which chaos tests run? Short ones always; those marked ``nightly`` only with ``LITEMAAS_NIGHTLY=1``: ``make test-nightly``."""
+"""Which chaos tests run? The short ones always; those marked ``nightly`` with LITEMAAS_NIGHTLY=1 (``make test-nightly``)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from litemaas.sim.faults import FaultProxy
 
 from .audit import all_is_well, resident_mib
 from .load import TIGHT_CALLS, Load
-from .stage import LONG_S, Stage
+from .stage import Stage
 
 PLENTY = 10**12
 TIGHT = 4_000_000
@@ -64,8 +64,7 @@ async def outage(stage: Stage, proxy: FaultProxy, kind: str, seconds: float) -> 
         await load.more(40)
         memory_before = resident_mib()
         async with failing(proxy, kind):
-            async with asyncio.timeout(seconds + LONG_S):
-                await asyncio.sleep(seconds)  # the outage
+            await stage.lasts(seconds)
         await stage.is_ready()
         await load.more(40)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -45,6 +46,10 @@ class Stage:
             reply = await platform.chat(key, model=model, max_tokens=20)
             assert reply.status_code == 200, reply.text
         return key
+
+    async def lasts(self, seconds: float) -> None:
+        """An outage of this length; callers go on meanwhile."""
+        await asyncio.sleep(seconds)
 
     async def is_ready(self) -> None:
         """Waits until every gateway says that all is well again."""
@@ -125,8 +130,9 @@ async def staged(
 
 async def add_models(ledger: Ledger, chat_url: str, embeddings_url: str) -> None:
     """``granite`` and ``nomic`` for everybody; ``tight``, with an engine model of its own, for a nearly empty budget."""
-    await ledger.add_model("granite", chat_url + "/v1")
-    await ledger.add_model("tight", chat_url + "/v1", "qwen3-8b")
+    limits = {"timeout_s": 3.0, "stream_timeout_s": 3.0}
+    await ledger.add_model("granite", chat_url + "/v1", **limits)
+    await ledger.add_model("tight", chat_url + "/v1", "qwen3-8b", **limits)
     await ledger.add_model(
-        "nomic", embeddings_url + "/v3", "nomic-embed-text-v1.5", mode="embedding", price=(0.00000005, 0)
+        "nomic", embeddings_url + "/v3", "nomic-embed-text-v1.5", mode="embedding", price=(0.00000005, 0), **limits
     )
