@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from litemaas.core.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
@@ -19,43 +17,55 @@ if TYPE_CHECKING:
     from litemaas.gateway.upstream import Target
 
 
-class Ask(msgspec.Struct, kw_only=True, gc=False):
+class Ask:
     """What the body asks for, as far as the gateway routes, holds and bills on it.
 
     Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing.
-    ``members``: the body's members, or None for bodies that are not JSON.
+    ``members``: the body's members, or None for bodies that are not JSON. ``hides_json``: a conversion's JSON output was
+    added for its page count; the client is not to see it.
     """
 
-    model: str | None
-    members: dict[str, Any] | None = None
-    payload: bytes = b""
-    content_type: bytes = b"application/json"
-    stream: bool = False
-    wants_usage: bool = False
-    wants_running_usage: bool = False
-    output_bound: int | None = None
-    output_member: str | None = None
-    bounds_named: int = 0
-    output_default: int | None = None
-    choices: int = 1
-    prompt_bytes: int = 0
-    media_parts: int = 0
-    documents: int = 1
-    pages_bound: int = 0
-    generates: bool = False
-    has_gateway_members: bool = False
-    end_user: str | None = None
-    tags: list[str] | None = None
-    spend_metadata: dict[str, Any] | None = None
+    __slots__ = (
+        "bounds_named", "choices", "content_type", "documents", "end_user", "generates", "has_gateway_members", "hides_json",
+        "media_parts", "members", "model", "output_bound", "output_default", "output_member", "pages_bound", "payload",
+        "prompt_bytes", "spend_metadata", "stream", "tags", "wants_running_usage", "wants_usage",
+    )  # fmt: skip
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+        self.members: dict[str, Any] | None = None
+        self.payload = b""
+        self.content_type = b"application/json"
+        self.stream = False
+        self.wants_usage = False
+        self.wants_running_usage = False
+        self.output_bound: int | None = None
+        self.output_member: str | None = None
+        self.bounds_named = 0
+        self.output_default: int | None = None
+        self.choices = 1
+        self.prompt_bytes = 0
+        self.media_parts = 0
+        self.documents = 1
+        self.pages_bound = 0
+        self.hides_json = False
+        self.generates = False
+        self.has_gateway_members = False
+        self.end_user: str | None = None
+        self.tags: list[str] | None = None
+        self.spend_metadata: dict[str, Any] | None = None
 
 
-class Reply(msgspec.Struct):
+class Reply:
     """A complete answer, kept back until its call is settled. ``engine_headers`` are header lines, ready to be sent on."""
 
-    status: int
-    content_type: bytes
-    body: bytes
-    engine_headers: bytes = b""
+    __slots__ = ("body", "content_type", "engine_headers", "status")
+
+    def __init__(self, status: int, content_type: bytes, body: bytes, engine_headers: bytes = b"") -> None:
+        self.status = status
+        self.content_type = content_type
+        self.body = body
+        self.engine_headers = engine_headers
 
 
 class Call:

@@ -5,12 +5,13 @@ The same counting bounds a prompt before the call, when the bytes alone do not f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from litemaas.core.usage import NOTHING, Usage, UsageSource
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, render
+from litemaas.gateway.replies import Choice, Choices
 from litemaas.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _PER_PROMPT = 3
 _PROMPT_MEMBERS = ("messages", "prompt", "tools", "chat_template_kwargs")
 
 
-class PromptCount(msgspec.Struct, frozen=True):
+class PromptCount(NamedTuple):
     """Units: tokens. ``bound``: the prompt has no more; ``estimate``: what it likely has, None when the bound is exact."""
 
     bound: int
@@ -142,24 +143,9 @@ def _text_bytes(value: Any) -> int:
     return 1
 
 
-class _Part(msgspec.Struct):
-    content: object = None
-    reasoning_content: object = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Part | None = None
-    delta: _Part | None = None
-    text: object = None
-
-
-class _Choices(msgspec.Struct):
-    choices: list[_Choice] = []
-
-
 def _answered_text(body: bytes) -> str:
     try:
-        answer = msgspec.json.decode(body, type=_Choices)
+        answer = msgspec.json.decode(body, type=Choices)
     except NOT_JSON:
         return ""
     return "".join(_choice_text(choice) for choice in answer.choices)
@@ -170,7 +156,7 @@ def _streamed_text(shown: list[bytes]) -> str:
     return "".join(_answered_text(event[5:]) for event in events if event.startswith(b"data:"))
 
 
-def _choice_text(choice: _Choice) -> str:
+def _choice_text(choice: Choice) -> str:
     part = choice.message or choice.delta
     texts = (part.reasoning_content, part.content) if part is not None else (choice.text,)
     return "".join(text for text in texts if isinstance(text, str))

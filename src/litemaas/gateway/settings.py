@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import socket
+from typing import Annotated
+
 import msgspec
 
-from litemaas.gateway.http.client import ClientLimits
-from litemaas.gateway.http.server import ServerLimits
+from litemaas.gateway.http.limits import ClientLimits, ServerLimits
+from litemaas.kit.settings import SettingsError
+
+_WORKER_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")  # it names a directory
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True):
@@ -52,11 +58,13 @@ class GatewaySection(msgspec.Struct, frozen=True):
     """``conversion_hosts``: hosts, with commas between them, that documents may be fetched from although not public.
 
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
+    ``worker_id``: with several workers, what their names begin with.
     """
 
     host: str = "127.0.0.1"
     port: int = 4000
-    worker_id: str = "gateway-0"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
+    worker_id: str | None = None
     control_url: str | None = None
     error_profile: str = "1.81"
     litellm_version: str = "1.81.16"
@@ -84,3 +92,14 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     redis_url: str | None = None
     state_dir: str = ".litemaas"
     gateway: GatewaySection = GatewaySection()
+
+
+def worker_id_of(settings: GatewaySection) -> str:
+    """The name that leases and the journal belong to; the host's where none is given, so that replicas differ.
+
+    Errors: SettingsError when it cannot name a directory.
+    """
+    name = settings.worker_id or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63]
+    if not _WORKER_ID.fullmatch(name):
+        raise SettingsError("LITEMAAS_GATEWAY__WORKER_ID must be letters, digits and . _ -, at most 100, and not begin with . or -")
+    return name

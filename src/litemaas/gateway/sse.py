@@ -13,6 +13,7 @@ import msgspec
 
 from litemaas.core.usage import EngineUsage
 from litemaas.gateway.bodies import NOT_JSON, encode, render
+from litemaas.gateway.replies import Identified
 
 DONE = b"data: [DONE]\n\n"
 _usage = msgspec.json.Decoder(EngineUsage | None)
@@ -139,7 +140,7 @@ class EventScanner:
 
     def _first(self, body: bytes) -> None:
         try:
-            engine_id = msgspec.json.decode(body, type=_Identified).id
+            engine_id = msgspec.json.decode(body, type=Identified).id
         except NOT_JSON:
             raise StreamGarbled("the model server's answer does not begin with the JSON that was expected") from None
         self.engine_id = engine_id if isinstance(engine_id, str) else ""
@@ -167,7 +168,3 @@ class EventScanner:
                 body = render(members)
         self.chunks += 1
         return self._renamed(b"data: " + body, 6)
-
-
-class _Identified(msgspec.Struct):
-    id: object = None

@@ -18,6 +18,7 @@ from litemaas.core.errors import UpstreamFailure, UpstreamRefused, UpstreamUnrea
 from litemaas.gateway.bodies import NOT_JSON, encode
 from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
 from litemaas.gateway.records import served_text
+from litemaas.gateway.replies import Counted, ErrorBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,14 +137,6 @@ def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
     return StreamUsage.FINAL
 
 
-class _ErrorBody(msgspec.Struct):
-    """The places in which engines put the text of an error."""
-
-    error: dict[str, object] | str | None = None
-    message: str | None = None
-    detail: object = None
-
-
 class Upstream:
     """Opens calls on model servers over pooled connections."""
 
@@ -242,14 +235,10 @@ class Upstream:
                 reply = await connection.read(self._settings.max_reply_bytes)
             if connection.status in _NO_SUCH_ENDPOINT:  # any other status speaks of this prompt, not of the engine
                 target.no_tokenizer_until = monotonic() + _NO_TOKENIZER_S
-            return msgspec.json.decode(reply, type=_Counted).count if connection.status == 200 else None
+            return msgspec.json.decode(reply, type=Counted).count if connection.status == 200 else None
         except (UpstreamFailure, *NOT_JSON):
             target.no_tokenizer_until = monotonic() + _TOKENIZER_AWAY_S
             return None
-
-
-class _Counted(msgspec.Struct):
-    count: int
 
 
 @contextmanager
@@ -299,7 +288,7 @@ def _refuses_stream_options(refused: UpstreamRefused, stream_usage: StreamUsage)
 def _error_text(body: bytes) -> tuple[str, str | None]:
     """The engine's own words, and its error code where it has one."""
     try:
-        parsed = msgspec.json.decode(body, type=_ErrorBody)
+        parsed = msgspec.json.decode(body, type=ErrorBody)
     except NOT_JSON:
         return body.decode("utf-8", "replace").strip() or "the model server gave no reason", None
     code = None

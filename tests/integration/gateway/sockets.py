@@ -12,8 +12,9 @@ from typing import Any
 
 import uvloop
 
+from litemaas.gateway.http.limits import ServerLimits
 from litemaas.gateway.http.messages import Request, Response
-from litemaas.gateway.http.server import Server, ServerLimits
+from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.turns import Turn
 
 WITHIN_S = 20.0

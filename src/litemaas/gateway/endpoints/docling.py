@@ -33,12 +33,6 @@ _JSON = b"application/json"
 _ARCHIVES = (b"application/zip", b"application/x-zip", b"application/octet-stream")
 
 
-class Conversion(Ask, kw_only=True, gc=False):
-    """``hides_json``: the JSON output was added for its page count; the client is not to see it."""
-
-    hides_json: bool = False
-
-
 class DoclingEndpoint:
     """What both ways of sending a document have in common."""
 
@@ -61,8 +55,7 @@ class DoclingEndpoint:
         if reply.content_type.startswith(_ARCHIVES):
             outcome = read_archive(reply.body, ask.documents)
         else:
-            hides_json = isinstance(ask, Conversion) and ask.hides_json
-            outcome = read_answer(reply.body, ask.documents, hides_json)
+            outcome = read_answer(reply.body, ask.documents, ask.hides_json)
         reply.body = outcome.body
         is_paid_by_page = outcome.pages > 0 and target.deployment.price.page_per_million > 0
         if is_paid_by_page or not outcome.is_paid:
@@ -98,11 +91,15 @@ class DoclingFile(DoclingEndpoint):
         return _ask(asked, b"multipart/form-data; boundary=" + boundary)
 
 
-def _ask(asked: ConversionRequest, content_type: bytes) -> Conversion:
-    return Conversion(
-        model=asked.model, end_user=asked.end_user, payload=asked.body, content_type=content_type,
-        documents=asked.documents, pages_bound=asked.pages_bound, hides_json=asked.hides_json,
-    )  # fmt: skip
+def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
+    ask = Ask(asked.model)
+    ask.end_user = asked.end_user
+    ask.payload = asked.body
+    ask.content_type = content_type
+    ask.documents = asked.documents
+    ask.pages_bound = asked.pages_bound
+    ask.hides_json = asked.hides_json
+    return ask
 
 
 def random_boundary() -> bytes:

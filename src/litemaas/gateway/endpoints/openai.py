@@ -5,13 +5,13 @@ Everything that is not named here goes through as it came, in both directions (g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField, UpstreamGarbage
-from litemaas.core.usage import NOTHING, EngineUsage, Usage
+from litemaas.core.usage import NOTHING, Usage
 from litemaas.gateway.bodies import (
     NOT_JSON,
     Members,
@@ -27,6 +27,7 @@ from litemaas.gateway.bodies import (
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import base_path
+from litemaas.gateway.replies import Measured
 from litemaas.gateway.upstream import StreamUsage
 
 if TYPE_CHECKING:
@@ -49,14 +50,7 @@ _SPECIAL = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
 _MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
 
-class _Measured(msgspec.Struct, gc=False):
-    """What is read of a reply."""
-
-    usage: EngineUsage | None = None
-    id: Any = None
-
-
-_measured = msgspec.json.Decoder(_Measured)
+_measured = msgspec.json.Decoder(Measured)
 
 
 class OpenAIEndpoint:
@@ -78,10 +72,11 @@ class OpenAIEndpoint:
     async def read(self, request: Request) -> Ask:
         payload = request.whole_body(self._max_body) or await request.body(self._max_body)
         members = read_request(payload)
-        ask = Ask(
-            model=text_of(members, "model"), members=members, payload=payload, prompt_bytes=len(payload),
-            generates=self._generates,
-        )  # fmt: skip
+        ask = Ask(text_of(members, "model"))
+        ask.members = members
+        ask.payload = payload
+        ask.prompt_bytes = len(payload)
+        ask.generates = self._generates
         if self._required not in members:
             raise MissingField(f"the member {self._required!r} is missing", self._required)
         if "user" in members:

@@ -36,7 +36,10 @@ class TokenizeEndpoint:
         refuse_special_members(members)
         if not any(member in members for member in self._required):
             raise MissingField(f"the member {' or '.join(map(repr, self._required))} is missing", self._required[0])
-        return Ask(model=text_of(members, "model"), members=members, payload=payload)
+        ask = Ask(text_of(members, "model"))
+        ask.members = members
+        ask.payload = payload
+        return ask
 
     def path(self, deployment: Deployment) -> str:
         return root_path(deployment) + self.route

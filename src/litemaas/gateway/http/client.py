@@ -13,11 +13,11 @@ from time import monotonic
 from typing import Any, cast
 
 import httptools
-import msgspec
 
 from litemaas.core.catalog import Tls
 from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
 from litemaas.gateway.http.heads import HeadCache
+from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
 from litemaas.gateway.http.turns import Turn, write_at_once
@@ -27,25 +27,24 @@ _HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait unread before the upstream is told to pause."""
 
 
-class ClientLimits(msgspec.Struct, frozen=True):
-    """Units: seconds, bytes and counts as the names say.
-
-    ``keepalive_timeout_s`` stays below the 5 s after which uvicorn, and with it vLLM, closes idle connections (uvicorn
-    settings, ``timeout_keep_alive``, 2026-11).
-    """
-
-    connect_timeout_s: float = 5.0
-    keepalive_timeout_s: float = 4.0
-    max_connections_per_origin: int = 2000
-    max_header_bytes: int = 64 * 1024
-
-
-class Origin(msgspec.Struct, frozen=True):
+class Origin:
     """Where connections go: they are shared between deployments only if all of this is equal."""
 
-    host: str
-    port: int
-    tls: Tls | None = None
+    __slots__ = ("_hash", "host", "port", "tls")
+
+    def __init__(self, host: str, port: int, tls: Tls | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self._hash = hash((host, port, tls))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Origin) and (self.host, self.port, self.tls) == (other.host, other.port, other.tls)
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class AnswerHead:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-import msgspec
-
 from litemaas.gateway.http.connection import ServerConnection
 from litemaas.gateway.http.heads import HeadCache
+from litemaas.gateway.http.limits import ServerLimits
 from litemaas.gateway.http.messages import Request, RequestHead, Response
 from litemaas.gateway.http.turns import Turn, nothing_to_flush, write_at_once
 
@@ -21,22 +21,7 @@ RefusalBody = Callable[[int, str], bytes]
 
 _SWEEP_S = 0.25
 _LINGER_S = 2.0
-
-
-class ServerLimits(msgspec.Struct, frozen=True):
-    """Units: bytes, seconds and counts as the names say.
-
-    ``max_header_bytes`` also bounds what surrounds the chunks of a body; what is pipelined behind another request in the same
-    piece of input may take up to twice as much.
-    """
-
-    max_header_bytes: int = 64 * 1024
-    max_headers: int = 100
-    max_connections: int = 10_000
-    header_timeout_s: float = 15.0
-    body_timeout_s: float = 30.0
-    keepalive_timeout_s: float = 75.0
-    write_timeout_s: float = 60.0
+_ACCEPTING_S = 0.5
 
 
 class Server:
@@ -96,6 +81,23 @@ class Server:
     @property
     def connection_count(self) -> int:
         return len(self._connections)
+
+    async def stop_listening(self) -> None:
+        """Takes in whom the system has connected already, and then nobody else; whoever is in is served until the drain.
+
+        What waits in the system's queue when a listening socket closes is reset.
+        """
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        queue = select.poll()
+        queue.register(listener.sockets[0].fileno(), select.POLLIN)
+        deadline = monotonic() + _ACCEPTING_S
+        while queue.poll(0) and monotonic() < deadline:
+            await asyncio.sleep(0)
+        listener.close()
+        for _ in range(3):  # those who came in last are told of in the next turns
+            await asyncio.sleep(0)
 
     async def drain(self, timeout_s: float) -> bool:
         """Takes no new connections, lets the requests that run finish, and then ends what is left.

@@ -11,7 +11,6 @@ from litemaas.core.errors import UpstreamGarbage
 from litemaas.core.pricing import Price
 from litemaas.core.usage import NOTHING, UsageSource
 from litemaas.gateway.call import Ask, Call
-from litemaas.gateway.endpoints.docling import Conversion
 
 PAGE = Price(page_per_million=3_000_000)
 REQUEST = Price(request_per_million=500_000_000)
@@ -27,8 +26,10 @@ def answer(pages: int | None = 2, status: bytes = b"success") -> bytes:
     return ANSWER % (b"null" if pages is None else json.dumps(structure).encode(), status)
 
 
-def asked(documents: int = 1, hides_json: bool = True) -> Conversion:
-    return Conversion(model="docling", documents=documents, hides_json=hides_json)
+def asked(documents: int = 1, hides_json: bool = True) -> Ask:
+    ask = Ask("docling")
+    ask.documents, ask.hides_json = documents, hides_json
+    return ask
 
 
 def test_output_that_nobody_asked_for_is_hidden_and_nothing_else() -> None:
@@ -37,7 +38,7 @@ def test_output_that_nobody_asked_for_is_hidden_and_nothing_else() -> None:
     assert body == answer(None)
 
 
-@pytest.mark.parametrize("ask", [asked(hides_json=False), Ask(model="docling")])
+@pytest.mark.parametrize("ask", [asked(hides_json=False), Ask("docling")])
 def test_output_that_was_asked_for_stays(ask: Ask) -> None:
     usage, body, _ = measured(ask, answer(2))
     assert usage.pages == 2

@@ -14,10 +14,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from litemaas.core.errors import BodyTooLarge, ClientGone, InvalidRequest, RequestTooSlow, UpstreamFailure
-from litemaas.gateway.http.client import ClientLimits, Origin, Pool, UpstreamConnection
+from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
 from litemaas.gateway.http.connection import ServerConnection
+from litemaas.gateway.http.limits import ClientLimits, ServerLimits
 from litemaas.gateway.http.messages import Request, Response
-from litemaas.gateway.http.server import Server, ServerLimits
+from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.stepping import Run, Wake
 
 JSON = b"content-type: application/json\r\n"
