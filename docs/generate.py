@@ -48,7 +48,8 @@ SETTINGS = {
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
     "GATEWAY__HOST": "address to listen on",
     "GATEWAY__PORT": "port to listen on; 0 lets the system choose",
-    "GATEWAY__WORKER_ID": "owns the leases and the journal; must be unique, and the same after a restart",
+    "GATEWAY__WORKERS": "processes that share the port",
+    "GATEWAY__WORKER_ID": "owns the leases and the journal, must be unique; without it the name of the host",
     "GATEWAY__CONTROL_URL": "where management calls are handed to; without it they answer 503",
     "GATEWAY__ERROR_PROFILE": "`1.81` or `current`, see [errors](errors.md)",
     "GATEWAY__LITELLM_VERSION": "what clients of LiteLLM are told in headers and `/health/readiness`",
@@ -88,6 +89,7 @@ SETTINGS = {
     "CONTROL__HOST": "address to listen on",
     "CONTROL__PORT": "port to listen on; 0 lets the system choose",
     "CONTROL__POOL_SIZE": "connections to the database",
+    "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it they are kept for ever",
 }
 _PROVIDED_BY_UP = {
     "DATABASE_URL": "embedded",
@@ -281,6 +283,8 @@ METRICS = {
     "defects": "Must stay 0; the log has the reason.",
     "lost_records": "Must stay 0: this usage is missing in the ledger.",
     "failed_flushes": "Grows while the database is away.",
+    "silent_workers": "They are counted with what they told last.",
+    "worker_starts": "More than the number of workers: some were replaced or have died.",
     "connections": "",
     "journal_bytes": "0 when all usage is in the ledger.",
     "cache_current": "1, or 0 when the change feed could not be read for `trust_cache_s`.",

@@ -13,7 +13,8 @@ from sqlalchemy import CheckConstraint
 from sqlalchemy.dialects import postgresql
 
 from litemaas.core.ledger import COLUMNS
-from litemaas.db.migrate import ensure_partitions, is_current, migrations_folder, newest_revision, upgrade
+from litemaas.db.migrate import is_current, migrations_folder, newest_revision, upgrade
+from litemaas.db.partitions import ensure_partitions
 from litemaas.db.tables import metadata, usage_records
 
 

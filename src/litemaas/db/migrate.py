@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +17,8 @@ from typing import Any, TypeVar
 import asyncpg
 
 from litemaas.db.connect import connector
+from litemaas.db.partitions import ensure_partitions, lock_out_other_replicas
 
-_LOCK = 0x4C4D_0001
-"""The advisory lock that replicas share while they migrate ("LM", 1)."""
-_WAIT_FOR_OTHERS_S = 120
-_WAIT_FOR_TABLES_S = 5
 _MIGRATION_TIMEOUT_S = 600
 T = TypeVar("T")
 
@@ -61,47 +57,6 @@ async def revision_of(connection: asyncpg.Connection) -> str | None:
     return revision
 
 
-async def ensure_partitions(connection: asyncpg.Connection, days_ahead: int = 7) -> list[str]:
-    """Makes the ledger's partitions from yesterday to ``days_ahead`` days from now (UTC); returns those it made.
-
-    Idempotent and safe on several replicas at once.
-    """
-    today = datetime.now(UTC).date()
-    wanted = [today + timedelta(days=offset) for offset in range(-1, days_ahead + 1)]
-    names = {f"usage_records_{day:%Y%m%d}": day for day in wanted}
-    there = await connection.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1::text[])", list(names))
-    missing = sorted(names.keys() - {row["relname"] for row in there})
-    if not missing:
-        return []
-    async with connection.transaction():
-        await _lock_out_other_replicas(connection)
-        for name in missing:
-            await connection.execute(_partition_script(name, names[name]))
-    return missing
-
-
-def _partition_script(name: str, day: date) -> str:
-    """Makes one day's partition; records that came too early for it move over from the default partition."""
-    start, end = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
-    return f"""
-        CREATE TABLE IF NOT EXISTS {name} (LIKE usage_records INCLUDING DEFAULTS);
-        WITH early AS (
-            DELETE FROM usage_records_default WHERE started_at >= {start} AND started_at < {end} RETURNING *
-        ) INSERT INTO {name} SELECT * FROM early;
-        DO $$ BEGIN
-            IF NOT (SELECT relispartition FROM pg_class WHERE oid = '{name}'::regclass) THEN
-                ALTER TABLE usage_records ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end});
-            END IF;
-        END $$;
-    """  # noqa: S608 — names and dates are made here, from a calendar
-
-
-async def _lock_out_other_replicas(connection: asyncpg.Connection) -> None:
-    await connection.execute(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHERS_S}s'")
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_WAIT_FOR_OTHERS_S + 5)
-    await connection.execute(f"SET LOCAL lock_timeout = '{_WAIT_FOR_TABLES_S}s'")
-
-
 async def _check(database_url: str, *, prepare_partitions: bool) -> bool:
     connection = await connector(database_url, "litemaas-migrate")()
     try:
@@ -117,7 +72,7 @@ async def _migrate(database_url: str) -> None:
     connection = await connector(database_url, "litemaas-migrate")()
     try:
         async with connection.transaction():
-            await _lock_out_other_replicas(connection)
+            await lock_out_other_replicas(connection)
             revision = await revision_of(connection)
             if revision != newest_revision():
                 await connection.execute(_script(revision), timeout=_MIGRATION_TIMEOUT_S)

@@ -41,7 +41,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        upkeep = asyncio.create_task(keep_up(settings.database_url), name="upkeep")
+        upkeep = asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep")
         try:
             yield
         finally:

@@ -12,11 +12,12 @@ _MIN_SECRET = 16
 
 
 class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``LITEMAAS_CONTROL__HOST``, ``LITEMAAS_CONTROL__PORT``, ``LITEMAAS_CONTROL__POOL_SIZE``."""
+    """``LITEMAAS_CONTROL__HOST``, ``…__PORT``, ``…__POOL_SIZE``, ``…__RECORDS_KEPT_DAYS`` (None: for ever)."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
+    records_kept_days: Annotated[int, msgspec.Meta(ge=7)] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,5 +74,11 @@ usage_records = Table(
     PrimaryKeyConstraint("request_id", "started_at"),
     Index("usage_records_key", "key_hash", text("started_at DESC")),
     Index("usage_records_newest", text("started_at DESC")),
+    Index("usage_records_user", "user_id", text("started_at DESC"), postgresql_where=text("user_id IS NOT NULL")),
+    Index("usage_records_team", "team_id", text("started_at DESC"), postgresql_where=text("team_id IS NOT NULL")),
+    Index("usage_records_end_user", "end_user", text("started_at DESC"), postgresql_where=text("end_user IS NOT NULL")),
+    Index("usage_records_engine", "engine_request_id", postgresql_where=text("engine_request_id IS NOT NULL")),
+    Index("usage_records_unsuccessful", text("started_at DESC"), postgresql_where=text("status <> 'success'")),
+    Index("usage_records_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
     postgresql_partition_by="RANGE (started_at)",
 )

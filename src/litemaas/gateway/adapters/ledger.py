@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from litemaas.core.ledger import COLUMNS
+from litemaas.gateway.accountant import RecordsRejected
 from litemaas.gateway.records import JOURNAL_COLUMNS
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ _PLAIN = ", ".join(column for column in COLUMNS if column != "tags")
 _STORE = f"""
 with stored as (
     insert into usage_records ({_PLAIN}, tags)
-    select {_PLAIN}, array(select jsonb_array_elements_text(tags)) from incoming
+    select {_PLAIN}, array(select left(t, 256) from jsonb_array_elements_text(tags) as t) from incoming
     on conflict do nothing
     returning request_id, started_at
 )
@@ -56,6 +59,9 @@ set settled_nano = w.settled_nano + f.cost, leased_nano = w.leased_nano - f.leas
 from fresh f where w.scope = f.scope and w.window_start = f.window_start
 """
 
+_NEVER_STORED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What PostgreSQL says of values, however often they are sent: of a wrong kind, missing, or too large for an index."""
+
 
 class Ledger:
     """Where the records of the worker ``worker_id`` go."""
@@ -69,12 +75,16 @@ class Ledger:
 
         Errors: ServiceUnavailable; RecordsRejected when a line cannot be read.
         """
-        async with self._postgres.connection() as connection, connection.transaction():
-            await connection.copy_to_table("incoming", source=_in_one_piece(lines), format="text")
-            await connection.execute(_STORE)
-            await connection.execute(_LOCK)
-            await connection.execute(_UNLEASE, self._worker_id)
-            await connection.execute(_SETTLE, self._worker_id)
+        async with self._postgres.connection() as connection:
+            try:
+                async with connection.transaction():
+                    await connection.copy_to_table("incoming", source=_in_one_piece(lines), format="text")
+                    await connection.execute(_STORE)
+                    await connection.execute(_LOCK)
+                    await connection.execute(_UNLEASE, self._worker_id)
+                    await connection.execute(_SETTLE, self._worker_id)
+            except _NEVER_STORED as error:
+                raise RecordsRejected(type(error).__name__) from error
 
 
 async def _in_one_piece(lines: bytes) -> AsyncIterator[bytes]:

@@ -1,0 +1,55 @@
+"""What is added up of usage records? Measures per hour, day and month, by what the calls have in common.
+
+A *cell* is one span of time with one combination of dimensions. Three cubes keep the same calls: ``full`` by all dimensions,
+``model`` without who asked, ``key`` without what served; the two smaller ones answer what needs no more in less time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+
+ASKED = ("key_hash", "user_id", "team_id")
+SERVED = ("model", "deployment_id", "provider", "engine_model", "endpoint")
+ENDED = ("status", "error_code")
+DIMENSIONS = ASKED + SERVED + ENDED
+"""What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
+GRAINS = ("hour", "day", "month")
+"""Spans of a cell, in UTC."""
+CUBES: dict[str, tuple[str, ...]] = {"full": DIMENSIONS, "model": SERVED + ENDED, "key": ASKED + ENDED}
+
+MEASURES = (
+    "calls", "estimated_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens", "pages", "cost_nano", "input_cost_nano", "output_cost_nano", "duration_us", "ttft_us", "ttft_calls",
+)  # fmt: skip
+"""Sums over a cell's calls; ``estimated_calls``: not counted by the engine; ``ttft_calls``: those of which an answer began."""
+
+BOUNDS_US = tuple(round(2_000 * 1.5**step) for step in range(32))
+"""Where a bucket of the latency histograms ends and the next begins: from 2 ms to 9.6 minutes, each half as large again."""
+BUCKETS = len(BOUNDS_US) + 1
+DURATION_BUCKETS = tuple(f"d{bucket:02}" for bucket in range(BUCKETS))
+TTFT_BUCKETS = tuple(f"t{bucket:02}" for bucket in range(BUCKETS))
+"""Numbers of successful calls by duration, and by time to first token; null = none."""
+
+
+def rollup_table(cube: str, grain: str) -> str:
+    """The table that holds the cells of ``cube`` per ``grain``."""
+    return f"usage_{cube}_{grain}s"
+
+
+def percentile(counts: Sequence[int], share: float) -> int | None:
+    """The latency that ``share`` (above 0, at most 1) of the calls in a histogram do not exceed; None without calls.
+
+    Units: microseconds. Right to the bucket; inside one, calls are taken as evenly spread.
+    """
+    total = sum(counts)
+    if total == 0:
+        return None
+    rank = share * total
+    reached = list(accumulate(counts))
+    bucket = bisect_left(reached, rank)
+    low = BOUNDS_US[bucket - 1] if bucket else 0
+    high = BOUNDS_US[bucket] if bucket < len(BOUNDS_US) else low * 3 // 2
+    before = reached[bucket] - counts[bucket]
+    return round(low + (high - low) * (rank - before) / counts[bucket])

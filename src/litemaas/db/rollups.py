@@ -1,0 +1,181 @@
+"""How do rollups stay equal to the ledger? A trigger notes what was stored, one replica at a time folds it in or counts anew.
+
+The trigger on ``usage_records`` writes the cells of each stored batch to ``usage_deltas`` in the batch's own transaction, so
+that a record counts exactly when it is stored and writers never wait for one another. :func:`fold` moves them into the
+cells; readers add what is not folded yet. :func:`rebuild` counts a span of days anew from the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from litemaas.core.rollups import (
+    BOUNDS_US,
+    CUBES,
+    DIMENSIONS,
+    DURATION_BUCKETS,
+    GRAINS,
+    MEASURES,
+    TTFT_BUCKETS,
+    rollup_table,
+)
+
+_LOCK = 0x4C4D_0003
+"""The advisory lock of whoever writes cells ("LM", 3)."""
+_FOLD_AT_ONCE = 20_000
+_TIMEOUT_S = 600
+_NULLABLE = {"user_id", "team_id", "deployment_id", "provider", "engine_model", "error_code"}
+_BUCKET_COLUMNS = (*DURATION_BUCKETS, *TTFT_BUCKETS)
+_VALUES = (*MEASURES, "last_at", *_BUCKET_COLUMNS)
+_SUMS = ", ".join(
+    [*(f"sum({name})" for name in MEASURES), "max(last_at)", *(f"sum({name})" for name in _BUCKET_COLUMNS)]
+)
+_ADDED = ", ".join(
+    [
+        *(f"{name} = r.{name} + excluded.{name}" for name in MEASURES),
+        "last_at = greatest(r.last_at, excluded.last_at)",
+        *(f"{name} = coalesce(r.{name} + excluded.{name}, r.{name}, excluded.{name})" for name in _BUCKET_COLUMNS),
+    ]
+)
+
+
+def _members(cube: str) -> str:
+    """The dimensions as ``cube`` tells them apart: '' where it does not."""
+    return ", ".join(name if name in CUBES[cube] else "''" for name in DIMENSIONS)
+
+
+_IDENTITIES = ", ".join(f"usage_dimension_id({_members(cube)}) AS {cube}_id" for cube in CUBES)
+_COMBINATIONS = " UNION ".join(f"SELECT {cube}_id, {_members(cube)} FROM cells" for cube in CUBES)  # noqa: S608 — names of ours
+_NAME_COMBINATIONS = (
+    f"INSERT INTO usage_dimensions (id, {', '.join(DIMENSIONS)}) {_COMBINATIONS} ON CONFLICT DO NOTHING"
+)
+
+
+def _add(cube: str, grain: str) -> str:
+    return f"""
+        INSERT INTO {rollup_table(cube, grain)} AS r (at, dimension_id, {", ".join(_VALUES)})
+        SELECT date_trunc('{grain}', at, 'UTC'), {cube}_id, {_SUMS} FROM cells GROUP BY 1, 2
+        ON CONFLICT (at, dimension_id) DO UPDATE SET {_ADDED}
+    """  # noqa: S608 — names of ours
+
+
+_EVERY_TABLE = [(cube, grain) for cube in CUBES for grain in GRAINS]
+_FOLD = f"""
+WITH cells AS MATERIALIZED (
+    SELECT *, {_IDENTITIES} FROM usage_deltas WHERE id IN (SELECT id FROM usage_deltas ORDER BY id LIMIT {_FOLD_AT_ONCE})
+),
+combinations AS ({_NAME_COMBINATIONS}),
+{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE)}
+DELETE FROM usage_deltas WHERE id IN (SELECT id FROM cells)
+"""  # noqa: S608 — names of ours
+
+
+async def fold(connection: asyncpg.Connection) -> int:
+    """Folds all that waits into the cells; returns the number of deltas, 0 also when another replica is at it."""
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM usage_deltas)"):
+        return 0
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        return 0
+    try:
+        folded = 0
+        while True:
+            done = await connection.execute(_FOLD, timeout=_TIMEOUT_S)
+            count = int(done.rpartition(" ")[2])
+            folded += count
+            if count < _FOLD_AT_ONCE:
+                return folded
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+# -- counting anew --------------------------------------------------------------------------------------------------------
+
+
+def _count_records() -> str:
+    """Cells of the records from $1 to $2, per hour; the same as the trigger makes (see ``migrations/versions/0003``)."""
+    dimensions = [f"coalesce({name}, '')" if name in _NULLABLE else name for name in DIMENSIONS]
+    dimensions[DIMENSIONS.index("model")] = "CASE WHEN key_hash = '' THEN '' ELSE model END"
+    sums = {name: f"sum({name})" for name in MEASURES} | {
+        "calls": "count(*)",
+        "estimated_calls": "count(*) FILTER (WHERE usage_source IN ('tokenizer', 'estimate'))",
+        "ttft_us": "coalesce(sum(ttft_us), 0)",
+        "ttft_calls": "count(ttft_us)",
+    }
+    bounds = f"'{{{', '.join(map(str, BOUNDS_US))}}}'::bigint[]"
+    columns = [
+        "date_trunc('hour', started_at, 'UTC') AS at",
+        *(f"{value} AS {name}" for name, value in zip(DIMENSIONS, dimensions, strict=True)),
+        *(f"{value} AS {name}" for name, value in sums.items()),
+        "max(started_at) AS last_at",
+        *(f"nullif(count(*) FILTER (WHERE d = {n}), 0) AS {name}" for n, name in enumerate(DURATION_BUCKETS)),
+        *(f"nullif(count(*) FILTER (WHERE t = {n}), 0) AS {name}" for n, name in enumerate(TTFT_BUCKETS)),
+    ]
+    places = ", ".join(str(place) for place in range(1, len(DIMENSIONS) + 2))
+    return f"""
+        SELECT {", ".join(columns)} FROM (
+            SELECT *, CASE WHEN status = 'success' THEN width_bucket(duration_us, {bounds}) END AS d,
+                CASE WHEN status = 'success' THEN width_bucket(ttft_us, {bounds}) END AS t
+            FROM usage_records WHERE started_at >= $1 AND started_at < $2
+        ) AS r GROUP BY {places}
+    """  # noqa: S608 — names of ours
+
+
+_IN_SPAN = "at >= $1 AND at < $2"
+_FORGET = [
+    f"DELETE FROM {table} WHERE {_IN_SPAN}"  # noqa: S608 — names of ours
+    for table in ("usage_deltas", *(rollup_table(cube, grain) for cube, grain in _EVERY_TABLE if grain != "month"))
+]
+_RECOUNT = f"""
+WITH records AS MATERIALIZED ({_count_records()}),
+cells AS MATERIALIZED (SELECT *, {_IDENTITIES} FROM records),
+{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE if grain != "month")}
+{_NAME_COMBINATIONS}
+"""  # noqa: S608 — names of ours
+
+
+def _recount_months(cube: str) -> tuple[str, str]:
+    months, days = rollup_table(cube, "month"), rollup_table(cube, "day")
+    return (
+        f"DELETE FROM {months} WHERE {_IN_SPAN}",  # noqa: S608 — names of ours
+        f"""
+        INSERT INTO {months} (at, dimension_id, {", ".join(_VALUES)})
+        SELECT date_trunc('month', at, 'UTC'), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
+        """,  # noqa: S608 — names of ours
+    )
+
+
+async def rebuild(connection: asyncpg.Connection, first: datetime, end: datetime) -> None:
+    """Counts the days from ``first`` (midnight UTC, in) to ``end`` (out) anew, one transaction per day, then their months.
+
+    Writers go on meanwhile. Days whose records are gone would become empty: leave them out.
+    """
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_TIMEOUT_S)
+    try:
+        day = first
+        while day < end:
+            async with _one_moment(connection):
+                for statement in _FORGET:
+                    await connection.execute(statement, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
+                await connection.execute(_RECOUNT, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
+            day += timedelta(days=1)
+        month = first.replace(day=1)
+        while month < end:
+            following = (month + timedelta(days=32)).replace(day=1)
+            async with _one_moment(connection):
+                for cube in CUBES:
+                    for statement in _recount_months(cube):
+                        await connection.execute(statement, month, following, timeout=_TIMEOUT_S)
+            month = following
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+@asynccontextmanager
+async def _one_moment(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction that sees one moment: records and the deltas that stand for them come and go together."""
+    async with connection.transaction(isolation="repeatable_read"):
+        yield
