@@ -9,7 +9,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,18 +34,21 @@ from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.turns import Turn
 from litemaas.gateway.identity import Identity
-from litemaas.gateway.journal import Journal
+from litemaas.gateway.leaving import leave
+from litemaas.gateway.listening import bound_socket
 from litemaas.gateway.management import Management
 from litemaas.gateway.metering import Meter
 from litemaas.gateway.metrics import Metrics
+from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
 from litemaas.gateway.proxy import Proxy
-from litemaas.gateway.ratelimits import RateLimiter
+from litemaas.gateway.ratelimits import LocalRates
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.routing import Routing
-from litemaas.gateway.settings import GatewaySettings
+from litemaas.gateway.settings import GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
+from litemaas.gateway.siblings import Siblings
 from litemaas.gateway.upstream import Upstream
 from litemaas.kit.clock import SystemClock
 from litemaas.kit.crypto import Vault
@@ -60,23 +63,26 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """One worker: everything that it owns, and how it starts and stops."""
+    """One worker: everything that it owns, and how it starts and stops.
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    ``numbers``: where workers that share the port tell one another what they have counted.
+    """
+
+    def __init__(self, settings: GatewaySettings, numbers: Path | None = None) -> None:
         self._settings = settings
         own = settings.gateway
         if own.error_profile not in PROFILES:
             raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
         clock = SystemClock()
+        self.worker_id = worker_id_of(own)
         self.metrics = Metrics()
-        self.journal = Journal(
-            Path(settings.state_dir) / "journal" / own.worker_id, own.journal.segment_bytes, own.journal.max_bytes
-        )
+        journals = Path(settings.state_dir) / "journal"
+        self.journal = open_journal(journals / self.worker_id, own.journal)
         self.postgres = Postgres(
             settings.database_url, PREPARE, connections=own.database_connections, timeout_s=own.database_timeout_s
         )
         self.directory = Directory(self.postgres, Vault(settings.encryption_key))
-        self.leases = Leases(self.postgres, own.worker_id)
+        self.leases = Leases(self.postgres, self.worker_id)
         self.feed = ChangeFeed(
             self.directory, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
         )
@@ -86,15 +92,19 @@ class Gateway:
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
         self.budgets = Budgets(self.leases, time.time, own.budgets.lease_calls, own.database_timeout_s)
-        self.rates = RateLimiter(clock.monotonic, clock.now)
+        self.rates = LocalRates(clock.monotonic, clock.now)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         upstream = Upstream(self.pool, own.upstream)
         meter = Meter(upstream, own.budgets)
         headers = ReplyHeaders(own.litellm_version)
         self.accountant = Accountant(
-            self.journal, Ledger(self.postgres, own.worker_id), self.metrics, own.journal.flush_interval_s
+            self.journal, Ledger(self.postgres, self.worker_id), self.metrics, own.journal.flush_interval_s
         )
+        self.orphans = Orphans(
+            journals, self.worker_id, own.journal, partial(Ledger, self.postgres), self.leases, self.metrics
+        )
+        self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
         proxy = Proxy(
             identity=self.identity,
             routing=self.routing,
@@ -110,9 +120,9 @@ class Gateway:
             on_defect=self._on_defect,
         )
         pages = Pages(
-            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self.metrics, ping=self.postgres.ping,
-            is_ready=self.feed.is_current, litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key,
-            profile=own.error_profile,
+            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self._metrics_page,
+            ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
+            litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, profile=own.error_profile,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
         dispatch = Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
@@ -137,40 +147,51 @@ class Gateway:
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
+    async def start(self, listening: socket.socket | None = None) -> None:
         """Replays what an earlier life left in the journal, loads the catalogue and listens.
 
+        ``listening``: the address, where it was opened before.
         Errors: ServiceUnavailable when the database does not answer; OSError when the port is taken.
         """
         await self.accountant.empty()
         await self.leases.register_worker(socket.gethostname(), os.getpid())
         await self.feed.look()
         self.pool.start()
-        listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
+        if listening is None:
+            listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
         self.port = listening.getsockname()[1]
+        if self.siblings is not None:
+            await self.siblings.start()
         await self.server.listen(listening)
         self._background.keep("feed", self.feed.follow)
         self._background.keep("listening", self._listen)
         self._background.keep("accountant", self.accountant.work)
         self._background.keep("upkeep", self._upkeep)
+        self._background.keep("orphans", self.orphans.look_after)
         if self._settings.redis_url is not None:
             self._background.keep("pushes", partial(follow_pushes, self._settings.redis_url, self.feed.wake))
         gc.collect()
         gc.set_threshold(50_000, 20, 50)
         gc.freeze()  # what was built at start lives as long as the process; the collector need not walk it again
 
-    async def stop(self) -> None:
-        """Lets calls finish, stores their records, returns the leases."""
-        await self.server.drain(self._settings.gateway.drain_timeout_s)
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Lets calls finish, stores their records, returns the leases. ``hurry``: nobody waits for calls any more."""
+        if not await leave(self.server, self._settings.gateway.drain_timeout_s, hurry or asyncio.Event()):
+            log.warning("calls were cut off", worker=self.worker_id)
         await self._background.stop()
         try:
             await self.accountant.empty()
             await self.leases.sign_off()
         except ServiceUnavailable:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
+        if self.siblings is not None:
+            await self.siblings.stop()
         self.pool.close()
         self.journal.close()
         await self.postgres.close()
+
+    async def _metrics_page(self) -> bytes:
+        return await self.siblings.render() if self.siblings is not None else self.metrics.render()
 
     async def _listen(self) -> None:
         while True:
@@ -214,37 +235,23 @@ class Gateway:
         self.metrics.refused_connections[status] += 1
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening address.
-
-    Errors: OSError when it is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
-
-
-async def serve(settings: GatewaySettings) -> None:
-    """Runs until SIGTERM or SIGINT."""
-    gateway = Gateway(settings)
-    asked_to_stop = asyncio.Event()
+async def serve(
+    settings: GatewaySettings, *, listening: socket.socket | None = None, numbers: Path | None = None,
+    on_ready: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
+    """Runs until SIGTERM or SIGINT; a second one does not wait for running calls."""
+    asked, hurry = asyncio.Event(), asyncio.Event()
+    gateway = Gateway(settings, numbers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop.set)
-    await gateway.start()
-    log.info(
-        "the gateway serves", host=settings.gateway.host, port=settings.gateway.port, worker=settings.gateway.worker_id
-    )
-    await asked_to_stop.wait()
-    log.info("the gateway stops")
-    await gateway.stop()
+        loop.add_signal_handler(number, lambda: (hurry if asked.is_set() else asked).set())
+    await gateway.start(listening)
+    log.info("the gateway serves", host=settings.gateway.host, port=gateway.port, worker=gateway.worker_id)
+    if on_ready is not None:
+        on_ready()
+    await asked.wait()
+    log.info("the gateway stops", worker=gateway.worker_id)
+    await gateway.stop(hurry)
 
 
 def run(environ: Mapping[str, str]) -> None:

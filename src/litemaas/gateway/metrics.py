@@ -67,6 +67,7 @@ class Metrics(Collector):
         self.defects = 0
         self.lost_records = 0
         self.failed_flushes = 0
+        self.silent_workers = 0
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -131,6 +132,12 @@ class Metrics(Collector):
                 "Attempts to store usage that the database did not take.",
                 self.failed_flushes,
             ),
+            (
+                "litemaas_gateway_silent_workers",
+                "Siblings that did not tell their numbers in time.",
+                self.silent_workers,
+            ),
+            ("litemaas_gateway_worker_starts", "Workers that were started.", 1),
         ):
             yield CounterMetricFamily(name, text, value=value)
         for name, (text, read) in self.gauges.items():

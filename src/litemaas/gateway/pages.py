@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
@@ -17,24 +17,28 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Model
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.identity import Identity
-    from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.upstream import Upstream
 
 CREATED = 1677610602
 """The constant that LiteLLM's clients find in every model (gateway-api contract 1.6)."""
+T = TypeVar("T")
 _PROBES_WITHIN_S = 10.0
+_METRICS_WITHIN_S = 5.0
 _ALIVE = frozenset({"/health/liveliness", "/health/liveness", "/health/livenessz"})
 _JSON = b"content-type: application/json\r\n"
 _CORS = b"access-control-allow-origin: *\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\naccess-control-max-age: 600\r\n"
 
 
 class Pages:
-    """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs."""
+    """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs.
+
+    ``is_leaving``: whether it takes its last calls. ``metrics``: in Prometheus' text format.
+    """
 
     def __init__(
-        self, *, identity: Identity, routing: Routing, upstream: Upstream, metrics: Metrics,
-        ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool],
+        self, *, identity: Identity, routing: Routing, upstream: Upstream, metrics: Callable[[], Awaitable[bytes]],
+        ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
         litellm_version: str, metrics_need_key: bool, profile: str,
     ) -> None:  # fmt: skip
         self._identity = identity
@@ -43,6 +47,7 @@ class Pages:
         self._metrics = metrics
         self._ping = ping
         self._is_ready = is_ready
+        self._is_leaving = is_leaving
         self._litellm_version = litellm_version
         self._metrics_need_key = metrics_need_key
         self._profile = profile
@@ -75,7 +80,8 @@ class Pages:
         if path == "/metrics":
             if self._metrics_need_key:
                 await self._identity.identify(request.headers)
-            return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._metrics.render()
+            numbers = await outside(_awaited(self._metrics), _METRICS_WITHIN_S)
+            return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", numbers
         caller = await self._identity.identify(request.headers)
         if path == "/health":
             return 200, _JSON, encode(await self._health(self._routing.visible_models(caller.key), request))
@@ -97,9 +103,9 @@ class Pages:
             connected = True
         except (ServiceUnavailable, TimeoutError):
             connected = False
-        ready = connected and self._is_ready()
+        ready = connected and self._is_ready() and not self._is_leaving()
         page: dict[str, object] = {
-            "status": "connected" if ready else "disconnected" if not connected else "starting",
+            "status": "connected" if ready else self._why_not_ready(connected),
             "db": "connected" if connected else "Not connected",
             "cache": None,
             "litellm_version": self._litellm_version,
@@ -110,6 +116,11 @@ class Pages:
             "last_updated": datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds"),
         }
         return (200 if ready else 503), _JSON, encode(page)
+
+    def _why_not_ready(self, connected: bool) -> str:
+        if self._is_leaving():
+            return "draining"
+        return "starting" if connected else "disconnected"
 
     async def _health(self, models: list[Model], request: Request) -> dict[str, object]:
         """Asks every engine behind these models, all at once."""
@@ -143,8 +154,8 @@ async def _gathered(probes: asyncio.Future[list[str | None]]) -> list[str | None
 _PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", "/v1/models", *_ALIVE})
 
 
-async def _awaited(ask: Callable[[], Awaitable[None]]) -> None:
-    await ask()
+async def _awaited(ask: Callable[[], Awaitable[T]]) -> T:
+    return await ask()
 
 
 def _entry(model: Model, with_metadata: bool) -> dict[str, object]:

@@ -101,5 +101,7 @@ def worker_id_of(settings: GatewaySection) -> str:
     """
     name = settings.worker_id or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63]
     if not _WORKER_ID.fullmatch(name):
-        raise SettingsError("LITEMAAS_GATEWAY__WORKER_ID must be letters, digits and . _ -, at most 100, and not begin with . or -")
+        raise SettingsError(
+            "LITEMAAS_GATEWAY__WORKER_ID must be letters, digits and . _ -, at most 100, and not begin with . or -"
+        )
     return name

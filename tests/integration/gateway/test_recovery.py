@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from litemaas.gateway.app import bound_socket
+from litemaas.gateway.listening import bound_socket
 from litemaas.sim.testing import SimulatedServers
 
 from .conftest import seed

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from litemaas.gateway.app import bound_socket
+from litemaas.gateway.listening import bound_socket
 from litemaas.sim.behaviour import Fault
 
 from .aftermath import ENGINE_SECRET, error_of, everything_in, limited_key, only_record, tells_nothing

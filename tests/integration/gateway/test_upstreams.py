@@ -12,7 +12,7 @@ import pytest
 import structlog
 import trustme
 
-from litemaas.gateway.app import bound_socket
+from litemaas.gateway.listening import bound_socket
 from litemaas.sim.behaviour import Fault
 
 from .harness import QUESTION, Platform, answer, events_of, scripted
