@@ -42,7 +42,7 @@ from litemaas.gateway.metrics import Metrics
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
 from litemaas.gateway.proxy import Proxy
-from litemaas.gateway.ratelimits import LocalRates
+from litemaas.gateway.ratelimits import RateLimiter
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.routing import Routing
@@ -92,7 +92,7 @@ class Gateway:
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
         self.budgets = Budgets(self.leases, time.time, own.budgets.lease_calls, own.database_timeout_s)
-        self.rates = LocalRates(clock.monotonic, clock.now)
+        self.rates = RateLimiter(clock.monotonic, clock.now)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         upstream = Upstream(self.pool, own.upstream)
