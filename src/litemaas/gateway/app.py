@@ -46,7 +46,7 @@ from litemaas.gateway.ratelimits import RateLimiter
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.routing import Routing
-from litemaas.gateway.settings import GatewaySettings, worker_id_of
+from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
 from litemaas.gateway.upstream import Upstream
@@ -119,18 +119,21 @@ class Gateway:
             profile=own.error_profile,
             on_defect=self._on_defect,
         )
+        dispatch = self._dispatch(own, proxy, upstream)
+        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
+        self._background = Background(self._on_dead_task)
+        self.port = settings.gateway.port
+        """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
+        self._count_gauges()
+
+    def _dispatch(self, own: GatewaySection, proxy: Proxy, upstream: Upstream) -> Dispatch:
         pages = Pages(
             identity=self.identity, routing=self.routing, upstream=upstream, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, profile=own.error_profile,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
-        dispatch = Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
-        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
-        self._background = Background(self._on_dead_task)
-        self.port = settings.gateway.port
-        """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
-        self._count_gauges()
+        return Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
 
     def _count_gauges(self) -> None:
         self.metrics.gauges |= {
