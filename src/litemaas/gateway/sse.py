@@ -61,7 +61,7 @@ class EventScanner:
         if self._tail:
             data = self._tail + data
         if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
+            data = _plain_line_ends(data)
         end = data.rfind(b"\n\n") + 2
         if end == 1:
             if len(data) > _MAX_EVENT:
@@ -81,7 +81,7 @@ class EventScanner:
         return self.error is None and (self.done or self._usage_chunk_seen)
 
     def _event(self, event: bytes) -> bytes:
-        event = event.lstrip(b"\n")
+        event = event.strip(b"\n")
         if not event.startswith(b"data:"):
             head, found, rest = event.partition(b"\ndata:")
             if not found:
@@ -168,3 +168,12 @@ class EventScanner:
                 body = render(members)
         self.chunks += 1
         return self._renamed(b"data: " + body, 6)
+
+
+def _plain_line_ends(data: bytes) -> bytes:
+    """All carriage returns before a line feed go, so that it makes no difference where the input was split."""
+    data = data.replace(b"\r\n", b"\n")
+    if b"\r\n" not in data:
+        return data
+    *lines, rest = data.split(b"\n")
+    return b"\n".join([*(line.rstrip(b"\r") for line in lines), rest])
