@@ -87,6 +87,6 @@ class Load:
             outcome = "ok" if whole else "broken" if reply.status_code == 200 else str(reply.status_code)
             text = "" if outcome == "ok" else reply.text[-500:]
             self.answers.append(
-                Answered(key, reply.headers["x-litellm-call-id"], outcome, stream, monotonic() - began, text)
+                Answered(key, reply.headers.get("x-litellm-call-id", ""), outcome, stream, monotonic() - began, text)
             )
             await asyncio.sleep(self._pace_s)  # a steady pace, not a wait for something

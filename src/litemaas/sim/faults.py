@@ -199,7 +199,10 @@ class _Side(asyncio.Protocol):
     def write_eof(self) -> None:
         if self._transport is not None and not self._eof_written and not self._transport.is_closing():
             self._eof_written = True
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # asyncio shuts down at once, and the other end may have reset the connection
+                self._transport.abort()
 
     @property
     def has_unwritten(self) -> bool:
