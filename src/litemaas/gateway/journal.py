@@ -37,7 +37,7 @@ class Journal:
             os.close(self._lock)
             raise ServiceUnavailable(f"another gateway process already works as {directory.name!r}") from None
         self._segments = sorted(directory.glob("*.log"))
-        self._waiting = sum(path.stat().st_size for path in self._segments)
+        self._waiting = self._written = sum(path.stat().st_size for path in self._segments)
         self._reading_from = 0
         self._old = set(self._segments)
         self.is_failing = False
@@ -82,6 +82,7 @@ class Journal:
         self._unwritten.clear()
         self._size += written
         self._waiting += written
+        self._written += written
         if self._size >= self._segment_bytes:
             self._open_segment()
 
@@ -93,6 +94,18 @@ class Journal:
                 raise ServiceUnavailable("the usage journal cannot be written; try again later")
         if self._waiting > self._max_bytes:
             raise ServiceUnavailable("too many usage records wait for the database; try again later")
+
+    def position(self) -> int | None:
+        """Where everything stands that was appended by now, so that :meth:`is_stored` can be asked for it.
+
+        None while the disk does not take it.
+        """
+        self.flush()
+        return None if self._unwritten else self._written
+
+    def is_stored(self, position: int) -> bool:
+        """Whether everything up to there is in the database, or set aside for good."""
+        return self._written - self._waiting >= position
 
     @property
     def waiting_bytes(self) -> int:

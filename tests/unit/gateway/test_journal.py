@@ -140,6 +140,36 @@ def test_a_line_that_only_half_fits_leaves_no_half_behind(tmp_path: Path, monkey
     assert drained(journal) == ["before", "kept"]
 
 
+def test_a_position_is_stored_once_everything_before_it_is(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.append("before")
+    position = journal.position()
+    assert position is not None
+    assert not journal.is_stored(position)
+    journal.append("after")
+    journal.flush()
+
+    journal.done(position)
+
+    assert journal.is_stored(position)
+    assert journal.waiting_bytes > 0
+    assert drained(journal) == ["after"]
+
+
+def test_what_the_disk_does_not_take_has_no_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(tmp_path)
+    journal.append("kept in memory")
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        assert journal.position() is None
+
+    assert journal.position() == journal.waiting_bytes
+
+
+def full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
 def test_too_much_that_waits_for_the_database_refuses_new_calls(tmp_path: Path) -> None:
     journal = opened(tmp_path, max_bytes=50)
     journal.append("x" * 100)
