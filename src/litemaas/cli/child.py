@@ -20,6 +20,12 @@ def _load_gateway() -> Callable[[dict[str, Any]], None]:
     return run
 
 
+def _load_workers() -> Callable[[dict[str, Any]], None]:
+    from litemaas.gateway.supervisor import run
+
+    return run
+
+
 def _load_control() -> Callable[[dict[str, Any]], None]:
     from litemaas.control.app.server import run  # the package itself would load it only when it is called
     from litemaas.control.app.settings import Settings
@@ -37,7 +43,7 @@ def _load_sim() -> Callable[[dict[str, Any]], None]:
     return lambda settings: run(msgspec.convert(settings, SimSettings))
 
 
-_PARTS = {"gateway": _load_gateway, "control": _load_control, "sim": _load_sim}
+_PARTS = {"gateway": _load_gateway, "workers": _load_workers, "control": _load_control, "sim": _load_sim}
 
 
 def main(part: str) -> int:

@@ -36,6 +36,15 @@ def _litemaas(
     """Models as a service: one endpoint, one sk- key, exact spend."""
 
 
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Gateway processes on one port, else LITEMAAS_GATEWAY__WORKERS.")
+]
+
+
+def _with_workers(workers: int | None) -> dict[str, str]:
+    return {**os.environ, **({"LITEMAAS_GATEWAY__WORKERS": str(workers)} if workers is not None else {})}
+
+
 @app.command()
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="With simulated models and a key to try them.")] = False,
@@ -46,6 +55,7 @@ def up(
             help="Serve a real OpenAI-compatible server as NAME, like granite=http://host:8000/v1. May be repeated.",
         ),
     ] = None,
+    workers: Workers = None,
 ) -> None:
     """Start the whole platform on this machine; Ctrl-C stops it.
 
@@ -58,19 +68,24 @@ def up(
     from litemaas.cli.up.options import read_options
     from litemaas.cli.up.run import run
 
+    environ = _with_workers(workers)
     try:
-        options = read_options(os.environ, demo, model or [])
+        options = read_options(environ, demo, model or [])
     except CannotStart as error:
         _refuse(str(error))
-    sys.exit(asyncio.run(run(options, os.environ)))
+    sys.exit(asyncio.run(run(options, environ)))
 
 
 @app.command()
-def gateway() -> None:
-    """Run the gateway (data plane) with the settings of the environment."""
-    from litemaas.gateway.app import run
+def gateway(workers: Workers = None) -> None:
+    """Run the gateway (data plane) with the settings of the environment.
 
-    _run_plane(lambda: run(os.environ))
+    SIGTERM and Ctrl-C let running calls end, a second one does not wait for them. With several workers, SIGHUP replaces one
+    after another.
+    """
+    from litemaas.gateway.supervisor import run
+
+    _run_plane(lambda: run(_with_workers(workers)))
 
 
 @app.command()

@@ -96,7 +96,8 @@ class Orphans:
             (directory / _ADOPTED).unlink(missing_ok=True)
             journal.close()
         _remove(directory)
-        log.info("the journal of a worker that is gone was stored", worker=name, bytes=waiting)
+        if waiting:
+            log.info("the journal of a worker that is gone was stored", worker=name, bytes=waiting)
 
 
 def _may_be_orphan(directory: Path) -> bool:

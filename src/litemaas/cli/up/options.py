@@ -26,6 +26,7 @@ class GatewayOptions(msgspec.Struct, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 4000
+    workers: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
     drain_timeout_s: float = 20.0
 
 

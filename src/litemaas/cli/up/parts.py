@@ -38,6 +38,7 @@ class Part:
     """
 
     def __init__(self, name: str, title: str, log: Path, mark: str) -> None:
+        """``name``: which part, see ``litemaas.cli.child``."""
         self.name = name
         self.title = title
         self.log = log
@@ -145,11 +146,11 @@ class Parts:
     sim: Part | None
 
     @classmethod
-    def load(cls, state: StateDirectory, *, demo: bool) -> Parts:
+    def load(cls, state: StateDirectory, *, demo: bool, workers: int) -> Parts:
         """They load their code from here on; who takes longest comes first."""
         mark = state.mark()
         control = Part("control", "control plane", state.log("control"), mark)
-        gateway = Part("gateway", "gateway", state.log("gateway"), mark)
+        gateway = Part("gateway" if workers == 1 else "workers", "gateway", state.log("gateway"), mark)
         sim = Part("sim", "simulated servers", state.log("sim"), mark) if demo else None
         parts = cls(gateway, control, sim)
         for part in (control, gateway, sim):

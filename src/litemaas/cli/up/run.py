@@ -60,7 +60,7 @@ async def _run_in(
     state.withdraw_connection()
     leftovers = await end_leftovers(state.mark())
     ports = hold_ports(options, state)
-    parts = Parts.load(state, demo=options.demo)
+    parts = Parts.load(state, demo=options.demo, workers=options.environment.gateway.workers)
 
     from litemaas.cli.up.platform import Platform
     from litemaas.cli.up.screen import Screen

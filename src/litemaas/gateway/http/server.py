@@ -93,7 +93,7 @@ class Server:
         queue = select.poll()
         queue.register(listener.sockets[0].fileno(), select.POLLIN)
         deadline = monotonic() + _ACCEPTING_S
-        while queue.poll(0) and monotonic() < deadline:
+        while queue.poll(0) and monotonic() < deadline:  # noqa: ASYNC110 - the loop accepts them in its turns
             await asyncio.sleep(0)
         listener.close()
         for _ in range(3):  # those who came in last are told of in the next turns
