@@ -20,22 +20,32 @@ _NAMED = r"^usage_records_\d{8}$"
 
 
 async def ensure_partitions(connection: asyncpg.Connection, days_ahead: int = 7) -> list[str]:
-    """Makes the partitions from yesterday to ``days_ahead`` days from now (UTC), and those of earlier days whose records
-    wait in the default partition; returns the names of those it made.
+    """Makes the partitions from yesterday to ``days_ahead`` days from now (UTC), and those of all days until then whose
+    records wait in the default partition; returns the names of those it made.
 
     Idempotent and safe on several replicas at once.
     """
     today = datetime.now(UTC).date()
     wanted = {today + timedelta(days=offset) for offset in range(-1, days_ahead + 1)}
-    wanted |= await _days_without(connection, before=today)
+    early = await _days_without(connection, before=today + timedelta(days=days_ahead + 1))
+    wanted |= early
     names = {f"usage_records_{day:%Y%m%d}": day for day in wanted}
     there = await connection.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1::text[])", list(names))
     missing = sorted(names.keys() - {row["relname"] for row in there})
     for name in missing:
-        async with connection.transaction():
-            await lock_out_other_replicas(connection)
-            await connection.execute(_partition_script(name, names[name]))
+        try:
+            await _make_partition(connection, name, names[name], moves=names[name] in early)
+        except asyncpg.CheckViolationError:  # a record of that day came just now
+            await _make_partition(connection, name, names[name], moves=True)
     return missing
+
+
+async def _make_partition(connection: asyncpg.Connection, name: str, day: date, *, moves: bool) -> None:
+    async with connection.transaction():
+        await lock_out_other_replicas(connection)
+        if moves:  # a reader that knows the new partition not yet would find the records nowhere
+            await connection.execute("LOCK TABLE usage_records IN ACCESS EXCLUSIVE MODE")
+        await connection.execute(_partition_script(name, day))
 
 
 async def _days_without(connection: asyncpg.Connection, before: date) -> set[date]:
@@ -53,7 +63,6 @@ def _partition_script(name: str, day: date) -> str:
     """Makes one day's partition; records that came too early for it move over from the default partition."""
     start, end = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
     return f"""
-        LOCK TABLE usage_records_default IN ACCESS EXCLUSIVE MODE;
         CREATE TABLE IF NOT EXISTS {name} (LIKE usage_records INCLUDING DEFAULTS);
         WITH early AS (
             DELETE FROM usage_records_default WHERE started_at >= {start} AND started_at < {end} RETURNING *

@@ -14,8 +14,8 @@ from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.keys.service import hash_of
 from litemaas.control.litellm_api.gate import facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
-from litemaas.control.usage import repository
-from litemaas.control.usage.repository import UsageFilter
+from litemaas.control.usage import figures, repository
+from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import usd_from_nano
 
@@ -42,15 +42,15 @@ async def logs(
 ) -> list[dict[str, Any]]:
     """Rows, the newest thousand; with both dates sums per day, unless ``summarize=false``."""
     wanted = UsageFilter(
-        key_hash=hash_of(api_key) if api_key else None,
-        user_id=user_id,
+        keys=(hash_of(api_key),) if api_key else (),
+        users=(user_id,) if user_id else (),
         request_id=request_id,
         since=_midnight(start_date, "start_date"),
         until=_midnight(end_date, "end_date", days_later=1),
     )
     connection = await work.connection()
     if wanted.since and wanted.until and summarize:
-        return _days(await repository.spend_by_day(connection, wanted))
+        return _days(await figures.cost_by_day(connection, wanted))
     seen: set[str] = set()
     return [_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)]
 

@@ -1,34 +1,44 @@
-"""Which paths show what was used? Records by cursor, sums by group."""
+"""Which paths show what was used? Records by cursor, sums by group and over time, a period beside the one before it."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.auth.endpoints import requires
 from litemaas.control.auth.service import Role
 from litemaas.control.http.shapes import PROBLEMS
-from litemaas.control.http.work import WorkOf, WorkRoute
-from litemaas.control.usage import repository
-from litemaas.control.usage.repository import UsageFilter
+from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.usage import repository, service
+from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import (
     CursorPagination,
-    GroupSums,
+    Options,
+    OptionsQuery,
+    Overview,
+    OverviewQuery,
     RecordOut,
     RecordPage,
     RecordQuery,
     Summary,
     SummaryQuery,
-    Sums,
+    Trend,
+    TrendQuery,
     UsageQuery,
 )
 from litemaas.core.errors import InvalidField
 
+_PARAMETER_OF = {
+    "keys": "key", "users": "user_id", "teams": "team_id", "models": "model", "deployments": "deployment_id",
+    "providers": "provider", "endpoints": "endpoint", "statuses": "status", "error_codes": "error_code",
+    "end_users": "end_user", "tags": "tag",
+}  # fmt: skip
 router = APIRouter(
     prefix="/api/v1/usage",
     tags=["usage"],
@@ -53,34 +63,51 @@ async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> 
 
 @router.get("/summary")
 async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Summary:
+    """Sums by group, a page of them at a time; of all times if no period is asked for."""
+    is_time = query.group_by in ("hour", "day", "week", "month")
+    sort = query.sort or ("group" if is_time else "cost_nano")
+    descending = query.order == "desc" if query.order else sort != "group"
+    return await service.summarize(
+        await _snapshot(work), _filter(query), query.group_by, sort, descending=descending, limit=query.limit,
+        page=query.page, latency=query.latency,
+    )  # fmt: skip
+
+
+@router.get("/overview")
+async def show_overview(work: WorkOf, query: Annotated[OverviewQuery, Query()]) -> Overview:
+    """A period beside the one before it, with latencies and who was active."""
+    return await service.overview(await _snapshot(work), _filter(query), work.now)
+
+
+@router.get("/trend")
+async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Trend:
+    """Sums per hour, day, ISO week or month (UTC), if wanted of the dearest groups one by one."""
+    return await service.trend(
+        await _snapshot(work), _filter(query), work.now, query.by, query.group_by, query.top, latency=query.latency
+    )
+
+
+@router.get("/options")
+async def list_options(work: WorkOf, query: Annotated[OptionsQuery, Query()]) -> Options:
+    """What can be filtered by, deleted things included."""
+    return await service.options(await _snapshot(work), _filter(query), work.now, query.limit)
+
+
+async def _snapshot(work: Work) -> AsyncConnection:
+    """The request's connection; all that it reads is of one moment."""
     connection = await work.connection()
-    groups = await repository.sums_by(connection, _filter(query), query.group_by, query.limit)
-    data = [GroupSums(group=row.group, **_sums(row)) for row in groups]
-    if len(data) < query.limit:
-        # All groups are here: their own sum is the total, even while records are arriving.
-        return Summary(group_by=query.group_by, data=data, rest=None, total=_added(data))
-    total = Sums(**_sums(await repository.sums(connection, _filter(query))))
-    shown = _added(data)
-    rest = Sums(**{field: getattr(total, field) - getattr(shown, field) for field in Sums.model_fields})
-    return Summary(group_by=query.group_by, data=data, rest=rest, total=total)
+    if not connection.in_transaction():
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return connection
 
 
 def _filter(query: UsageQuery) -> UsageFilter:
     if query.since and query.until and query.since >= query.until:
         raise InvalidField("since must be before until.", "since")
-    return UsageFilter(
-        key_hash=query.key,
-        **query.model_dump(include={"user_id", "model", "status", "request_id", "since", "until"}),
-    )
-
-
-def _sums(row: Row[Any]) -> dict[str, int]:
-    values = {field: int(row._mapping[field]) for field in Sums.model_fields if field != "total_tokens"}
-    return values | {"total_tokens": values["prompt_tokens"] + values["completion_tokens"]}
-
-
-def _added(parts: list[GroupSums]) -> Sums:
-    return Sums(**{field: sum(getattr(part, field) for part in parts) for field in Sums.model_fields})
+    members: dict[str, Any] = {member: tuple(getattr(query, name)) for member, name in _PARAMETER_OF.items()}
+    members |= query.model_dump(include={"request_id", "min_duration_us", "min_cost_nano"})
+    members |= {name: at.astimezone(UTC) for name in ("since", "until") if (at := getattr(query, name)) is not None}
+    return UsageFilter(**members)
 
 
 def _write_cursor(row: Row[Any]) -> str:

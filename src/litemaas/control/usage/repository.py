@@ -1,63 +1,27 @@
-"""How is the ledger read? By page and by sum, always in SQL."""
+"""How are single records read? By page, the newest first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Row, case, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, and_, func, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.control.usage.filters import DIMENSION_OF, UsageFilter
+from litemaas.core.ledger import Status
 from litemaas.db.tables import usage_records
 
-GroupBy = Literal["model", "key", "user", "deployment", "status", "day"]
 _RECORDS = usage_records.c
-_DAY = func.to_char(func.timezone("UTC", _RECORDS.started_at), "YYYY-MM-DD")
-_GROUPS: dict[str, ColumnElement[Any]] = {
-    "model": _RECORDS.model,
-    "key": _RECORDS.key_hash,
-    "user": _RECORDS.user_id,
-    "deployment": _RECORDS.deployment_id,
-    "status": _RECORDS.status,
-    "day": _DAY,
-}
-_SUMS = (
-    func.count().label("requests"),
-    func.coalesce(func.sum(case((_RECORDS.status == "success", 1), else_=0)), 0).label("successful_requests"),
-    *(
-        func.coalesce(func.sum(_RECORDS[name]), 0).label(name)
-        for name in (
-            "prompt_tokens",
-            "completion_tokens",
-            "cached_tokens",
-            "cache_write_tokens",
-            "reasoning_tokens",
-            "pages",
-            "cost_nano",
-        )
-    ),
-)
-
-
-class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are meant; None = all. ``since`` is in, ``until`` is out. ``request_id``: ours or the engine's."""
-
-    key_hash: str | None = None
-    user_id: str | None = None
-    model: str | None = None
-    status: str | None = None
-    request_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+_SUCCESS: ColumnElement[str] = literal_column("'success'")  # written out, so that the index on all others is used
 
 
 async def list_records(
     connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None = None
 ) -> Sequence[Row[Any]]:
     """The newest records, or those that follow the one named by ``before``."""
-    where = _conditions(wanted)
+    where = conditions(wanted)
     if before is not None:
         # The plain comparison lets PostgreSQL leave out partitions; the pair decides between equal instants.
         where += [_RECORDS.started_at <= before[0], tuple_(_RECORDS.started_at, _RECORDS.request_id) < before]
@@ -66,42 +30,38 @@ async def list_records(
     return (await connection.execute(page)).all()
 
 
-async def sums(connection: AsyncConnection, wanted: UsageFilter) -> Row[Any]:
-    return (await connection.execute(select(*_SUMS).where(*_conditions(wanted)))).one()
-
-
-async def sums_by(
-    connection: AsyncConnection, wanted: UsageFilter, group_by: GroupBy, limit: int
-) -> Sequence[Row[Any]]:
-    """One row of sums per group: days in their order, others with the dearest first."""
-    group = _GROUPS[group_by].label("group")
-    order = (group,) if group_by == "day" else (func.sum(_RECORDS.cost_nano).desc(), group)
-    statement = select(group, *_SUMS).where(*_conditions(wanted)).group_by(group).order_by(*order).limit(limit)
-    return (await connection.execute(statement)).all()
-
-
-async def spend_by_day(connection: AsyncConnection, wanted: UsageFilter) -> Sequence[Row[Any, Any, Any, Any, Any]]:
-    """Cost per day, user, model and key; for the summaries of LiteLLM's API."""
-    day = _DAY.label("day")
-    statement = (
-        select(day, _RECORDS.user_id, _RECORDS.model, _RECORDS.key_hash, func.sum(_RECORDS.cost_nano).label("cost"))
-        .where(*_conditions(wanted))
-        .group_by(day, _RECORDS.user_id, _RECORDS.model, _RECORDS.key_hash)
-        .order_by(day)
-    )
-    return (await connection.execute(statement)).all()
-
-
-def _conditions(wanted: UsageFilter) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = [
-        _RECORDS[field] == value
-        for field in ("key_hash", "user_id", "model", "status")
-        if (value := getattr(wanted, field)) is not None
+def conditions(wanted: UsageFilter, *, as_summed: bool = False) -> list[ColumnElement[bool]]:
+    """What records must meet. ``as_summed``: calls without a known key have no model, as in the rollups."""
+    where = [
+        _one_of(_RECORDS[column], values)
+        for member, column in DIMENSION_OF.items()
+        if (values := getattr(wanted, member)) and not (as_summed and member == "models")
     ]
+    if as_summed and wanted.models:
+        named = and_(_RECORDS.key_hash != "", _RECORDS.model.in_(wanted.models))
+        where.append(or_(_RECORDS.key_hash == "", named) if "" in wanted.models else named)
+    if wanted.statuses and Status.SUCCESS not in wanted.statuses:
+        where.append(_RECORDS.status != _SUCCESS)
+    if wanted.end_users:
+        where.append(_one_of(_RECORDS.end_user, wanted.end_users))
+    if wanted.tags:
+        where += [_RECORDS.tags.op("&&")(list(wanted.tags)), _RECORDS.tags != literal_column("'{}'")]
     if wanted.request_id is not None:
         where.append(or_(_RECORDS.request_id == wanted.request_id, _RECORDS.engine_request_id == wanted.request_id))
+    if wanted.min_duration_us is not None:
+        where.append(_RECORDS.duration_us >= wanted.min_duration_us)
+    if wanted.min_cost_nano is not None:
+        where.append(_RECORDS.cost_nano >= wanted.min_cost_nano)
     if wanted.since is not None:
         where.append(_RECORDS.started_at >= wanted.since)
     if wanted.until is not None:
         where.append(_RECORDS.started_at < wanted.until)
     return where
+
+
+def _one_of(column: Column[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    if "" not in values:
+        return column == values[0] if len(values) == 1 else column.in_(values)
+    if column.nullable:
+        return or_(column.is_(None), func.coalesce(column, "").in_(values))
+    return column.in_(values)

@@ -1,26 +1,40 @@
-"""How do usage records and sums look in the API?"""
+"""How do usage records and figures look in the API?"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from litemaas.control.usage.repository import GroupBy
+from litemaas.control.usage.figures import GroupBy, Sort
+from litemaas.control.usage.spans import Grain
 from litemaas.core.ledger import Status
+
+Values = Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=200)]
 
 
 class UsageQuery(BaseModel):
-    """``since`` is in, ``until`` is out; ``key`` is a key's id."""
+    """Each filter may be repeated: its values are alternatives, and all filters narrow one another; an empty value means
+    "without one". ``since`` is in, ``until`` is out; ``key`` is a key's id. Units: microseconds, nano-USD.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str | None = None
-    user_id: str | None = None
-    model: str | None = None
-    status: Status | None = None
+    key: Values = []
+    user_id: Values = []
+    team_id: Values = []
+    model: Values = []
+    deployment_id: Values = []
+    provider: Values = []
+    endpoint: Values = []
+    status: Annotated[list[Status], Field(max_length=4)] = []
+    error_code: Values = []
+    end_user: Values = []
+    tag: Values = []
     request_id: str | None = None
+    min_duration_us: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    min_cost_nano: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
 
@@ -33,7 +47,29 @@ class RecordQuery(UsageQuery):
 
 class SummaryQuery(UsageQuery):
     group_by: GroupBy = "model"
+    sort: Sort | None = None
+    """Spans of time come in their order if nothing else is asked for, other groups with the dearest first."""
+    order: Literal["asc", "desc"] | None = None
     limit: int = Field(100, ge=1, le=1000)
+    page: int = Field(1, ge=1, le=1_000_000)
+    latency: bool = False
+
+
+class OverviewQuery(UsageQuery):
+    """The last 30 days, today included, if nothing else is asked for."""
+
+
+class TrendQuery(UsageQuery):
+    """The last 30 days, today included, if nothing else is asked for."""
+
+    by: Grain = "day"
+    group_by: GroupBy | None = None
+    top: int = Field(8, ge=1, le=50)
+    latency: bool = False
+
+
+class OptionsQuery(UsageQuery):
+    limit: int = Field(200, ge=1, le=1000)
 
 
 class RecordOut(BaseModel):
@@ -90,10 +126,18 @@ class RecordPage(BaseModel):
 
 
 class Sums(BaseModel):
-    """``total_tokens`` = ``prompt_tokens`` + ``completion_tokens``; the other token counts are parts of these two."""
+    """``requests`` = successful + failed + cancelled; blocked ones were refused before a model was asked and are counted apart.
+
+    ``total_tokens`` = ``prompt_tokens`` + ``completion_tokens``; the other token counts are parts of these two.
+    ``estimated_requests``: those whose tokens the engine did not report.
+    """
 
     requests: int
     successful_requests: int
+    failed_requests: int
+    cancelled_requests: int
+    blocked_requests: int
+    estimated_requests: int
     total_tokens: int
     prompt_tokens: int
     completion_tokens: int
@@ -102,16 +146,110 @@ class Sums(BaseModel):
     reasoning_tokens: int
     pages: int
     cost_nano: int
+    input_cost_nano: int
+    output_cost_nano: int
 
 
-class GroupSums(Sums):
+class Percentiles(BaseModel):
+    """Milliseconds; of successful requests. null = there were none."""
+
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Latency(BaseModel):
+    duration: Percentiles
+    ttft: Percentiles
+    """Time to first token."""
+
+
+class Figures(Sums):
+    success_rate: float | None
+    """Percent of ``requests``, two decimals; null = there were none."""
+    latency: Latency | None = None
+    """null = not asked for."""
+
+
+class GroupFigures(Figures):
     group: str | None
+    """null = those without one."""
+    last_active_at: datetime | None
 
 
 class Summary(BaseModel):
     group_by: GroupBy
-    data: list[GroupSums]
-    rest: Sums | None
-    """What the groups beyond ``limit`` add up to, so that the parts always make the total."""
-    total: Sums
+    data: list[GroupFigures]
+    rest: Figures | None
+    """What the groups that are not on this page add up to, so that the parts always make the total."""
+    total: Figures
+    groups: int
     object: Literal["usage.summary"] = "usage.summary"
+
+
+class Change(BaseModel):
+    """From one period to the next. ``percentage_change``: two decimals, null when there is nothing to compare with."""
+
+    metric: str
+    current: float | int | None
+    previous: float | int | None
+    percentage_change: float | None
+    direction: Literal["up", "down", "stable"]
+
+
+class Period(BaseModel):
+    since: datetime
+    until: datetime
+    complete: bool
+    """false = calls of this period can still come."""
+
+
+class OverviewFigures(Figures):
+    active_users: int
+    active_keys: int
+
+
+class Overview(BaseModel):
+    as_of: datetime
+    period: Period
+    comparison_period: Period
+    current: OverviewFigures
+    previous: OverviewFigures
+    """The period before, of the same length."""
+    changes: list[Change]
+
+
+class TrendGroup(Figures):
+    group: str | None
+    """null = those without one."""
+    is_rest: bool
+    """true = all groups that are not among the dearest."""
+
+
+class TrendPoint(Figures):
+    at: datetime
+    groups: list[TrendGroup] | None = None
+    """null = not asked for."""
+
+
+class Trend(BaseModel):
+    as_of: datetime
+    period: Period
+    by: Grain
+    group_by: GroupBy | None
+    data: list[TrendPoint]
+    """Every span of the period, those without calls too. The first and the last one may be cut off by the period."""
+
+
+class Options(BaseModel):
+    """What occurs in the period, most used first; the filters that are set narrow all lists."""
+
+    keys: list[str]
+    users: list[str]
+    teams: list[str]
+    models: list[str]
+    deployments: list[str]
+    providers: list[str]
+    endpoints: list[str]
+    error_codes: list[str]

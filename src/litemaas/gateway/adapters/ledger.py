@@ -59,7 +59,7 @@ set settled_nano = w.settled_nano + f.cost, leased_nano = w.leased_nano - f.leas
 from fresh f where w.scope = f.scope and w.window_start = f.window_start
 """
 
-_NEVER_STORED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+_NEVER_STORED = (asyncpg.DataError, asyncpg.NotNullViolationError, asyncpg.ProgramLimitExceededError)
 """What PostgreSQL says of values, however often they are sent: of a wrong kind, missing, or too large for an index."""
 
 

@@ -1,0 +1,224 @@
+"""What do the figures say? Rates, percentiles, comparisons and whole series, out of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.control.usage import figures
+from litemaas.control.usage.figures import SUMS, GroupBy, Sort
+from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.schemas import (
+    Change,
+    Figures,
+    GroupFigures,
+    Latency,
+    Options,
+    Overview,
+    OverviewFigures,
+    Percentiles,
+    Period,
+    Summary,
+    Trend,
+    TrendGroup,
+    TrendPoint,
+)
+from litemaas.control.usage.spans import Grain, beginning, following
+from litemaas.core.errors import InvalidField
+from litemaas.core.rollups import DURATION_BUCKETS, TTFT_BUCKETS, percentile
+
+_USUAL_DAYS = 30
+_MOST_POINTS = 2_000
+_STABLE_PERCENT = 1
+_COMPARED = (
+    "requests", "cost_nano", "active_users", "total_tokens", "prompt_tokens", "completion_tokens", "success_rate"
+)  # fmt: skip
+_ADDED = (*SUMS, "duration_us", "ttft_us", "ttft_calls")
+
+
+async def summarize(
+    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, sort: Sort, *, descending: bool, limit: int, page: int,
+    latency: bool,
+) -> Summary:  # fmt: skip
+    """One statement, so that the parts make the total even while records arrive."""
+    rows = await figures.breakdown(
+        connection,
+        wanted,
+        by,
+        sort=sort,
+        descending=descending,
+        limit=limit,
+        offset=(page - 1) * limit,
+        latency=latency,
+    )
+    shown = [row for row in rows if row.place is not None]
+    rest = [row for row in rows if row.place is None]
+    return Summary(
+        group_by=by,
+        data=[
+            GroupFigures(group=row.group or None, last_active_at=row.last_at, **_figures(row, latency)) for row in shown
+        ],
+        rest=Figures(**_figures(rest[0], latency)) if rest else None,
+        total=Figures(**_figures(_sum(rows, latency), latency)),
+        groups=sum(row.groups for row in rows),
+    )
+
+
+async def overview(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> Overview:
+    """The period and the one before it; the last 30 days if nothing else is asked for."""
+    since, until = _period(wanted, now)
+    before = since - (until - since)
+    current = await _overview_figures(connection, _within(wanted, since, until, now))
+    previous = await _overview_figures(connection, _within(wanted, before, since, now))
+    return Overview(
+        as_of=now,
+        period=Period(since=since, until=until, complete=until <= now),
+        comparison_period=Period(since=before, until=since, complete=since <= now),
+        current=current,
+        previous=previous,
+        changes=[change_of(metric, getattr(current, metric), getattr(previous, metric)) for metric in _COMPARED],
+    )
+
+
+async def _overview_figures(connection: AsyncConnection, wanted: UsageFilter) -> OverviewFigures:
+    total = await figures.totals(connection, wanted, latency=True)
+    return OverviewFigures(
+        **_figures(total, latency=True),
+        active_users=await figures.count_active(connection, wanted, "user"),
+        active_keys=await figures.count_active(connection, wanted, "key"),
+    )
+
+
+async def trend(
+    connection: AsyncConnection, wanted: UsageFilter, now: datetime, grain: Grain, by: GroupBy | None, top: int, *,
+    latency: bool,
+) -> Trend:  # fmt: skip
+    """Every span of the period.
+
+    Errors: InvalidField when they are too many.
+    """
+    since, until = _period(wanted, now)
+    starts = list(_starts(grain, since, until))
+    rows = await figures.trend(connection, _within(wanted, since, until, now), grain, by, top, latency=latency)
+    at: dict[datetime, list[Row[Any]]] = {start: [] for start in starts}
+    for row in rows:
+        at[row.at].append(row)
+    return Trend(
+        as_of=now,
+        period=Period(since=since, until=until, complete=until <= now),
+        by=grain,
+        group_by=by,
+        data=[
+            TrendPoint(
+                at=start,
+                **_figures(_sum(found, latency), latency),
+                groups=None if by is None else [_trend_group(row, latency) for row in found],
+            )
+            for start, found in at.items()
+        ],
+    )
+
+
+def _trend_group(row: Row[Any], latency: bool) -> TrendGroup:
+    return TrendGroup(group=row.group or None, is_rest=row.place is None, **_figures(row, latency))
+
+
+async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int) -> Options:
+    since, until = _period(wanted, now)
+    within = _within(wanted, since, until, now)
+    groups: dict[str, GroupBy] = {
+        "keys": "key", "users": "user", "teams": "team", "models": "model", "deployments": "deployment",
+        "providers": "provider", "endpoints": "endpoint", "error_codes": "error",
+    }  # fmt: skip
+    return Options(
+        **{name: await figures.values_of(connection, within, group, limit) for name, group in groups.items()}
+    )
+
+
+def change_of(metric: str, current: float | None, previous: float | None) -> Change:
+    """How ``current`` compares with ``previous``; up to one percent is stable."""
+    change = None
+    if current is None or previous is None or current == previous:
+        direction = "stable"
+    elif previous == 0:
+        direction = "up"
+    else:
+        change = round((current - previous) / previous * 100, 2)
+        direction = "stable" if abs(change) <= _STABLE_PERCENT else "up" if change > 0 else "down"
+    if change is None and previous and current == previous:
+        change = 0.0
+    return Change.model_validate(
+        {
+            "metric": metric,
+            "current": current,
+            "previous": previous,
+            "percentage_change": change,
+            "direction": direction,
+        }
+    )
+
+
+# -- periods --------------------------------------------------------------------------------------------------------------
+
+
+def _period(wanted: UsageFilter, now: datetime) -> tuple[datetime, datetime]:
+    """Errors: InvalidField when the period is empty."""
+    tomorrow = following("day", beginning("day", now))
+    until = min(wanted.until or tomorrow, tomorrow)
+    since = wanted.since or beginning("day", until - timedelta(microseconds=1)) - timedelta(days=_USUAL_DAYS - 1)
+    if since >= until:
+        raise InvalidField("since must be before until, and not after today.", "since")
+    return since, until
+
+
+def _within(wanted: UsageFilter, since: datetime, until: datetime, now: datetime) -> UsageFilter:
+    """``wanted`` in a period. One that has not ended is read to the end of all cells: nothing begins after now."""
+    return msgspec.structs.replace(wanted, since=since, until=None if until > now else until)
+
+
+def _starts(grain: Grain, since: datetime, until: datetime) -> Iterator[datetime]:
+    start = beginning(grain, since)
+    for _ in range(_MOST_POINTS):
+        if start >= until:
+            return
+        yield start
+        start = following(grain, start)
+    if start < until:
+        raise InvalidField(f"The period has more than {_MOST_POINTS} of these spans; ask for longer ones.", "by")
+
+
+# -- sums to figures ------------------------------------------------------------------------------------------------------
+
+
+def _sum(rows: Sequence[Row[Any]], latency: bool) -> dict[str, int]:
+    names = (*_ADDED, *DURATION_BUCKETS, *TTFT_BUCKETS) if latency else _ADDED
+    return {name: sum(row._mapping[name] for row in rows) for name in names}
+
+
+def _figures(row: Row[Any] | dict[str, int], latency: bool) -> dict[str, Any]:
+    sums = row if isinstance(row, dict) else row._asdict()
+    requests, successful = sums["requests"], sums["successful_requests"]
+    found: dict[str, Any] = {name: sums[name] for name in SUMS}
+    found["success_rate"] = round(successful / requests * 100, 2) if requests else None
+    if latency:
+        found["latency"] = Latency(
+            duration=_percentiles(sums["duration_us"], successful, [sums[name] for name in DURATION_BUCKETS]),
+            ttft=_percentiles(sums["ttft_us"], sums["ttft_calls"], [sums[name] for name in TTFT_BUCKETS]),
+        )
+    return found
+
+
+def _percentiles(total_us: int, calls: int, counts: Sequence[int]) -> Percentiles:
+    p50, p95, p99 = (percentile(counts, share) for share in (0.5, 0.95, 0.99))
+    return Percentiles(
+        mean_ms=_ms(total_us / calls) if calls else None, p50_ms=_ms(p50), p95_ms=_ms(p95), p99_ms=_ms(p99)
+    )
+
+
+def _ms(us: float | None) -> float | None:
+    return None if us is None else round(us / 1000, 3)
