@@ -42,7 +42,7 @@ _HEAD = "<!-- Written by docs/generate.py from the code. Change it there; `pytho
 
 SETTINGS = {
     "DATABASE_URL": "libpq URL of PostgreSQL 16 or newer",
-    "REDIS_URL": "Valkey or Redis: carries the news that something changed. Without it PostgreSQL's NOTIFY does",
+    "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news of changes; without it each worker counts for itself",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
     "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
@@ -83,6 +83,7 @@ SETTINGS = {
     "GATEWAY__BUDGETS__MEDIA_ALLOWANCE": "prompt tokens held for each image, audio or video part",
     "GATEWAY__BUDGETS__ESTIMATE_WITHOUT_TOKENIZER": "whether a prompt that only likely fits gets all that is left of a budget",
     "GATEWAY__BUDGETS__LEASE_CALLS": "a lease has room for about so many calls, at most a quarter of what is left",
+    "GATEWAY__RATES__REPLICA_COUNT": "gateway workers at least; without Valkey each keeps to its share of every rate limit",
     "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
     "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",

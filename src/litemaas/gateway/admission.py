@@ -165,6 +165,7 @@ class Admission:
 
     async def _take(self, entries: Sequence[Counted], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
         """Errors: RateLimited; ServiceUnavailable."""
+        await self._rates.draw(entries, bounds.tokens(ask))
         left, fresh = self._rates.tokens_left(entries)
         tokens = 0
         if bounds.tokens(ask) > left:
@@ -178,9 +179,10 @@ class Admission:
                 tokens = left
             self._lower(bounds, ask, left, fresh)
         tokens = max(tokens, bounds.tokens(ask))
+        await self._rates.draw(entries, tokens)
         ticket = self._rates.take(entries, tokens)
         if ticket is None:
-            raise self._rates.refuse_tokens(entries, tokens)
+            raise self._rates.refusal(entries, tokens)
         return ticket
 
     def _lower(self, bounds: _Bounds, ask: Ask, left: int, fresh: bool) -> None:

@@ -19,10 +19,12 @@ import uvloop
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.accountant import Accountant
+from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.directory import Directory
 from litemaas.gateway.adapters.leases import Leases
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
 from litemaas.gateway.adapters.postgres import Postgres
+from litemaas.gateway.adapters.shared_counts import SharedCounts
 from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.budgets import Budgets
@@ -42,7 +44,7 @@ from litemaas.gateway.metrics import Metrics
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
 from litemaas.gateway.proxy import Proxy
-from litemaas.gateway.ratelimits import RateLimiter
+from litemaas.gateway.rate_sharing import rate_limits
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.routing import Routing
@@ -92,7 +94,10 @@ class Gateway:
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
         self.budgets = Budgets(self.leases, time.time, own.budgets.lease_calls, own.database_timeout_s)
-        self.rates = RateLimiter(clock.monotonic, clock.now)
+        self.counts = SharedCounts(settings.redis_url) if settings.redis_url is not None else None
+        self.rates, self.rate_link = rate_limits(
+            self.counts, WorkerCensus(self.postgres).alive, self.worker_id, own.rates.replica_count, clock
+        )
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         upstream = Upstream(self.pool, own.upstream)
@@ -160,6 +165,10 @@ class Gateway:
         await self.leases.register_worker(socket.gethostname(), os.getpid())
         await self.feed.look()
         self.pool.start()
+        if self.rate_link is not None:
+            await self.rate_link.begin()
+            self._background.keep("rate limits", self.rate_link.work)
+            self._background.keep("rate limits' news", self.rate_link.listen)
         if listening is None:
             listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
         self.port = listening.getsockname()[1]
@@ -182,6 +191,10 @@ class Gateway:
         if not await leave(self.server, self._settings.gateway.drain_timeout_s, hurry or asyncio.Event()):
             log.warning("calls were cut off", worker=self.worker_id)
         await self._background.stop()
+        if self.rate_link is not None:
+            await self.rate_link.end()
+        if self.counts is not None:
+            await self.counts.close()
         try:
             await self.accountant.empty()
             await self.leases.sign_off()

@@ -1,7 +1,7 @@
-"""Is there room in this minute, and in parallel? Windows of 60 s from a scope's first request, counted in this process.
+"""Is there room in this minute, and in parallel? What every rate limiter promises, and the one that counts in this process.
 
 All limits of a call are looked at before any is counted, without a wait in between: a refused call uses nothing up, and an
-admitted one is never one too many.
+admitted one is never one too many. Several workers count together in :mod:`litemaas.gateway.shared_rates`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any, Protocol
 
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
@@ -17,9 +18,50 @@ WINDOW_S = 60.0
 DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key"}
 """Our words for levels → the words in headers."""
 
+Counted = tuple[RateRule, Any, str]
+"""A rule, what its limiter counts of its scope, and the template of its header lines.
+
+What is counted says ``forgotten`` once it was dropped; who still has it must ask again.
+"""
+
+
+class Ticket(Protocol):
+    """One admitted call."""
+
+    def close(self, used_tokens: int) -> None:
+        """Gives back its place and corrects its tokens."""
+
+    def header_lines(self) -> str:
+        """What is left of each limit, this call included (gateway-api contract 1.4)."""
+
+
+class RateLimiter(Protocol):
+    """Counts per scope, windows of 60 s from a scope's first request."""
+
+    def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
+        """Each rule with what is counted of its scope, to be kept until that is forgotten."""
+
+    def take(self, entries: Sequence[Counted], tokens: int) -> Ticket | None:
+        """Counts one call with ``tokens`` reserved on every rule, or on none. None: it takes a closer look.
+
+        Errors: RateLimited when requests or parallel calls are used up for certain.
+        """
+
+    async def draw(self, entries: Sequence[Counted], tokens: int) -> None:
+        """Gets what a call with ``tokens`` lacks in this process, if it is to be had. Fails: never; ``take`` says the rest."""
+
+    def tokens_left(self, entries: Sequence[Counted]) -> tuple[int, bool]:
+        """The least that any token limit has left, and whether all of them are still unused, as far as known."""
+
+    def refusal(self, entries: Sequence[Counted], tokens: int) -> RateLimited:
+        """Why a call that was drawn for could not be taken."""
+
+    def forget_idle(self) -> None:
+        """Drops what nobody uses, so that memory follows the callers of the last minute."""
+
 
 class Counter:
-    """What one scope has used in its current window. ``forgotten``: it was dropped; who still has it must ask again."""
+    """What one scope has used in its current window."""
 
     __slots__ = ("forgotten", "parallel", "requests", "started", "tokens")
 
@@ -31,12 +73,8 @@ class Counter:
         self.forgotten = False
 
 
-Counted = tuple[RateRule, Counter, str]
-"""A rule, what its scope has used, and the template of its header lines."""
-
-
-class Ticket:
-    """One admitted call; ``close`` gives back its place and corrects its tokens."""
+class LocalTicket:
+    """One admitted call."""
 
     __slots__ = ("_entries", "_time", "_tokens")
 
@@ -52,7 +90,6 @@ class Ticket:
                 counter.tokens += used_tokens - self._tokens
 
     def header_lines(self) -> str:
-        """What is left of each limit, this call included (gateway-api contract 1.4)."""
         lines = ""
         for rule, counter, template in self._entries:
             left: list[int] = []
@@ -68,7 +105,7 @@ class Ticket:
         return lines
 
 
-def _header_template(rule: RateRule) -> str:
+def header_template(rule: RateRule) -> str:
     """The header lines of a rule, but for the numbers that are left."""
     name = DESCRIPTORS.get(rule.level, rule.level).replace("%", "")
     limits = (("requests", rule.rpm), ("tokens", rule.tpm), ("max_parallel_requests", rule.parallel))
@@ -79,8 +116,19 @@ def _header_template(rule: RateRule) -> str:
     )
 
 
-class RateLimiter:
-    """Counts per scope. ``monotonic`` in seconds; ``now`` only to tell callers when to come back."""
+def refusal_of(rule: RateRule, kind: str, limit: int, used: int, wait_s: float, now: datetime) -> RateLimited:
+    """The refusal that a caller reads; ``wait_s`` from ``now`` until another try makes sense."""
+    wait = max(1, ceil(wait_s))
+    reset_at = now.astimezone(UTC) + timedelta(seconds=wait)
+    return RateLimited(
+        f"Rate limit exceeded for {rule.level}. Limit type: {kind}. Current limit: {limit}, "
+        f"Remaining: {max(0, limit - used)}. Limit resets at: {reset_at:%Y-%m-%d %H:%M:%S} UTC",
+        rule.level, kind, limit, wait, reset_at,
+    )  # fmt: skip
+
+
+class LocalRates:
+    """Counts in this process. ``monotonic`` in seconds; ``now`` only to tell callers when to come back."""
 
     def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._monotonic = monotonic
@@ -88,14 +136,9 @@ class RateLimiter:
         self._counters: dict[str, Counter] = {}
 
     def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
-        """Each rule with its scope's counter, to be kept until that is forgotten."""
-        return [(rule, self._counters.setdefault(rule.scope, Counter()), _header_template(rule)) for rule in rules]
+        return [(rule, self._counters.setdefault(rule.scope, Counter()), header_template(rule)) for rule in rules]
 
-    def take(self, entries: Sequence[Counted], tokens: int) -> Ticket | None:
-        """Counts one call with ``tokens`` reserved on every rule, or on none. None: the tokens do not fit.
-
-        Errors: RateLimited when requests or parallel calls are used up.
-        """
+    def take(self, entries: Sequence[Counted], tokens: int) -> LocalTicket | None:
         time = self._monotonic()
         for rule, counter, _ in entries:
             if time - counter.started >= WINDOW_S:
@@ -111,19 +154,21 @@ class RateLimiter:
             counter.requests += 1
             counter.parallel += 1
             counter.tokens += tokens
-        return Ticket(entries, tokens, time)
+        return LocalTicket(entries, tokens, time)
 
-    def refuse_tokens(self, entries: Sequence[Counted], tokens: int) -> RateLimited:
-        """The refusal for tokens that do not fit."""
+    async def draw(self, entries: Sequence[Counted], tokens: int) -> None:
+        """All that there is, is here already."""
+
+    def refusal(self, entries: Sequence[Counted], tokens: int) -> RateLimited:
+        """The refusal for tokens that do not fit: ``take`` raises every other by itself."""
         time = self._monotonic()
-        rule, counter = min(
-            ((r, c) for r, c, _ in entries if r.tpm is not None),
+        rule, counter, _ = min(
+            (entry for entry in entries if entry[0].tpm is not None),
             key=lambda entry: (entry[0].tpm or 0) - entry[1].tokens - tokens,
         )
         return self._refusal(rule, "tokens", rule.tpm or 0, counter.tokens, counter, time)
 
     def tokens_left(self, entries: Sequence[Counted]) -> tuple[int, bool]:
-        """The least that any token limit has left, and whether all of them are still unused."""
         time = self._monotonic()
         left, fresh = 2**62, True
         for rule, counter, _ in entries:
@@ -134,16 +179,10 @@ class RateLimiter:
         return left, fresh
 
     def _refusal(self, rule: RateRule, kind: str, limit: int, used: int, counter: Counter, time: float) -> RateLimited:
-        wait_s = 1 if kind == "max_parallel_requests" else max(1, ceil(counter.started + WINDOW_S - time))
-        reset_at = self._now().astimezone(UTC) + timedelta(seconds=wait_s)
-        return RateLimited(
-            f"Rate limit exceeded for {rule.level}. Limit type: {kind}. Current limit: {limit}, "
-            f"Remaining: {max(0, limit - used)}. Limit resets at: {reset_at:%Y-%m-%d %H:%M:%S} UTC",
-            rule.level, kind, limit, wait_s, reset_at,
-        )  # fmt: skip
+        wait_s = 1 if kind == "max_parallel_requests" else counter.started + WINDOW_S - time
+        return refusal_of(rule, kind, limit, used, wait_s, self._now())
 
     def forget_idle(self) -> None:
-        """Drops counters that nobody uses, so that memory follows the callers of the last minute."""
         oldest = self._monotonic() - WINDOW_S
         for scope in [s for s, c in self._counters.items() if not c.parallel and c.started < oldest]:
             self._counters.pop(scope).forgotten = True

@@ -46,6 +46,12 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     estimate_without_tokenizer: bool = True
 
 
+class RateSettings(msgspec.Struct, frozen=True):
+    """``replica_count``: workers that there are at least; without Valkey each keeps to its share of every rate limit."""
+
+    replica_count: int = 1
+
+
 class JournalSettings(msgspec.Struct, frozen=True):
     """Units: seconds and bytes. ``max_bytes``: when this much is waiting for PostgreSQL, new calls are refused with 503."""
 
@@ -80,6 +86,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     server: ServerLimits = ServerLimits()
     upstream: UpstreamSettings = UpstreamSettings()
     budgets: BudgetSettings = BudgetSettings()
+    rates: RateSettings = RateSettings()
     journal: JournalSettings = JournalSettings()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
-from litemaas.gateway.ratelimits import RateLimiter, Ticket
+from litemaas.gateway.ratelimits import LocalRates, LocalTicket
 
 
 class Time:
@@ -30,11 +30,11 @@ def time() -> Time:
 
 
 @pytest.fixture
-def limiter(time: Time) -> RateLimiter:
-    return RateLimiter(time, lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
+def limiter(time: Time) -> LocalRates:
+    return LocalRates(time, lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
 
 
-def test_as_many_requests_pass_as_allowed_and_then_the_next_minute(limiter: RateLimiter, time: Time) -> None:
+def test_as_many_requests_pass_as_allowed_and_then_the_next_minute(limiter: LocalRates, time: Time) -> None:
     entries = limiter.counters([RateRule("k", "key", rpm=2)])
     assert limiter.take(entries, 0)
     assert limiter.take(entries, 0)
@@ -48,7 +48,7 @@ def test_as_many_requests_pass_as_allowed_and_then_the_next_minute(limiter: Rate
     assert limiter.take(entries, 0)
 
 
-def test_a_call_that_one_level_refuses_is_counted_on_none(limiter: RateLimiter) -> None:
+def test_a_call_that_one_level_refuses_is_counted_on_none(limiter: LocalRates) -> None:
     entries = limiter.counters([RateRule("a", "key", rpm=9), RateRule("b", "team", rpm=0)])
 
     with pytest.raises(RateLimited):
@@ -57,7 +57,7 @@ def test_a_call_that_one_level_refuses_is_counted_on_none(limiter: RateLimiter) 
     assert [counter.requests for _, counter, _ in entries] == [0, 0]
 
 
-def test_reserved_tokens_are_corrected_by_what_was_used(limiter: RateLimiter) -> None:
+def test_reserved_tokens_are_corrected_by_what_was_used(limiter: LocalRates) -> None:
     entries = limiter.counters([RateRule("k", "key", tpm=100)])
     ticket = limiter.take(entries, 80)
     assert ticket is not None
@@ -69,7 +69,7 @@ def test_reserved_tokens_are_corrected_by_what_was_used(limiter: RateLimiter) ->
     assert limiter.take(entries, 90) is not None
 
 
-def test_a_call_that_ends_in_the_next_minute_does_not_lower_its_count(limiter: RateLimiter, time: Time) -> None:
+def test_a_call_that_ends_in_the_next_minute_does_not_lower_its_count(limiter: LocalRates, time: Time) -> None:
     entries = limiter.counters([RateRule("k", "key", tpm=100)])
     early = limiter.take(entries, 80)
     assert early is not None
@@ -81,7 +81,7 @@ def test_a_call_that_ends_in_the_next_minute_does_not_lower_its_count(limiter: R
     assert limiter.tokens_left(entries) == (50, False)
 
 
-def test_places_in_parallel_come_back(limiter: RateLimiter, time: Time) -> None:
+def test_places_in_parallel_come_back(limiter: LocalRates, time: Time) -> None:
     entries = limiter.counters([RateRule("k", "key", parallel=1)])
     ticket = limiter.take(entries, 0)
     assert ticket is not None
@@ -94,7 +94,7 @@ def test_places_in_parallel_come_back(limiter: RateLimiter, time: Time) -> None:
     assert limiter.take(entries, 0)
 
 
-def test_a_counter_that_was_forgotten_says_so_and_one_in_use_is_kept(limiter: RateLimiter, time: Time) -> None:
+def test_a_counter_that_was_forgotten_says_so_and_one_in_use_is_kept(limiter: LocalRates, time: Time) -> None:
     idle = limiter.counters([RateRule("idle", "key", rpm=1)])
     busy = limiter.counters([RateRule("busy", "key", rpm=1)])
     ticket = limiter.take(idle, 0)
@@ -108,7 +108,7 @@ def test_a_counter_that_was_forgotten_says_so_and_one_in_use_is_kept(limiter: Ra
     assert [idle[0][1].forgotten, busy[0][1].forgotten] == [True, False]
 
 
-def test_headers_name_each_limit_and_never_a_negative_rest(limiter: RateLimiter) -> None:
+def test_headers_name_each_limit_and_never_a_negative_rest(limiter: LocalRates) -> None:
     entries = limiter.counters([RateRule("k", "key", rpm=10, tpm=100, parallel=3)])
     ticket = limiter.take(entries, 90)
     assert ticket is not None
@@ -132,9 +132,9 @@ RULES = (
 @given(st.lists(st.tuples(st.sampled_from(["take", "end", "overrun", "wait"]), st.integers(0, 120)), max_size=80))
 def test_whatever_happens_no_window_admits_more_than_its_limits(steps: list[tuple[str, int]]) -> None:
     time = Time()
-    limiter = RateLimiter(time, lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
+    limiter = LocalRates(time, lambda: datetime(2026, 11, 25, 12, tzinfo=UTC))
     entries = limiter.counters(RULES)
-    running: list[tuple[Ticket, int]] = []
+    running: list[tuple[LocalTicket, int]] = []
     for action, amount in steps:
         before = [(counter.requests, counter.tokens, counter.parallel) for _, counter, _ in entries]
         windows = [counter.started for _, counter, _ in entries]

@@ -1,0 +1,45 @@
+"""Are rate limits counted here, with others, or divided? Counted together where there is a Valkey, else as told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from litemaas.gateway.rate_link import RateLink
+from litemaas.gateway.rate_messages import Answer, Census, Message, News, RateStore, StoreAway
+from litemaas.gateway.ratelimits import LocalRates, RateLimiter
+from litemaas.gateway.shared_rates import SharedRates
+from litemaas.gateway.standing import Standing
+from litemaas.kit.clock import Clock
+
+
+class NoStore:
+    """Where several workers have nothing in common, each keeps to its share."""
+
+    async def exchange(self, message: Message) -> Answer:  # noqa: ARG002 - RateStore
+        raise StoreAway
+
+    async def time_ms(self) -> int:
+        raise StoreAway
+
+    async def follow(
+        self,
+        hear: Callable[[News], None],  # noqa: ARG002 - RateStore
+        on_begin: Callable[[], None],  # noqa: ARG002 - RateStore
+    ) -> None:
+        raise StoreAway
+
+
+def rate_limits(
+    store: RateStore | None, census: Census, worker_id: str, replica_count: int, clock: Clock
+) -> tuple[RateLimiter, RateLink | None]:
+    """The limiter, and what keeps it in step with other workers; None = it counts for itself.
+
+    ``replica_count``: how many workers there are at least.
+    """
+    if store is None and replica_count <= 1:
+        return LocalRates(clock.monotonic, clock.now), None
+    standing = Standing(worker_id, replica_count, clock.monotonic())
+    if store is None:
+        standing.divide()
+    rates = SharedRates(standing, clock.monotonic, clock.now)
+    return rates, RateLink(rates, store or NoStore(), census, clock.monotonic)
