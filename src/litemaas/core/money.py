@@ -40,6 +40,12 @@ def format_usd(nano: int) -> str:
     return f"{sign}{whole}.{fraction:09d}".rstrip("0").rstrip(".") if fraction else f"{sign}{whole}"
 
 
+def nine_decimals(nano: int) -> str:
+    """An amount of nano-USD that is not negative, in USD with all its decimals; for what is written per call."""
+    rest = str(NANO + nano % NANO)  # with a one in front, so that all nine digits are there
+    return f"{nano // NANO}.{rest[1:]}"
+
+
 def per_million_from_usd_per_unit(price: float | int | str | Decimal) -> int:
     """Reads a price per token (or page, or request) in USD.
 

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from litemaas.core.money import MILLION
+from litemaas.core.price import Price as Price
 from litemaas.core.usage import Usage
 
 
-class Price(msgspec.Struct, frozen=True, gc=False):
-    """One version of a deployment's price.
+class Cost:
+    """Units: nano-USD. ``total`` is rounded from the exact sum; ``input`` + ``output`` may differ by one. Never changed."""
 
-    Units: nano-USD per million tokens, pages or requests. ``None`` = no price of its own: cached and written prompt tokens
-    cost what other prompt tokens cost, reasoning tokens what other completion tokens cost.
-    """
+    __slots__ = ("input", "output", "total")
 
-    version: int = 0
-    input_per_million: int = 0
-    output_per_million: int = 0
-    cached_input_per_million: int | None = None
-    cache_write_per_million: int | None = None
-    reasoning_per_million: int | None = None
-    page_per_million: int = 0
-    request_per_million: int = 0
+    def __init__(self, total: int = 0, input: int = 0, output: int = 0) -> None:  # noqa: A002 - the ledger's word
+        self.total = total
+        self.input = input
+        self.output = output
 
-    @property
-    def is_free(self) -> bool:
-        return not (
-            self.input_per_million
-            or self.output_per_million
-            or self.cached_input_per_million
-            or self.cache_write_per_million
-            or self.reasoning_per_million
-            or self.page_per_million
-            or self.request_per_million
-        )
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cost) and self._parts() == other._parts()
 
+    def __hash__(self) -> int:
+        return hash(self._parts())
 
-class Cost(msgspec.Struct, frozen=True, gc=False):
-    """Units: nano-USD. ``total`` is rounded from the exact sum; ``input`` + ``output`` may differ from it by one."""
+    def __repr__(self) -> str:
+        return f"Cost{self._parts()}"
 
-    total: int = 0
-    input: int = 0
-    output: int = 0
+    def _parts(self) -> tuple[int, int, int]:
+        return self.total, self.input, self.output
 
 
 def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import msgspec
+from litemaas.core.engine_usage import EngineUsage
 
 
 class UsageSource(StrEnum):
@@ -16,22 +16,45 @@ class UsageSource(StrEnum):
     NONE = "none"
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
+class Usage:
     """Usage of one call; ``cached_tokens`` and ``cache_write_tokens`` are parts of ``prompt_tokens``, ``reasoning_tokens``
-    of ``completion_tokens``, as in OpenAI's usage object (API reference, chat completion object, 2026-11).
+    of ``completion_tokens``, as in OpenAI's usage object (API reference, chat completion object, 2026-11). Never changed.
     """
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    pages: int = 0
-    source: UsageSource = UsageSource.NONE
+    __slots__ = (
+        "cache_write_tokens", "cached_tokens", "completion_tokens", "pages", "prompt_tokens", "reasoning_tokens", "source",
+    )  # fmt: skip
+
+    def __init__(
+        self, prompt_tokens: int = 0, completion_tokens: int = 0, cached_tokens: int = 0, cache_write_tokens: int = 0,
+        reasoning_tokens: int = 0, pages: int = 0, source: UsageSource = UsageSource.NONE,
+    ) -> None:  # fmt: skip
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
+        self.cached_tokens = cached_tokens
+        self.cache_write_tokens = cache_write_tokens
+        self.reasoning_tokens = reasoning_tokens
+        self.pages = pages
+        self.source = source
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Usage) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        return f"Usage{self._parts()}"
+
+    def _parts(self) -> tuple[int, int, int, int, int, int, str]:
+        return (
+            self.prompt_tokens, self.completion_tokens, self.cached_tokens, self.cache_write_tokens, self.reasoning_tokens,
+            self.pages, str(self.source),
+        )  # fmt: skip
 
 
 MOST_TOKENS = 2**31 - 1
@@ -40,33 +63,20 @@ NOTHING = Usage()
 """The usage of a call that was refused or failed before the engine did anything."""
 
 
-class PromptTokensDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = 0
-    cache_creation_tokens: int | None = 0
+def usage_of(report: EngineUsage) -> Usage:
+    """Clamps nonsense (negative or absurd counts, parts larger than their whole): the parts stay disjoint and storable."""
+    prompt = _clamped(report.prompt_tokens, MOST_TOKENS)
+    completion = _clamped(report.completion_tokens, MOST_TOKENS)
+    cached = written = reasoning = 0
+    if (details := report.prompt_tokens_details) is not None:
+        cached = _clamped(details.cached_tokens, prompt)
+        written = _clamped(details.cache_creation_tokens, prompt - cached)
+    if (parts := report.completion_tokens_details) is not None:
+        reasoning = _clamped(parts.reasoning_tokens, completion)
+    return Usage(prompt, completion, cached, written, reasoning, 0, UsageSource.ENGINE)
 
 
-class CompletionTokensDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = 0
-
-
-class EngineUsage(msgspec.Struct, gc=False):
-    """The ``usage`` member of OpenAI-type answers, as far as money depends on it; all else in it is passed over."""
-
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    prompt_tokens_details: PromptTokensDetails | None = None
-    completion_tokens_details: CompletionTokensDetails | None = None
-
-    def to_usage(self) -> Usage:
-        """Clamps nonsense (negative or absurd counts, parts larger than their whole): the parts stay disjoint and storable."""
-        prompt = min(max(0, self.prompt_tokens or 0), MOST_TOKENS)
-        completion = min(max(0, self.completion_tokens or 0), MOST_TOKENS)
-        if self.prompt_tokens_details is None and self.completion_tokens_details is None:
-            return Usage(prompt, completion, 0, 0, 0, 0, UsageSource.ENGINE)
-        cached = written = reasoning = 0
-        if (details := self.prompt_tokens_details) is not None:
-            cached = min(prompt, max(0, details.cached_tokens or 0))
-            written = min(prompt - cached, max(0, details.cache_creation_tokens or 0))
-        if (parts := self.completion_tokens_details) is not None:
-            reasoning = min(completion, max(0, parts.reasoning_tokens or 0))
-        return Usage(prompt, completion, cached, written, reasoning, 0, UsageSource.ENGINE)
+def _clamped(count: int | None, most: int) -> int:
+    if count is None or count < 0:
+        return 0
+    return min(count, most)

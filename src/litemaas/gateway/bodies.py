@@ -56,10 +56,10 @@ def _reason(error: Exception) -> str:
 
 
 class _Names(dict[str, bytes]):
-    """Member names as they are written; the common ones are encoded once, and what clients make up cannot fill the memory."""
+    """Member names as they follow another member; common ones are encoded once, what clients make up fills no memory."""
 
     def __missing__(self, name: str) -> bytes:
-        written = encode(name) + b":"
+        written = b",%b:" % encode(name)
         if len(self) < 500 and len(name) < 50:
             self[name] = written
         return written
@@ -70,7 +70,14 @@ _names = _Names()
 
 def render(members: Mapping[str, Any]) -> bytes:
     """The JSON object of these members; values are written as they are."""
-    return b"{%b}" % b",".join([b"%b%b" % (_names[name], raw) for name, raw in members.items()])
+    pieces: list[Any] = [b"{"]
+    for name, raw in members.items():
+        pieces.append(_names[name])
+        pieces.append(raw)
+    if len(pieces) > 1:
+        pieces[1] = pieces[1][1:]  # before the first member stands no comma
+    pieces.append(b"}")
+    return b"".join(pieces)
 
 
 def text_of(members: Members, name: str) -> str | None:

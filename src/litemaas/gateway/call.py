@@ -73,12 +73,13 @@ class Call:
 
     ``hold`` and ``ticket``: what is reserved of budgets and rate limits; the settlement closes them.
     ``started_at``: seconds since 1970. ``output_limit``: a bound that goes upstream because a budget or a token limit needs
-    one; None = the client's own stands. ``failure``: what ended a stream whose answer had begun; the client is told in it.
+    one; None = the client's own stands. ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if
+    it came whole. ``failure``: what ended a stream whose answer had begun; the client is told in it.
     """
 
     __slots__ = (
         "ask", "attempts", "caller", "cost", "endpoint", "engine_request_id", "failure", "first_byte_at", "hold", "id", "lane",
-        "output_limit", "reply", "request", "started_at", "target", "ticket", "usage",
+        "output_limit", "reply", "request", "started_at", "target", "ticket", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -95,6 +96,7 @@ class Call:
         self.target: Target | None = None
         self.attempts = 0
         self.first_byte_at: float | None = None
+        self.upstream_s = 0.0
         self.engine_request_id: str | None = None
         self.usage: Usage = NOTHING
         self.cost: Cost | None = None

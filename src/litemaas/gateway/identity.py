@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
 from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.reply_headers import limit_lines_of
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
@@ -34,9 +35,11 @@ class Trust(Protocol):
 
 
 class Caller:
-    """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model."""
+    """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model;
+    ``limit_lines`` are the header lines of its own limits.
+    """
 
-    __slots__ = ("checked_at", "expires_at", "key", "lanes", "spent_nano")
+    __slots__ = ("checked_at", "expires_at", "key", "lanes", "limit_lines", "spent_nano")
 
     def __init__(self, key: VirtualKey, spent_nano: int, checked_at: float) -> None:
         self.key = key
@@ -44,6 +47,7 @@ class Caller:
         self.checked_at = checked_at
         self.expires_at = key.expires_at.timestamp() if key.expires_at is not None else float("inf")
         self.lanes: dict[tuple[Endpoint, str | None], Lane] = {}
+        self.limit_lines = limit_lines_of(key)
 
 
 class Identity:
@@ -141,6 +145,16 @@ class Identity:
         self._generation += 1
         self._callers.pop(key_hash, None)
         self._unknown.discard(key_hash)
+
+    def forget_sharers(self, scope: str) -> None:
+        """The limits of a user, a team or a pot were changed: all its keys are read again."""
+        self._generation += 1
+        kind, _, shared = scope.partition(":")
+        of_it = {"user": "user_id", "team": "team_id", "pot": "pot_id"}.get(kind)
+        if of_it is not None:
+            sharers = [key_hash for key_hash, caller in self._callers.items() if getattr(caller.key, of_it) == shared]
+            for key_hash in sharers:
+                del self._callers[key_hash]
 
     def forget_all(self) -> None:
         self._generation += 1

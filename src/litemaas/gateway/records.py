@@ -46,7 +46,11 @@ _encode = msgspec.json.Encoder().encode
 
 def text(value: str | None) -> str:
     """A text column."""
-    return NULL if value is None else value.translate(_ESCAPES)
+    if value is None:
+        return NULL
+    if value.isprintable() and "\\" not in value:  # nearly always; nothing that is escaped is printable
+        return value
+    return value.translate(_ESCAPES)
 
 
 def json_text(value: list[str] | dict[str, object]) -> str:
@@ -90,5 +94,8 @@ class InstantText:
         second = int(at)
         if second != self._second:
             self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return f"{self._text}.{int((at - second) * 1_000_000):06d}+00"
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S.")
+        micros = str(
+            1_000_000 + int((at - second) * 1_000_000)
+        )  # with a one in front, so that all six digits are there
+        return f"{self._text}{micros[1:]}+00"

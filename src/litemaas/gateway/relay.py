@@ -5,8 +5,9 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from litemaas.core.engine_usage import EngineUsage
 from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
-from litemaas.core.usage import NOTHING, EngineUsage
+from litemaas.core.usage import NOTHING, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
@@ -40,6 +41,7 @@ class Relay:
                 return
             body = answer.whole_body() or await answer.read(self._settings.max_reply_bytes)
             call.first_byte_at = monotonic()
+            call.upstream_s = call.first_byte_at - answer.sent_at
             call.reply = reply = Reply(head.status, head.content_type, body, engine_lines(head))
             call.usage = call.endpoint.measure(call, ask, target, reply)
             if call.usage is NOTHING and not call.endpoint.is_free:
@@ -65,6 +67,7 @@ class Relay:
                 if events:
                     if call.first_byte_at is None:
                         call.first_byte_at = monotonic()
+                        call.upstream_s = call.first_byte_at - answer.sent_at
                         response.start(
                             200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer)))
                         )
@@ -86,12 +89,13 @@ class Relay:
             call.engine_request_id = scanner.engine_id or None
             reported = scanner.usage is not None and is_plausible(scanner.usage)
             call.usage = (
-                scanner.usage.to_usage() if scanner.usage and reported else self._meter.estimate(ask, scanner.chunks)
+                usage_of(scanner.usage) if scanner.usage and reported else self._meter.estimate(ask, scanner.chunks)
             )
         if not reported:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
         if call.failure is None and call.first_byte_at is None:
             call.first_byte_at = monotonic()
+            call.upstream_s = call.first_byte_at - answer.sent_at
             response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
 
     def _end_badly(self, call: Call, response: Response, failure: LiteMaaSError) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from litemaas.core.usage import EngineUsage
+from litemaas.core.engine_usage import EngineUsage
 
 
 class Measured(msgspec.Struct, gc=False):

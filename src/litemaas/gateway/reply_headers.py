@@ -5,10 +5,14 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from litemaas.core.money import format_usd, nine_decimals
+
 if TYPE_CHECKING:
+    from litemaas.core.keys import VirtualKey
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.client import AnswerHead
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.identity import Caller
 
 _MAX_ID = 64
 STREAM_TYPE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
@@ -28,30 +32,57 @@ class ReplyHeaders:
     def of_error(self, call_id: str, call: Call | None) -> bytes:
         """An error names the call, and the deployment if one was chosen; it costs nothing."""
         served = call.target.lines if call is not None and call.target is not None else ""
+        spend = _spend_lines(call.caller) if call is not None else ""
         lines = (
             f"content-type: application/json\r\nx-litellm-call-id: {call_id}\r\nx-litellm-response-cost: 0\r\n"
-            f"{self._version}{served}"
+            f"{self._version}{served}{spend}"
         )
         return lines.encode("latin-1", "replace")
 
     def of_reply(self, call: Call, reply: Reply) -> bytes:
-        cost = f"x-litellm-response-cost: {call.cost.total / 1e9:.9f}\r\n" if call.cost is not None else ""
-        return b"content-type: %b\r\n%b%b" % (reply.content_type, self._common(call, cost), reply.engine_headers)
+        cost = f"x-litellm-response-cost: {nine_decimals(call.cost.total)}\r\n" if call.cost is not None else ""
+        return b"".join(
+            (b"content-type: ", reply.content_type, b"\r\n", self._common(call, cost), reply.engine_headers)
+        )
 
     def of_stream(self, call: Call, engine_headers: bytes) -> bytes:
         return STREAM_TYPE + self._common(call, "") + engine_headers
 
     def _common(self, call: Call, cost: str) -> bytes:
-        caller = call.caller
-        if caller is not None and not caller.key.is_master:
-            cost = f"{cost}x-litellm-key-spend: {caller.spent_nano / 1e9:.9f}\r\n"
         ticket = call.ticket
-        elapsed_ms = (monotonic() - call.request.received_at) * 1000
+        elapsed_us = int((monotonic() - call.request.received_at) * 1e6)
+        own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         return (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"
-            f"x-litellm-attempted-retries: {call.attempts - 1}\r\nx-litellm-response-duration-ms: {elapsed_ms:.3f}\r\n"
-            f"{cost}{ticket.header_lines() if ticket is not None else ''}"
+            f"x-litellm-attempted-retries: {call.attempts - 1}\r\n"
+            f"x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
+            f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
+            f"{cost}{_spend_lines(call.caller)}{ticket.header_lines() if ticket is not None else ''}"
         ).encode("latin-1", "replace")
+
+
+def _spend_lines(caller: Caller | None) -> str:
+    if caller is None or caller.key.is_master:
+        return ""
+    return f"x-litellm-key-spend: {nine_decimals(caller.spent_nano)}\r\n{caller.limit_lines}"
+
+
+def limit_lines_of(key: VirtualKey) -> str:
+    """The limits that are set on the key itself."""
+    lines = ""
+    for rule in key.rates:
+        if rule.level == "key":
+            lines += f"x-litellm-key-tpm-limit: {rule.tpm}\r\n" if rule.tpm is not None else ""
+            lines += f"x-litellm-key-rpm-limit: {rule.rpm}\r\n" if rule.rpm is not None else ""
+    for budget in key.budgets:
+        if budget.level == "key" and budget.limit_nano is not None:
+            lines += f"x-litellm-key-max-budget: {format_usd(budget.limit_nano)}\r\n"
+    return lines
+
+
+def _milliseconds(us: int) -> str:
+    rest = str(1000 + us % 1000)  # with a one in front, so that all three digits are there
+    return f"{us // 1000}.{rest[1:]}"
 
 
 def call_id_of(call: Call) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from litemaas.core.usage import EngineUsage
+from litemaas.core.engine_usage import EngineUsage
 from litemaas.gateway.bodies import NOT_JSON, encode, render
 from litemaas.gateway.replies import Identified
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from litemaas.core.engine_usage import EngineUsage
 from litemaas.core.money import format_usd, nano_from_usd, per_million_from_usd_per_unit, usd_from_nano
 from litemaas.core.pricing import Price, affordable_output, ceiling_of, cost_of
-from litemaas.core.usage import EngineUsage, Usage
+from litemaas.core.usage import Usage, usage_of
 
 per_million = st.integers(0, 10**11)
 optional = st.none() | per_million
@@ -91,6 +92,6 @@ def test_what_is_no_amount_is_refused(amount: object) -> None:
 
 
 def test_an_engines_nonsense_does_not_make_negative_parts() -> None:
-    usage = EngineUsage(prompt_tokens=-5, completion_tokens=None).to_usage()
+    usage = usage_of(EngineUsage(prompt_tokens=-5, completion_tokens=None))
 
     assert (usage.prompt_tokens, usage.completion_tokens) == (0, 0)

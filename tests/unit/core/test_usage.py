@@ -6,15 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from litemaas.core.engine_usage import CompletionTokensDetails, EngineUsage, PromptTokensDetails
 from litemaas.core.pricing import Price, cost_of
-from litemaas.core.usage import (
-    MOST_TOKENS,
-    NOTHING,
-    CompletionTokensDetails,
-    EngineUsage,
-    PromptTokensDetails,
-    UsageSource,
-)
+from litemaas.core.usage import MOST_TOKENS, NOTHING, UsageSource, usage_of
 
 counts = st.none() | st.integers(-(2**70), 2**70) | st.integers(0, 1000)
 reports = st.builds(
@@ -28,7 +22,7 @@ reports = st.builds(
 
 @given(reports)
 def test_parts_never_exceed_their_whole_nor_what_a_record_holds(report: EngineUsage) -> None:
-    usage = report.to_usage()
+    usage = usage_of(report)
     assert 0 <= usage.cached_tokens + usage.cache_write_tokens <= usage.prompt_tokens <= MOST_TOKENS
     assert 0 <= usage.reasoning_tokens <= usage.completion_tokens <= MOST_TOKENS
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
@@ -39,7 +33,7 @@ def test_parts_never_exceed_their_whole_nor_what_a_record_holds(report: EngineUs
 
 def test_a_usage_is_read_from_what_engines_send() -> None:
     raw = b'{"prompt_tokens":9,"total_tokens":20,"completion_tokens":11,"prompt_tokens_details":{"cached_tokens":4,"audio":1}}'
-    usage = msgspec.json.decode(raw, type=EngineUsage).to_usage()
+    usage = usage_of(msgspec.json.decode(raw, type=EngineUsage))
     assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (9, 11, 4)
     assert NOTHING.total_tokens == 0
     assert NOTHING.source is UsageSource.NONE

@@ -11,7 +11,7 @@ import msgspec
 
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField, UpstreamGarbage
-from litemaas.core.usage import NOTHING, Usage
+from litemaas.core.usage import NOTHING, Usage, usage_of
 from litemaas.gateway.bodies import (
     NOT_JSON,
     Members,
@@ -141,7 +141,7 @@ class OpenAIEndpoint:
             call.engine_request_id = measured.id
         if target.deployment.engine_model != ask.model:
             reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
-        return measured.usage.to_usage() if measured.usage is not None else NOTHING
+        return usage_of(measured.usage) if measured.usage is not None else NOTHING
 
 
 def _prompts_in(members: Members) -> int:

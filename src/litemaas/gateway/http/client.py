@@ -16,7 +16,7 @@ import httptools
 
 from litemaas.core.catalog import Tls
 from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
-from litemaas.gateway.http.heads import HeadCache
+from litemaas.gateway.http.heads import HeadCache, KnownHead
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
@@ -67,9 +67,9 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection: one call at a time."""
 
     __slots__ = (
-        "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_overhead", "_parser", "_paused", "_pool", "_timeout_s",
-        "_wake", "_write", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep", "origin", "ready",
-        "received", "served", "status", "transport",
+        "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_last_head", "_overhead", "_parser", "_paused",
+        "_pool", "_timeout_s", "_wake", "_write", "answer", "busy", "complete", "headers", "idle_since", "is_congested",
+        "keep", "origin", "ready", "received", "sent_at", "served", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -80,9 +80,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._deadline = 0.0
         self._timeout_s = 0.0
         self._paused = False
+        self._last_head: KnownHead[AnswerHead] | None = None
         self.is_congested = False
         self.busy = False
         self.served = 0
+        self.sent_at = 0.0
         self.idle_since = 0.0
         self._begin()
 
@@ -115,10 +117,8 @@ class UpstreamConnection(asyncio.Protocol):
             return None
         self.received = True
         self._deadline = monotonic() + self._timeout_s
-        if (first := self._parser is None) and not self._bodyless:
-            known = self._pool.heads.find(data)
-            if known is not None and len(data) == known[1] + known[2]:
-                return self._receive_known(known[0], data[known[1] :])
+        if (first := self._parser is None) and not self._bodyless and self._receive_known(data):
+            return None
         if first:
             self._parser = httptools.HttpResponseParser(self)
         self._overhead += len(data)
@@ -141,15 +141,24 @@ class UpstreamConnection(asyncio.Protocol):
         if answer is not None and answer.is_repeatable and data.startswith(b"HTTP/1.1 %d " % answer.status):
             self._pool.heads.learn(data, answer)
 
-    def _receive_known(self, answer: AnswerHead, body: bytes) -> None:
-        """A whole answer, whose header block was parsed before."""
+    def _receive_known(self, data: bytes) -> bool:
+        """Takes a whole answer whose header block was parsed before; False if it is none."""
+        head = self._last_head  # engines repeat themselves
+        at = head.body_at(data) if head is not None else -1
+        if at < 0:
+            head = self._last_head = self._pool.heads.find(data)
+            at = head.body_at(data) if head is not None else -1
+        if head is None or at < 0:
+            return False
+        answer = head.meaning
         self.answer = answer
         self.status = answer.status
         self.headers = answer.headers
-        self._chunks.append(body)
-        self._buffered = len(body)
+        self._chunks.append(data[at:])
+        self._buffered = len(data) - at
         self.ready = self.complete = self.keep = True
         self._wake.fire()
+        return True
 
     def eof_received(self) -> bool:
         if self.busy and self.ready and not self.complete and self._ends_with_connection():
@@ -223,7 +232,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.served += 1
         self.busy = True
         self._bodyless = message.startswith(b"HEAD ")
-        self.limit(timeout_s)
+        self._timeout_s = timeout_s
+        self.sent_at = monotonic()
+        self._deadline = self.sent_at + timeout_s
         self._write(message)
 
     def limit(self, timeout_s: float) -> None:

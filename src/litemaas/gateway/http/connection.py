@@ -23,6 +23,7 @@ from litemaas.gateway.http.stepping import Run
 from litemaas.gateway.http.upgrades import BodyCallbacks, body_parser, has_body
 
 if TYPE_CHECKING:
+    from litemaas.gateway.http.heads import KnownHead
     from litemaas.gateway.http.server import Server
 
 _EARLY_BODY = 256 * 1024
@@ -39,9 +40,9 @@ class ServerConnection(asyncio.Protocol):
     """One client connection: parses, hands requests to the handler one after the other, writes the answers in order."""
 
     __slots__ = (
-        "_advancing", "_client_ip", "_closing", "_deadline", "_deaf", "_fields", "_header_count", "_last_refusal", "_lost",
-        "_overhead", "_parser", "_paused", "_queue", "_receiving", "_request", "_response", "_run", "_server", "_target",
-        "_transport", "_upgrade", "is_congested", "write",
+        "_advancing", "_client_ip", "_closing", "_deadline", "_deaf", "_fields", "_header_count", "_last_head",
+        "_last_refusal", "_lost", "_overhead", "_parser", "_paused", "_queue", "_receiving", "_request", "_response",
+        "_run", "_server", "_target", "_transport", "_upgrade", "is_congested", "write",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -58,6 +59,7 @@ class ServerConnection(asyncio.Protocol):
         self._header_count = 0
         self._upgrade = False  # the header block that is read offers another protocol
         self._paused = False
+        self._last_head: KnownHead[RequestHead] | None = None
         self._last_refusal: tuple[int, str] | None = None
         self._advancing = False
         self._deaf = False  # what still arrives is thrown away
@@ -80,10 +82,8 @@ class ServerConnection(asyncio.Protocol):
         if self._deaf:
             return None
         between = self._request is None and self._receiving is None and not self._overhead and not self._queue
-        if between:
-            known = self._server.heads.find(data)
-            if known is not None and len(data) == known[1] + known[2]:
-                return self._receive_known(known[0], data[known[1] :])
+        if between and self._receive_known(data):
+            return None
         receiving = self._receiving
         if receiving is None or receiving.length is None:  # in a header block, or among chunks
             self._overhead += len(data)
@@ -105,14 +105,22 @@ class ServerConnection(asyncio.Protocol):
             self._check_inflow()
         return None
 
-    def _receive_known(self, head: RequestHead, body: bytes) -> None:
-        """A whole request, whose header block was parsed before."""
+    def _receive_known(self, data: bytes) -> bool:
+        """Takes a whole request whose header block was parsed before; False if it is none."""
+        head = self._last_head  # most clients repeat themselves
+        at = head.body_at(data) if head is not None else -1
+        if at < 0:
+            head = self._last_head = self._server.heads.find(data)
+            at = head.body_at(data) if head is not None else -1
+        if head is None or at < 0:
+            return False
         request = Request(self, self._client_ip, monotonic())
-        request.take_whole(head, body)
+        request.take_whole(head.meaning, data[at:])
         self._queue.append(request)
         self._next()
         if self._queue:
             self._check_inflow()
+        return True
 
     def _remember(self, data: bytes, request: Request) -> None:
         plain = data.startswith(request.method.encode()) and _UNREPEATABLE.isdisjoint(request.headers)

@@ -15,6 +15,34 @@ _LENGTH_NAMES = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 _NAME_SIZE = len(_LENGTH_NAMES[0])
 
 
+class KnownHead(Generic[T]):
+    """A block that was understood, as what stands before and after the digits of its length. ``meaning``: what it says."""
+
+    __slots__ = ("_after", "_before", "_has_length", "meaning")
+
+    def __init__(self, before: bytes, after: bytes, meaning: T) -> None:
+        self._before = before
+        self._after = after
+        self._has_length = bool(after)
+        self.meaning = meaning
+
+    def body_at(self, data: bytes) -> int:
+        """Where the body begins, if ``data`` is exactly one message under this block; else -1."""
+        if not data.startswith(self._before):
+            return -1
+        at = len(self._before)
+        if not self._has_length:
+            return at if len(data) == at else -1
+        stop = data.find(b"\r", at, at + _MAX_DIGITS + 1)
+        if stop <= at or not data.startswith(self._after, stop):
+            return -1
+        digits = data[at:stop]
+        if not digits.isdigit():
+            return -1
+        at = stop + len(self._after)
+        return at if at + int(digits) == len(data) else -1
+
+
 class HeadCache(Generic[T]):
     """Header block → what it means. The oldest goes when it is full."""
 
@@ -22,27 +50,28 @@ class HeadCache(Generic[T]):
 
     def __init__(self, size: int = 1024) -> None:
         self._size = size
-        self._known: dict[bytes, T] = {}
+        self._known: dict[bytes, KnownHead[T]] = {}
 
-    def find(self, data: bytes) -> tuple[T, int, int] | None:
-        """The meaning of the block that ``data`` begins with, where its body begins, and how long that is."""
-        split = _split(data)
-        if split is None:
-            return None
-        known = self._known.get(split[0])
-        return None if known is None else (known, split[1], split[2])
+    def find(self, data: bytes) -> KnownHead[T] | None:
+        """The block that ``data`` begins with, if it is known."""
+        parts = _split(data)
+        return None if parts is None else self._known.get(parts[0] + parts[1])
 
     def learn(self, data: bytes, meaning: T) -> None:
         """``data`` is one whole message without transfer-encoding, and it was understood as ``meaning``."""
-        split = _split(data)
-        if split is not None and len(data) == split[1] + split[2]:
-            if len(self._known) >= self._size and split[0] not in self._known:
+        parts = _split(data)
+        if parts is None:
+            return
+        head = KnownHead(parts[0], parts[1], meaning)
+        if head.body_at(data) >= 0:
+            block = parts[0] + parts[1]
+            if len(self._known) >= self._size and block not in self._known:
                 del self._known[next(iter(self._known))]
-            self._known[split[0]] = meaning
+            self._known[block] = head
 
 
-def _split(data: bytes) -> tuple[bytes, int, int] | None:
-    """The block without the digits of its length, the end of the block, and those digits' value."""
+def _split(data: bytes) -> tuple[bytes, bytes] | None:
+    """The block before and after the digits of its length; nothing stands after in a block without one."""
     end = data.find(b"\r\n\r\n") + 4
     if end == 3 or end > _MAX_HEAD:
         return None
@@ -50,10 +79,6 @@ def _split(data: bytes) -> tuple[bytes, int, int] | None:
     if at < 0:
         at = data.find(_LENGTH_NAMES[1], 0, end)
         if at < 0:
-            return data[:end], end, 0
+            return data[:end], b""
     at += _NAME_SIZE
-    stop = data.find(b"\r\n", at)
-    digits = data[at:stop]
-    if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-        return None
-    return data[:at] + data[stop:end], end, int(digits)
+    return data[:at], data[data.find(b"\r\n", at) : end]

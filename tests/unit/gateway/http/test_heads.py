@@ -176,7 +176,9 @@ def test_what_was_learnt_once_and_again_takes_one_place() -> None:
     cache.learn(GET, 1)
     cache.learn(post(b"hello"), 2)
     cache.learn(post(b"hi"), 3)
-    assert cache.find(GET) == (1, len(GET), 0)
+    known = cache.find(GET)
+    assert known is not None
+    assert (known.meaning, known.body_at(GET)) == (1, len(GET))
 
 
 # -- answers ------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""What is a price? One version of what a deployment asks for tokens, pages and requests."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """One version of a deployment's price.
+
+    Units: nano-USD per million tokens, pages or requests. ``None`` = no price of its own: cached and written prompt tokens
+    cost what other prompt tokens cost, reasoning tokens what other completion tokens cost.
+    """
+
+    version: int = 0
+    input_per_million: int = 0
+    output_per_million: int = 0
+    cached_input_per_million: int | None = None
+    cache_write_per_million: int | None = None
+    reasoning_per_million: int | None = None
+    page_per_million: int = 0
+    request_per_million: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        return not (
+            self.input_per_million
+            or self.output_per_million
+            or self.cached_input_per_million
+            or self.cache_write_per_million
+            or self.reasoning_per_million
+            or self.page_per_million
+            or self.request_per_million
+        )
