@@ -127,6 +127,20 @@ def migrate(
 
 
 @app.command()
+def reconcile(
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, like 2026-11-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day; today if not said.")] = None,
+    engines: Annotated[bool, typer.Option("--engines", help="Ask the engines for their own counters, too.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Count the rollups of these days anew before.")] = False,
+) -> None:
+    """Compare ledger, rollups and budgets of LITEMAAS_DATABASE_URL; 0 = equal, 1 = something differs, 2 = not known."""
+    from litemaas.cli.reconcile import reconcile as compare
+
+    url = os.environ.get("LITEMAAS_DATABASE_URL")
+    sys.exit(compare(url, first, last, with_engines=engines, with_rebuild=rebuild))
+
+
+@app.command()
 def check_config() -> None:
     """Say in words whether the settings in the environment fit both planes; values of secrets are never shown."""
     from litemaas.cli.configuration import check

@@ -54,7 +54,8 @@ async def create_key(work: Work, draft: KeyDraft, secret: str | None = None, spe
         start = window_at(draft.budget_duration, work.now, work.now).start
         await repository.set_settled(connection, key_scope(key_hash), start, spent_nano)
     work.changed(ChangeKind.KEY, key_hash)
-    await record(work, "key.create", "key", key_hash, _detail(values))
+    spend = {"spent_nano": spent_nano} if spent_nano else {}
+    await record(work, "key.create", "key", key_hash, _detail(values) | spend)
     return secret
 
 

@@ -64,8 +64,8 @@ class ModelMetrics:
             self.per_token.observe((entry.duration_s - entry.first_token_s) / (entry.completion_tokens - 1))
 
 
-def render_metrics(models: dict[str, ModelMetrics], counts: ServerCounts, cache_share: float) -> str:
-    """The whole page."""
+def render_metrics(models: dict[str, ModelMetrics], counts: ServerCounts, cache_share: float, started: int) -> str:
+    """The whole page. ``started``: seconds since 1970."""
     labels = {model: {"engine": "0", "model_name": model} for model in models}
     sums = counts.since_start
 
@@ -78,6 +78,8 @@ def render_metrics(models: dict[str, ModelMetrics], counts: ServerCounts, cache_
         for reason, number in metrics.reasons.items()
     ]
     page = [
+        family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
+               [({}, started)]),
         family("vllm:num_requests_running", "gauge", "Number of requests in model execution batches.",
                rows({model: metrics.running for model, metrics in models.items()})),
         family("vllm:num_requests_waiting", "gauge", "Number of requests waiting to be processed.",

@@ -236,7 +236,7 @@ class VllmFlavour:
         await exchange.answer_json({"version": _VERSION, "simulated": True})
 
     async def _show_metrics(self, exchange: Exchange) -> None:
-        page = render_metrics(self._metrics, self._counts, self._cache.share_used)
+        page = render_metrics(self._metrics, self._counts, self._cache.share_used, self._started)
         await exchange.answer(200, page.encode(), CONTENT_TYPE)
 
 

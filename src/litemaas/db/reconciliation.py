@@ -1,0 +1,230 @@
+"""Does the database agree with itself? The ledger's sums beside the rollups', and the rollups' beside the budgets'.
+
+Everything is read at one moment, so that records which arrive meanwhile make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+
+from litemaas.core.keys import MASTER_KEY_HASH
+from litemaas.core.rollups import CUBES, rollup_table
+from litemaas.db.partitions import first_kept_day
+
+UNITS = ("calls", "prompt_tokens", "completion_tokens", "pages", "cost_nano")
+_TIMEOUT_S = 600
+_SUMS = ", ".join(f"coalesce(sum({unit}), 0)::bigint" for unit in UNITS)
+_BETWEEN = "at >= $1 AND at < $2"
+Sums = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number that two places tell differently."""
+
+    what: str
+    where: str
+    unit: str
+    expected: int
+    found: int
+
+
+@dataclass
+class Check:
+    """One comparison: how many numbers were compared, which differ, and what could not be compared."""
+
+    what: str
+    compared: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def compare(self, where: str, units: Iterable[str], expected: Iterable[int], found: Iterable[int]) -> None:
+        for unit, wanted, there in zip(units, expected, found, strict=True):
+            self.compared += 1
+            if wanted != there:
+                self.differences.append(Difference(self.what, where, unit, wanted, there))
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whole days in UTC; ``end`` is out."""
+
+    first: date
+    end: date
+
+    @property
+    def moments(self) -> tuple[datetime, datetime]:
+        return _midnight(self.first), _midnight(self.end)
+
+
+async def kept_span(connection: asyncpg.Connection, first: date | None, last: date | None) -> Span:
+    """The days of which the records are still there, within those asked for (both in; None = no bound)."""
+    kept = await first_kept_day(connection)
+    early = await connection.fetchval("SELECT min(started_at) FROM usage_records_default")
+    oldest = min(day for day in (kept, early.astimezone(UTC).date() if early else None, _today()) if day is not None)
+    newest = _today() + timedelta(days=1)
+    return Span(max(first or oldest, oldest), min(last + timedelta(days=1) if last else newest, newest))
+
+
+async def check_everything(connection: asyncpg.Connection, span: Span) -> list[Check]:
+    """The ledger beside every rollup within ``span``, and the budgets beside the rollups of all times."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return [
+            *(await _days(connection, span)),
+            *(await _months(connection, span)),
+            await _names(connection, span, "full", "key_hash"),
+            await _names(connection, span, "full", "model"),
+            await _names(connection, span, "key", "user_id"),
+            await _names(connection, span, "model", "deployment_id"),
+            await _leases(connection),
+            await _budgets(connection),
+        ]
+
+
+# -- the ledger and its rollups -------------------------------------------------------------------------------------------
+
+
+async def _ledger(connection: asyncpg.Connection, group: str, span: Span) -> dict[object, Sums]:
+    sums = ["count(*)", *(f"coalesce(sum({unit}), 0)::bigint" for unit in UNITS[1:])]
+    query = f"""
+        SELECT {group}, {", ".join(sums)} FROM usage_records WHERE started_at >= $1 AND started_at < $2 GROUP BY 1
+    """  # noqa: S608 — names of ours
+    return await _grouped(connection, query, span)
+
+
+async def _grouped(connection: asyncpg.Connection, query: str, span: Span) -> dict[object, Sums]:
+    rows = await connection.fetch(query, *span.moments, timeout=_TIMEOUT_S)
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+async def _rollup(connection: asyncpg.Connection, cube: str, grain: str, group: str, span: Span) -> dict[object, Sums]:
+    """The cells of a rollup and those that wait to be folded into it. ``group``: over ``at`` and the dimensions."""
+    units = ", ".join(UNITS)
+    table = rollup_table(cube, grain)
+    columns = "at, key_hash, user_id, model, deployment_id"
+    query = f"""
+        SELECT {group}, {_SUMS} FROM (
+            SELECT {columns}, {units} FROM {table} JOIN usage_dimensions AS d ON d.id = dimension_id WHERE {_BETWEEN}
+            UNION ALL SELECT {columns}, {units} FROM usage_deltas WHERE {_BETWEEN}
+        ) AS c GROUP BY 1
+    """  # noqa: S608 — names of ours
+    return await _grouped(connection, query, span)
+
+
+def _compare(check: Check, ledger: Mapping[object, Sums], rollup: Mapping[object, Sums]) -> Check:
+    nothing = (0,) * len(UNITS)
+    for group in sorted({*ledger, *rollup}, key=str):
+        where = f"{group:%Y-%m-%d}" if isinstance(group, datetime) else str(group) or "(none)"
+        check.compare(where, UNITS, ledger.get(group, nothing), rollup.get(group, nothing))
+    return check
+
+
+async def _days(connection: asyncpg.Connection, span: Span) -> list[Check]:
+    ledger = await _ledger(connection, "date_trunc('day', started_at, 'UTC')", span)
+    day = "date_trunc('day', at, 'UTC')"
+    return [
+        _compare(
+            Check(f"ledger = {rollup_table(cube, grain)}, per day"),
+            ledger,
+            await _rollup(connection, cube, grain, day, span),
+        )
+        for cube in CUBES
+        for grain in ("hour", "day")
+    ]
+
+
+async def _months(connection: asyncpg.Connection, span: Span) -> list[Check]:
+    """The months beside their days, which may be kept longer than the records."""
+    first = span.first.replace(day=1)
+    end = (span.end + timedelta(days=31)).replace(day=1)
+    month = "date_trunc('month', at, 'UTC')"
+    checks = []
+    for cube in CUBES:
+        days = await _rollup(connection, cube, "day", month, Span(first, end))
+        months = await _rollup(connection, cube, "month", month, Span(first, end))
+        check = Check(f"{rollup_table(cube, 'day')} = {rollup_table(cube, 'month')}, per month")
+        checks.append(_compare(check, days, months))
+    return checks
+
+
+async def _names(connection: asyncpg.Connection, span: Span, cube: str, column: str) -> Check:
+    named = "CASE WHEN key_hash = '' THEN '' ELSE model END" if column == "model" else f"coalesce({column}, '')"
+    ledger = await _ledger(connection, named, span)
+    rollup = await _rollup(connection, cube, "day", column, span)
+    return _compare(Check(f"ledger = {rollup_table(cube, 'day')}, per {column}"), ledger, rollup)
+
+
+# -- the budgets ----------------------------------------------------------------------------------------------------------
+
+
+async def _leases(connection: asyncpg.Connection) -> Check:
+    check = Check("leases = leased in budget windows")
+    rows = await connection.fetch(
+        "WITH l AS (SELECT scope, window_start, sum(granted_nano)::bigint AS granted FROM leases GROUP BY 1, 2) "
+        "SELECT scope, window_start, coalesce(w.leased_nano, 0) AS leased, coalesce(granted, 0) AS granted "
+        "FROM budget_windows w FULL JOIN l USING (scope, window_start)",
+        timeout=_TIMEOUT_S,
+    )
+    for row in rows:
+        where = f"{row['scope']} from {row['window_start']:%Y-%m-%d}"
+        check.compare(where, ["leased_nano"], [row["granted"]], [row["leased"]])
+    return check
+
+
+_BOOKED = f"""
+WITH cells AS (
+    SELECT d.key_hash, d.user_id, d.team_id, d.status, c.calls, c.cost_nano
+    FROM {rollup_table("key", "month")} c JOIN usage_dimensions d ON d.id = c.dimension_id
+    UNION ALL SELECT key_hash, user_id, team_id, status, calls, cost_nano FROM usage_deltas
+), spent AS (
+    SELECT s.scope, sum(cost_nano)::bigint AS cost, coalesce(sum(calls) FILTER (WHERE status <> 'refused'), 0)::bigint AS calls
+    FROM cells CROSS JOIN LATERAL (VALUES
+        (CASE WHEN key_hash NOT IN ('', '{MASTER_KEY_HASH}') THEN 'key:' || key_hash END),
+        (CASE WHEN user_id <> '' AND team_id = '' THEN 'user:' || user_id END),
+        (CASE WHEN team_id <> '' THEN 'team:' || team_id END)
+    ) AS s (scope)
+    WHERE s.scope IS NOT NULL GROUP BY 1
+), settled AS (
+    SELECT scope, sum(settled_nano)::bigint AS settled, sum(requests)::bigint AS requests
+    FROM budget_windows WHERE scope ~ '^(key:[^/]*|user:.*|team:.*)$' GROUP BY 1
+)
+SELECT scope, coalesce(cost, 0) AS cost, coalesce(calls, 0) AS calls, coalesce(settled, 0) AS settled,
+    coalesce(requests, 0) AS requests
+FROM spent FULL JOIN settled USING (scope) ORDER BY scope
+"""  # noqa: S608 — names of ours
+_BY_HAND = """
+SELECT object_id FROM audit WHERE object_kind = 'key'
+GROUP BY 1 HAVING count(*) FILTER (WHERE detail ?| ARRAY['spent_nano', 'budget_duration'] AND action <> 'key.create') > 0
+    OR count(*) FILTER (WHERE action = 'key.create' AND detail ? 'spent_nano') > 0
+    OR count(*) FILTER (WHERE action = 'key.create') > 1
+"""
+
+
+async def _budgets(connection: asyncpg.Connection) -> Check:
+    """What is settled on a scope in all its windows beside the cost of its calls.
+
+    Left out: keys whose spend somebody has set or carried into another window, and scopes on which only a part of the calls was
+    booked, as they had no budget before.
+    """
+    check = Check("rollups = settled in budget windows, per key, user and team")
+    by_hand = {f"key:{row['object_id']}" for row in await connection.fetch(_BY_HAND, timeout=_TIMEOUT_S)}
+    for row in await connection.fetch(_BOOKED, timeout=_TIMEOUT_S):
+        if row["scope"] in by_hand:
+            check.notes.append(f"{row['scope']}: its spend was set by hand")
+        elif row["requests"] < row["calls"] and row["settled"] <= row["cost"] and not row["scope"].startswith("key:"):
+            check.notes.append(f"{row['scope']}: booked for {row['requests']} of {row['calls']} calls")
+        else:
+            check.compare(row["scope"], ["cost_nano"], [row["cost"]], [row["settled"]])
+    return check
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
