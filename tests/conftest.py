@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
@@ -10,9 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import redis.asyncio
+from hypothesis import settings
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.kit.logging import configure_logging
+
+settings.register_profile("nightly", max_examples=2_500, stateful_step_count=50, deadline=None, print_blob=True)
+if os.environ.get("HYPOTHESIS_PROFILE") == "nightly":
+    settings.load_profile("nightly")
 
 _TEMPLATE = "litemaas_template"
 _WITHIN_S = 10.0

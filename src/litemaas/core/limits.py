@@ -43,6 +43,39 @@ class RateRule(msgspec.Struct, frozen=True):
         return self.rpm is None and self.tpm is None and self.parallel is None
 
 
+class CustomerLimits(msgspec.Struct, frozen=True):
+    """What holds for the calls of one end user, besides the limits of the key that asks. None = nothing does."""
+
+    budget: BudgetRule | None = None
+    rates: RateRule | None = None
+
+
+DEFAULT_CUSTOMER = "*"
+"""Whose limits hold for each customer that has none of its own."""
+_MAX_ID = 256
+
+
+def user_scope(user_id: str) -> str:
+    return f"user:{user_id}"
+
+
+def team_scope(team_id: str) -> str:
+    return f"team:{team_id}"
+
+
+def pot_scope(pot_id: str) -> str:
+    return f"pot:{pot_id}"
+
+
+def customer_scope(customer_id: str) -> str:
+    return f"customer:{customer_id}"
+
+
+def customer_of(end_user: str) -> str:
+    """The customer that a call names, as it is booked: clients may send anything, PostgreSQL takes no NUL."""
+    return end_user[:_MAX_ID].replace("\0", "")
+
+
 def enforced(limit: int | None) -> int | None:
     """The limit to enforce: none where clients wrote the number that stands for "no limit"."""
     return None if limit is None or limit >= UNLIMITED else limit

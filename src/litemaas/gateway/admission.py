@@ -15,12 +15,14 @@ import msgspec
 from litemaas.core.errors import BudgetExhausted
 from litemaas.core.money import format_usd
 from litemaas.core.pricing import Price, affordable_output, ceiling_of
-from litemaas.gateway.budgets import Account, Budgets, Hold
+from litemaas.gateway.budgets import Budgets, Hold
+from litemaas.gateway.leasing import Account
 from litemaas.gateway.ratelimits import Counted, RateLimiter, Ticket
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.customers import Customers
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.settings import BudgetSettings
@@ -46,8 +48,11 @@ class _Bounds(msgspec.Struct, gc=False):
 class Admission:
     """Fills in a call's ``hold`` and ``ticket``; the settlement closes them."""
 
-    def __init__(self, budgets: Budgets, rates: RateLimiter, meter: Meter, settings: BudgetSettings) -> None:
+    def __init__(
+        self, budgets: Budgets, rates: RateLimiter, customers: Customers, meter: Meter, settings: BudgetSettings
+    ) -> None:
         self._budgets = budgets
+        self._customers = customers
         self._rates = rates
         self._meter = meter
         self._settings = settings
@@ -57,10 +62,17 @@ class Admission:
 
         Errors: RateLimited, when requests or parallel calls are used up.
         """
+        if ask.end_user is not None and self._customers.any_limited:
+            known = self._customers.known_lane(lane, ask.end_user)
+            if known is None:
+                return False
+            call.lane = lane = known
         prompt = self._meter.prompt_bound(ask)
         output = self._output_bound(ask, lane) if ask.generates else 0
         completion = output * ask.choices
         if lane.limited:
+            if call.started_at >= self._budgets.trusted_until:
+                return False
             need = lane.ceiling(ask, prompt, completion)
             call.hold = self._budgets.try_hold(lane.accounts(self._budgets, call.started_at), need)
             if call.hold is None:
@@ -80,9 +92,12 @@ class Admission:
 
         Errors: BudgetExhausted, RateLimited, ServiceUnavailable.
         """
+        if ask.end_user is not None:
+            call.lane = lane = await self._customers.lane(lane, ask.end_user)
         bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
         deployment = lane.deployments[0]
         if lane.limited:
+            self._budgets.check_trust()
             call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
         if lane.rates:
             call.ticket = await self._take(lane.rate_counters(self._rates), bounds, ask, deployment)

@@ -21,21 +21,25 @@ from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.directory import Directory
-from litemaas.gateway.adapters.leases import Leases
+from litemaas.gateway.adapters.leases import CHANNEL, Leases, read_news
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
 from litemaas.gateway.adapters.postgres import Postgres
 from litemaas.gateway.adapters.shared_counts import SharedCounts
 from litemaas.gateway.adapters.valkey import follow_pushes
+from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.budgets import Budgets
+from litemaas.gateway.customers import Customers
 from litemaas.gateway.dispatch import Dispatch
 from litemaas.gateway.endpoints.table import EndpointTable
 from litemaas.gateway.errors import PROFILES, refusal_body
 from litemaas.gateway.feed import Change, ChangeFeed
+from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.turns import Turn
 from litemaas.gateway.identity import Identity
+from litemaas.gateway.leasing import Leasing
 from litemaas.gateway.leaving import leave
 from litemaas.gateway.listening import bound_socket
 from litemaas.gateway.management import Management
@@ -93,7 +97,7 @@ class Gateway:
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
-        self.budgets = Budgets(self.leases, time.time, own.budgets.lease_calls, own.database_timeout_s)
+        self._open_budgets(own)
         self.counts = SharedCounts(settings.redis_url) if settings.redis_url is not None else None
         self.rates, self.rate_link = rate_limits(
             self.counts, WorkerCensus(self.postgres).alive, self.worker_id, own.rates.replica_count, clock
@@ -113,7 +117,7 @@ class Gateway:
         proxy = Proxy(
             identity=self.identity,
             routing=self.routing,
-            admission=Admission(self.budgets, self.rates, meter, own.budgets),
+            admission=Admission(self.budgets, self.rates, self.customers, meter, own.budgets),
             upstream=upstream,
             relay=Relay(meter, headers, own.upstream),
             settlement=Settlement(self.journal, self.metrics, own.error_profile),
@@ -140,6 +144,14 @@ class Gateway:
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
         return Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
 
+    def _open_budgets(self, own: GatewaySection) -> None:
+        leasing = Leasing(self.leases, own.budgets.lease_calls, own.database_timeout_s)
+        self.budgets = Budgets(leasing, self.journal, time.time)
+        self.heartbeat = Heartbeat(Workers(self.postgres, self.worker_id), self.budgets, own.budgets, time.time)
+        self.customers = Customers(
+            self.directory, self.feed, own.key_cache_size, own.trust_cache_s, own.database_timeout_s
+        )
+
     def _count_gauges(self) -> None:
         self.metrics.gauges |= {
             "litemaas_gateway_connections": ("Client connections.", lambda: float(self.server.connection_count)),
@@ -162,7 +174,7 @@ class Gateway:
         Errors: ServiceUnavailable when the database does not answer; OSError when the port is taken.
         """
         await self.accountant.empty()
-        await self.leases.register_worker(socket.gethostname(), os.getpid())
+        await self.heartbeat.begin(socket.gethostname(), os.getpid())
         await self.feed.look()
         self.pool.start()
         if self.rate_link is not None:
@@ -178,6 +190,7 @@ class Gateway:
         self._background.keep("feed", self.feed.follow)
         self._background.keep("listening", self._listen)
         self._background.keep("accountant", self.accountant.work)
+        self._background.keep("heartbeat", self._beat)
         self._background.keep("upkeep", self._upkeep)
         self._background.keep("orphans", self.orphans.look_after)
         if self._settings.redis_url is not None:
@@ -197,7 +210,7 @@ class Gateway:
             await self.counts.close()
         try:
             await self.accountant.empty()
-            await self.leases.sign_off()
+            await self.heartbeat.end()
         except ServiceUnavailable:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
         if self.siblings is not None:
@@ -212,18 +225,21 @@ class Gateway:
     async def _listen(self) -> None:
         while True:
             with suppress(ServiceUnavailable):
-                await self.postgres.listen(self.feed.wake)
+                await self.postgres.listen(self.feed.wake, {CHANNEL: self._hear_of_leases})
             await asyncio.sleep(1.0)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_UPKEEP_S)
+            with suppress(ServiceUnavailable, TimeoutError):
+                await self.heartbeat.beat()
 
     async def _upkeep(self) -> None:
         while True:
             await asyncio.sleep(_UPKEEP_S)
             self.rates.forget_idle()
-            try:
-                await self.leases.heartbeat()
+            with suppress(ServiceUnavailable, TimeoutError):
                 await self.budgets.return_idle(_IDLE_LEASE_S)
-            except (ServiceUnavailable, TimeoutError):
-                continue
 
     # -- news ---------------------------------------------------------------------------------------------------------
 
@@ -234,8 +250,24 @@ class Gateway:
         elif change.kind == "catalog":
             self.routing.snapshot = await self.directory.load_snapshot(change.seq)
 
+        elif change.kind == "budget":
+            for scope in change.refs:
+                if scope.startswith("customer:"):
+                    await self.customers.changed(scope)
+                else:
+                    self.identity.forget_sharers(scope)
+
+    def _hear_of_leases(self, payload: str) -> None:
+        news = read_news(payload)
+        if news is not None and news.worker_id != self.worker_id:
+            if news.kind == "recall":
+                self.budgets.recalled(news.scope, news.window_start)
+            else:
+                self.budgets.returned(news.scope, news.window_start, news.worker_id)
+
     async def _start_over(self) -> None:
         snapshot = await self.directory.load_snapshot(0)  # first: while the database is away, known keys stay known
+        await self.customers.start_over()
         self.identity.forget_all()
         self.routing.snapshot = snapshot
 

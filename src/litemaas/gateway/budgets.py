@@ -3,92 +3,34 @@
 PostgreSQL keeps, per budget and window, what is *settled* (paid) and what is *leased* (drawn by workers and not yet paid);
 their sum never passes the limit. A worker draws a lease, debited there beforehand, and holds and spends calls against it::
 
-    drawn  = all room this worker was given for the window
+    drawn  = all room this worker was given for the window, less what it gave back
     spent  = cost of its calls that have ended, whether PostgreSQL knows of them yet or not
     held   = the most that its running calls can still cost
-    free   = drawn − spent − held           never negative, unless an engine used more than the call allowed
+    free   = drawn − spent − held           negative only when an engine overshot or a lost worker's lease was taken back
 
 A call is held on every level in one step that cannot be interrupted. When a level lacks room, the worker draws more and looks
-at all levels again. Settlement moves the cost from leased to settled in the transaction that stores the usage record.
+at all levels again; room that is leased to others is recalled (:mod:`~litemaas.gateway.leasing`). Settlement moves the cost
+from leased to settled in the transaction that stores the usage record.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
-
-import msgspec
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import BudgetRule
 from litemaas.core.windows import Window, window_at
 from litemaas.gateway.http.stepping import Wake
+from litemaas.gateway.leasing import Account, Leasing
 
-DRY_S = 1.0
-"""How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""
-_DRAWS = 16
+_PATIENCE_S = 3.0
+"""How long a call waits for room in all; a recall takes less."""
 _LOW_WATER = 16
 """A lease that has room for fewer calls than this is drawn ahead."""
-
-
-class Grant(msgspec.Struct, frozen=True):
-    """The database's answer to a draw. Units: nano-USD; ``settled`` and ``leased`` are the sums over all workers after it."""
-
-    granted: int
-    settled: int
-    leased: int
-
-
-class LeaseStore(Protocol):
-    async def draw(self, scope: str, window_start: datetime, limit_nano: int, want_nano: int) -> Grant:
-        """Gives up to ``want_nano``, and no more than limit − settled − leased."""
-
-    async def give_back(self, scope: str, window_start: datetime, amount_nano: int) -> None:
-        """Returns room that was drawn and is neither held nor spent."""
-
-
-class Account:
-    """One budget in one window, as this worker sees it."""
-
-    __slots__ = (
-        "began_at", "closed", "drawn", "dry_until", "ends_at", "held", "known", "last_used", "rule", "spent", "used",
-        "waiting", "window",
-    )  # fmt: skip
-
-    def __init__(self, rule: BudgetRule, window: Window) -> None:
-        self.rule = rule
-        self.window = window
-        self.began_at = window.start.timestamp()
-        self.ends_at = window.end.timestamp() if window.end is not None else float("inf")
-        self.closed = False  # another account has taken its place, or nobody used it
-        self.drawn = 0
-        self.spent = 0
-        self.held = 0
-        self.known = 0
-        """Settled + leased over all workers when the database was last asked, this worker's lease included."""
-        self.dry_until = 0.0
-        self.used = True
-        self.last_used = 0.0
-        self.waiting: list[Wake] | None = None
-        """Calls that wait for the draw that is under way; None when none is."""
-
-    @property
-    def free(self) -> int:
-        return self.drawn - self.spent - self.held
-
-    @property
-    def committed(self) -> int:
-        """What of the limit is spent or spoken for, as far as this worker knows: the number that a refused caller reads."""
-        return self.known - self.free
-
-    def take(self, grant: Grant, asked: int) -> None:
-        self.drawn += grant.granted
-        self.known = grant.settled + grant.leased
-        if grant.granted < asked:
-            self.dry_until = monotonic() + DRY_S
 
 
 class Hold:
@@ -105,36 +47,59 @@ class Hold:
             account.held -= self.amount
             account.spent += cost_nano
             if cost_nano > self.amount:  # an engine used more than it was allowed: the rest is settled without a lease
-                account.known += cost_nano - self.amount
-                account.drawn += cost_nano - self.amount
+                account.overshoot(cost_nano - self.amount)
             if cost_nano < self.amount:
                 account.dry_until = 0.0
 
 
-class Budgets:
-    """The accounts of this worker. ``now``: seconds since 1970."""
+class Records(Protocol):
+    """How far the records of calls have come."""
 
-    def __init__(self, store: LeaseStore, now: Callable[[], float], lease_calls: int, timeout_s: float) -> None:
-        self._store = store
+    def position(self) -> int | None:
+        """Where everything stands that has ended by now; None when that cannot be said yet."""
+
+    def is_stored(self, position: int) -> bool:
+        """Whether everything up to there is settled in the database."""
+
+
+class Budgets:
+    """The accounts of this worker. ``now``: seconds since 1970.
+
+    ``trusted_until``: from then on (seconds since 1970) nothing of the leases may be spent, because others may have been given
+    what this worker, of which nobody has heard for long, had leased; each heartbeat moves it on.
+    """
+
+    def __init__(self, leasing: Leasing, records: Records, now: Callable[[], float]) -> None:
+        self.leasing = leasing
+        self.trusted_until = float("inf")
+        self._records = records
         self._now = now
-        self._lease_calls = lease_calls
-        self._timeout_s = timeout_s
         self._accounts: dict[str, Account] = {}
-        self._retired: list[Account] = []
-        self._draws: set[asyncio.Task[None]] = set()
-        self._failed: set[Account] = set()
+        self._retired: dict[tuple[str, datetime], Account] = {}
+        self._lives = time.time_ns()
+
+    # -- accounts -----------------------------------------------------------------------------------------------------
 
     def accounts(self, rules: Sequence[BudgetRule]) -> list[Account]:
         """The account of each rule in the window of this moment."""
         now = self._now()
         return [self._account(rule, now) for rule in rules]
 
+    def every_account(self) -> Iterator[Account]:
+        yield from self._accounts.values()
+        yield from self._retired.values()
+
+    def _account_of(self, scope: str, window_start: datetime) -> Account | None:
+        """The account of a lease, if this worker has one."""
+        account = self._accounts.get(scope)
+        if account is not None and account.window.start == window_start:
+            return account
+        return self._retired.get((scope, window_start))
+
     def _account(self, rule: BudgetRule, now: float) -> Account:
         account = self._accounts.get(rule.scope)
         if account is None or now >= account.ends_at:
-            if account is not None:
-                self._retire(account)
-            account = self._accounts[rule.scope] = Account(rule, _window(rule, now))
+            account = self._opened(account, rule, _window(rule, now))
         elif account.rule is not rule:
             if account.rule == rule:
                 account.rule = rule
@@ -145,16 +110,45 @@ class Budgets:
     def _changed(self, account: Account, rule: BudgetRule, now: float) -> Account:
         """The administrator changed the budget: a raised limit may be drawn at once, a lowered one ends what is leased."""
         window = _window(rule, now)
-        if window != account.window or (rule.limit_nano or 0) < _limit(account):
-            self._retire(account)
-            account = self._accounts[rule.scope] = Account(rule, window)
-        else:
-            account.rule, account.dry_until = rule, 0.0
+        if window != account.window:
+            return self._opened(account, rule, window)
+        lowered = rule.limit_nano is not None and rule.limit_nano < (account.rule.limit_nano or 0)
+        account.rule, account.dry_until = rule, 0.0
+        if lowered:
+            self.leasing.shed(account)
         return account
 
-    def _retire(self, account: Account) -> None:
-        account.closed = True
-        self._retired.append(account)
+    def _opened(self, old: Account | None, rule: BudgetRule, window: Window) -> Account:
+        """The account that takes the place of ``old``; one that is still being wound up is used again."""
+        if old is not None:
+            old.closed = True
+            self._retired[rule.scope, old.window.start] = old
+        account = self._retired.pop((rule.scope, window.start), None)
+        if account is None:
+            account = Account(self._next_life(), rule, window)
+        else:
+            account.place(rule, window)
+        self._accounts[rule.scope] = account
+        return account
+
+    def doubt_all(self) -> None:
+        """Others may have been given what this worker had leased: nothing is free before the database was asked."""
+        for account in self.every_account():
+            account.doubt()
+
+    # -- news ---------------------------------------------------------------------------------------------------------
+
+    def recalled(self, scope: str, window_start: datetime) -> None:
+        """Another worker needs what is free here."""
+        self.leasing.recall(scope, window_start, self._account_of(scope, window_start))
+
+    def returned(self, scope: str, window_start: datetime, worker_id: str) -> None:
+        """Another worker has given back what it could."""
+        account = self._account_of(scope, window_start)
+        if account is not None:
+            self.leasing.returned(account, worker_id)
+
+    # -- room ---------------------------------------------------------------------------------------------------------
 
     def try_hold(self, accounts: Sequence[Account], amount: int) -> Hold | None:
         """Holds ``amount`` on all accounts, or on none."""
@@ -166,90 +160,92 @@ class Budgets:
             account.used = True
         return Hold(accounts, amount)
 
+    def check_trust(self) -> None:
+        """Errors: ServiceUnavailable when this worker may not spend its leases any more."""
+        if self._now() >= self.trusted_until:
+            raise ServiceUnavailable(
+                "budgets cannot be checked at the moment: the database has not answered for long; try again"
+            )
+
     async def draw(self, accounts: Sequence[Account], amount: int) -> None:
         """Draws what the accounts lack for ``amount``, and some room for the calls to come, as long as there is any.
 
         Errors: ServiceUnavailable when the database cannot be asked.
         """
-        for account in accounts:
-            # What others wait for is drawn for them: they may take it first, so it can take more than one draw.
-            for _ in range(_DRAWS):
-                if account.free >= amount or monotonic() < account.dry_until:
-                    break
-                await self._drawn(account, amount)
+        patience = monotonic() + _PATIENCE_S
+        while True:
+            waited = False
+            for account in accounts:
+                # What others wait for is drawn for them: they may take it first, so it can take more than one draw.
+                while account.free < amount and account.dry_until <= (now := monotonic()) < patience:
+                    await self._drawn(account, amount)
+                    waited = True
+            if not waited or now >= patience:
+                return
+
+    async def _drawn(self, account: Account, amount: int) -> None:
+        """Waits for the draw that is under way, or for one of its own."""
+        waiting = account.waiting if account.waiting is not None else self.leasing.start_draw(account, amount)
+        wake = Wake()
+        waiting.append(wake)
+        while account.waiting is waiting and wake in waiting:
+            await wake
+        if account.free < amount and account.unsure:
+            raise ServiceUnavailable(
+                "the budget cannot be checked at the moment: the database does not answer; try again"
+            )
 
     def refill(self, accounts: Sequence[Account], amount: int) -> None:
         """Draws ahead where a lease runs low, so that the usual call need not wait for the database."""
         for account in accounts:
             if account.free < amount * _LOW_WATER and account.waiting is None and monotonic() >= account.dry_until:
-                self._start_draw(account, amount)
-
-    async def _drawn(self, account: Account, amount: int) -> None:
-        """Waits for a draw: for the one that is under way, or for one of its own."""
-        waiting = account.waiting if account.waiting is not None else self._start_draw(account, amount)
-        wake = Wake()
-        waiting.append(wake)
-        while account.waiting is waiting and wake in waiting:
-            await wake
-        if account.free < amount and account in self._failed:
-            raise ServiceUnavailable(
-                "the budget cannot be checked at the moment: the database does not answer; try again"
-            )
-
-    def _start_draw(self, account: Account, amount: int) -> list[Wake]:
-        lack = max(1, amount - account.free)
-        left = max(0, _limit(account) - account.known)
-        want = max(lack, min(amount * self._lease_calls, left // 4))
-        waiting: list[Wake] = []
-        account.waiting = waiting
-        # A task of its own: when the caller hangs up, the grant that is on its way must not be lost.
-        task = asyncio.get_running_loop().create_task(self._draw(account, lack, want))
-        self._draws.add(task)
-        task.add_done_callback(self._draws.discard)
-        return waiting
-
-    async def _draw(self, account: Account, lack: int, want: int) -> None:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                grant = await self._store.draw(account.rule.scope, account.window.start, _limit(account), want)
-            account.take(grant, lack)
-            self._failed.discard(account)
-        except (ServiceUnavailable, TimeoutError):
-            self._failed.add(account)
-        finally:
-            waiting, account.waiting = account.waiting, None
-            for wake in waiting or ():
-                wake.fire()
+                self.leasing.draw_ahead(account, amount)
 
     @staticmethod
     def rest(accounts: Sequence[Account]) -> int:
         """The most that a call can still be held for on all of them."""
         return min(account.free for account in accounts)
 
+    # -- upkeep -------------------------------------------------------------------------------------------------------
+
     async def return_idle(self, idle_s: float) -> None:
-        """Gives back what nobody has used for a while, and everything of windows that are over."""
+        """Gives back what nobody has used for a while and everything of windows that are over; finds out what is unsure.
+
+        Errors: ServiceUnavailable.
+        """
         now = monotonic()
         oldest = now - idle_s
-        for account in [*self._accounts.values(), *self._retired]:
+        for account in list(self.every_account()):
             if account.used:
-                account.used, account.last_used = False, now
-            retired = account in self._retired
-            if account.free > 0 and (retired or account.last_used < oldest):
-                amount = account.free
-                # Gone for good, also when no answer comes: the database may have given it to another worker by then.
-                account.drawn -= amount
-                account.known -= amount
-                await self._store.give_back(account.rule.scope, account.window.start, amount)
-            if not account.held and not account.free and account.last_used < oldest:
-                if retired:
-                    self._retired.remove(account)
-                elif not account.spent:
-                    self._accounts.pop(account.rule.scope).closed = True
+                account.used, account.last_used, account.ended_at = False, now, None
+            if account.waiting is not None:
+                continue
+            idle = account.closed or account.last_used < oldest
+            if idle and self._is_settled(account):
+                await self.leasing.end(account, self._next_life())
+                if account.waiting is None and not account.used:
+                    self._forget(account)
+            elif idle and account.free > 0:
+                await self.leasing.give_back(account)
+            elif account.unsure:
+                await self.leasing.find_out(account)
+
+    def _is_settled(self, account: Account) -> bool:
+        """Whether everything that was ever held is spent, and everything spent is known to the database."""
+        if account.held:
+            return False
+        if account.ended_at is None:
+            account.ended_at = self._records.position()
+        return account.ended_at is not None and self._records.is_stored(account.ended_at)
+
+    def _next_life(self) -> int:
+        self._lives += 1
+        return self._lives
+
+    def _forget(self, account: Account) -> None:
+        if self._retired.pop((account.rule.scope, account.window.start), None) is None:
+            self._accounts.pop(account.rule.scope).closed = True
 
 
 def _window(rule: BudgetRule, now: float) -> Window:
     return window_at(rule.duration, datetime.fromtimestamp(now, UTC), rule.set_at)
-
-
-def _limit(account: Account) -> int:
-    return account.rule.limit_nano or 0

@@ -6,6 +6,7 @@ prices, the texts of headers and records — is looked up here in one step.
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ from litemaas.gateway.records import bookings_text, who_text
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model, Snapshot
     from litemaas.core.keys import VirtualKey
-    from litemaas.core.limits import BudgetRule, RateRule
-    from litemaas.gateway.budgets import Account, Budgets
+    from litemaas.core.limits import BudgetRule, CustomerLimits, RateRule
+    from litemaas.gateway.budgets import Budgets
     from litemaas.gateway.call import Ask
     from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.leasing import Account
     from litemaas.gateway.metrics import ModelCounters
     from litemaas.gateway.ratelimits import Counted, RateLimiter
 
@@ -35,8 +37,8 @@ class Lane:
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_input_price", "_output_price", "_served_by", "_tail",
-        "booked", "counters", "deployments", "is_free", "limited", "limits_tokens", "model", "output_maximum", "price", "rates",
-        "snapshot", "who",
+        "booked", "counters", "customers", "deployments", "is_free", "limited", "limits_tokens", "model", "output_maximum",
+        "price", "rates", "snapshot", "who",
     )  # fmt: skip
 
     def __init__(
@@ -60,12 +62,31 @@ class Lane:
         self.output_maximum = max(known) if known and len(known) == len(maximums) else None
         key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
         self.who = who_text(endpoint.route, key_hash, key.alias, key.user_id, key.team_id, model.name)
+        self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
+        """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
+        self._begin()
+
+    def _begin(self) -> None:
         self._accounts: list[Account] = []
         self._counters: list[Counted] = []
         self._bookings = ""
         self._booked_until = float("-inf")
         self._served_by = ""
         self._tail = ""
+
+    def joined_by(self, customer: CustomerLimits) -> Lane:
+        """The lane of calls that name this customer."""
+        joined = copy(self)
+        joined.customers = {}
+        if customer.budget is not None:
+            joined.booked = (*self.booked, customer.budget)
+            if customer.budget.limit_nano is not None and not self.is_free:
+                joined.limited = (*self.limited, customer.budget)
+        if customer.rates is not None:
+            joined.rates = (*self.rates, customer.rates)
+            joined.limits_tokens = self.limits_tokens or customer.rates.tpm is not None
+        joined._begin()
+        return joined
 
     def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:
         """The most that a call within these bounds can cost: ``pricing.ceiling_of`` with the prices looked up once.

@@ -36,6 +36,9 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     ``estimate_without_tokenizer``: a prompt whose engine has no tokenizer, and whose bytes do not fit into what is left, gets
     all of it if it likely fits; it can then cost more than was left. False = such a call is refused.
     ``lease_calls``: a worker draws room for about this many calls at once, but never more than a quarter of what is left.
+    ``lease_trust_s``: for how long a worker spends what it has leased after the database last confirmed that it lives.
+    ``lost_after_s``: after how long without a sign of it others take its leases back; much longer than the former, because what
+    it spent while it was cut off is only known when it is back.
     """
 
     default_output_ceiling: int = 4096
@@ -43,6 +46,8 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     template_allowance: int = 256
     media_allowance: int = 4096
     lease_calls: int = 256
+    lease_trust_s: float = 90.0
+    lost_after_s: float = 900.0
     estimate_without_tokenizer: bool = True
 
 

@@ -1,166 +1,312 @@
-"""Is whatever a worker may still spend leased to it in the database, at every moment?
+"""Is no level ever spent above its limit, whatever happens to workers and the database, and does everything unspent come back?
 
-The model is the database's side as ``adapters/postgres`` has it: a settlement takes the cost off the worker's lease as far as
-that goes, records are flushed some time after their calls, and an answer of the database may be lost after the fact.
+A state machine: three workers on three levels, the database's side as in :mod:`.bank`. Calls begin alone or at once, end, are
+flushed; answers and news are lost or late; workers are cut off, taken for lost, killed and begun anew.
+``HYPOTHESIS_PROFILE=nightly`` makes it walk more than 100,000 steps.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
+from typing import Any, TypeVar
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import BudgetRule
-from litemaas.gateway.budgets import Account, Budgets, Grant, Hold
+from litemaas.gateway.budgets import Budgets, Hold
+from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.stepping import stepped
+from litemaas.gateway.leasing import Leasing
+from litemaas.gateway.settings import BudgetSettings
 
-LIMIT = 1000
-RULE = BudgetRule("key:k", "key", LIMIT)
+from .bank import Bank, Door
+
+T = TypeVar("T")
+TEAM = BudgetRule("team:t", "team", 1500)
+LEVELS = {
+    "a": (BudgetRule("key:a", "key", 1000), TEAM),
+    "b": (BudgetRule("key:b", "key", 800), BudgetRule("pot:p", "pot", 1200), TEAM),
+    "c": (TEAM,),
+}
+RULES = {rule.scope: rule for rules in LEVELS.values() for rule in rules}
+LIMITS = {scope: rule.limit_nano or 0 for scope, rule in RULES.items()}
 
 
-class Bank:
-    """Leases of two workers on one budget. ``mute``: answers are lost, though the work is done."""
+class Record:
+    """A call that has ended."""
+
+    def __init__(self, hold: Hold, cost: int) -> None:
+        self.cost = cost
+        self.held = hold.amount
+        self.scopes = [account.rule.scope for account in hold.accounts]
+
+
+class Journal:
+    """A worker's records; it outlives the worker."""
 
     def __init__(self) -> None:
-        self.settled = 0
-        self.leases: defaultdict[int, int] = defaultdict(int)
-        self.mute = False
+        self.waiting: list[Record] = []
+        self.appended = 0
 
-    @property
-    def leased(self) -> int:
-        return sum(self.leases.values())
+    def append(self, record: Record) -> None:
+        self.waiting.append(record)
+        self.appended += 1
 
-    def settle(self, worker: int, cost: int, covered: int) -> None:
-        """``covered``: what of the cost the calls had been held at."""
-        self.settled += cost
-        self.leases[worker] -= min(self.leases[worker], covered)
+    def position(self) -> int | None:
+        return self.appended
 
-
-class Window:
-    """One worker's door to the bank."""
-
-    def __init__(self, bank: Bank, worker: int) -> None:
-        self._bank = bank
-        self._worker = worker
-
-    async def draw(self, scope: str, window_start: datetime, limit_nano: int, want_nano: int) -> Grant:
-        await asyncio.sleep(0)
-        bank = self._bank
-        granted = max(0, min(want_nano, limit_nano - bank.settled - bank.leased))
-        bank.leases[self._worker] += granted
-        self._answer()
-        return Grant(granted, bank.settled, bank.leased)
-
-    async def give_back(self, scope: str, window_start: datetime, amount_nano: int) -> None:
-        await asyncio.sleep(0)
-        if self._bank.leases[self._worker] >= amount_nano:
-            self._bank.leases[self._worker] -= amount_nano
-        self._answer()
-
-    def _answer(self) -> None:
-        if self._bank.mute:
-            raise ServiceUnavailable("the answer was lost")
+    def is_stored(self, position: int) -> bool:
+        return self.appended - len(self.waiting) >= position
 
 
 class Clerk:
     """A worker: its budgets, its running calls and the records it has not flushed."""
 
-    def __init__(self, bank: Bank, worker: int) -> None:
-        self._bank = bank
-        self._worker = worker
-        self.budgets = Budgets(Window(bank, worker), lambda: 1_000_000.0, 4, 5.0)
+    def __init__(self, bank: Bank, name: str, journal: Journal) -> None:
+        self.bank = bank
+        self.name = name
+        self.journal = journal
+        self.door = Door(bank, name)
+        leasing = Leasing(self.door, 4, 5.0, recall_s=0.02)
+        self.budgets = Budgets(leasing, journal, lambda: bank.clock)
+        self.heartbeat = Heartbeat(self.door, self.budgets, BudgetSettings(), lambda: bank.clock)
         self.running: list[Hold] = []
-        self.unflushed = 0
-        self.covered = 0
+        self.is_deaf = False
+        bank.listeners[name] = self.hear
+
+    def hear(self, kind: str, scope: str, window_start: datetime, worker: str) -> None:
+        if self.is_deaf or self.door.is_cut:
+            return
+        if kind == "recall":
+            self.budgets.recalled(scope, window_start)
+        else:
+            self.budgets.returned(scope, window_start, worker)
 
     @property
-    def account(self) -> Account:
-        return self.budgets.accounts((RULE,))[0]
+    def is_trusted(self) -> bool:
+        return self.bank.clock < self.budgets.trusted_until
 
-    async def act(self, action: str, amount: int) -> int:
-        """Returns by how much an engine used more than its call was allowed."""
-        if action == "begin":
-            account = self.account
+    async def begin(self, key: str, amount: int) -> bool:
+        accounts = self.budgets.accounts(LEVELS[key])
+        for account in accounts:
             account.dry_until = 0.0
-            try:
-                await stepped(self.budgets.draw([account], amount))
-            except ServiceUnavailable:
-                return 0
-            hold = self.budgets.try_hold([account], amount)
+        with suppress(ServiceUnavailable):
+            self.budgets.check_trust()
+            if self.budgets.try_hold(accounts, 10**9) is None:
+                await stepped(self.budgets.draw(accounts, amount))
+            hold = self.budgets.try_hold(accounts, amount)
             if hold is not None:
                 self.running.append(hold)
-        elif action == "idle":
-            try:
-                await self.budgets.return_idle(-1.0)
-            except ServiceUnavailable:
-                return 0
-        elif action == "flush":
-            self._bank.settle(self._worker, self.unflushed, self.covered)
-            self.unflushed = self.covered = 0
-        elif self.running:
-            hold = self.running.pop(0)
-            cost = {"end": hold.amount, "cheap": hold.amount // 2, "overrun": hold.amount + amount}[action]
-            hold.close(cost)
-            self.unflushed += cost
-            self.covered += min(cost, hold.amount)
-            return max(0, cost - hold.amount)
-        return 0
+                return True
+        return False
+
+    def end(self, cost: int) -> None:
+        hold = self.running.pop(0)
+        hold.close(cost)
+        self.journal.append(Record(hold, cost))
+
+    def flush(self) -> None:
+        for record in self.journal.waiting:
+            for scope in record.scopes:
+                self.bank.settle(self.name, scope, record.cost, record.held)
+        self.journal.waiting.clear()
+
+    async def rest(self) -> None:
+        """Until nothing is under way any more."""
+        while tasks := list(self.budgets.leasing._tasks):
+            await asyncio.gather(*tasks)
+
+    def engaged(self, scope: str) -> int:
+        """Held by running calls, or spent and not flushed."""
+        held = sum(hold.amount for hold in self.running for account in hold.accounts if account.rule.scope == scope)
+        return held + sum(record.cost for record in self.journal.waiting if scope in record.scopes)
+
+    def spendable(self, scope: str) -> int:
+        if not self.is_trusted:
+            return 0
+        accounts = [account for account in self.budgets.every_account() if account.rule.scope == scope]
+        return sum(max(0, account.free) for account in accounts)
 
 
-async def spent_beyond(steps: list[tuple[int, str, int]], lost: frozenset[int] = frozenset()) -> tuple[int, int]:
-    """How much more than the limit was admitted, and by how much engines used more than they were allowed."""
-    bank = Bank()
-    clerks = [Clerk(bank, 0), Clerk(bank, 1)]
-    overrun = 0
-    for place, (which, action, amount) in enumerate(steps):
-        bank.mute = place in lost
-        overrun += await clerks[which].act(action, amount)
-        for worker, clerk in enumerate(clerks):
-            account = clerk.account
-            assert account.held == sum(hold.amount for hold in clerk.running)
-            promised = account.held + max(0, account.free)
-            assert promised <= bank.leases[worker], (place, promised, bank.leases[worker])
-        bank.mute = False
-    for worker, clerk in enumerate(clerks):
-        while clerk.running:
-            await clerk.act("end", 0)
-        bank.settle(worker, clerk.unflushed, clerk.covered)
-        clerk.unflushed = 0
-        await clerk.budgets.return_idle(-1.0)
-    return bank.settled - LIMIT, overrun
+places = st.integers(0, 2)
+keys = st.sampled_from(sorted(LEVELS))
+amounts = st.integers(1, 400)
 
 
-def walks(*actions: str) -> st.SearchStrategy[list[tuple[int, str, int]]]:
-    step = st.tuples(st.integers(0, 1), st.sampled_from(actions), st.integers(1, 400))
-    return st.lists(step, max_size=40)
+class Workers(RuleBasedStateMachine):
+    """``beyond``: what nobody can keep within a limit: overshoot of engines, and what a worker spent after its last sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.bank = Bank()
+        self.bank.on_taken_back = self._taken_back
+        self.beyond: defaultdict[str, int] = defaultdict(int)
+        self.clerks = [Clerk(self.bank, name, Journal()) for name in ("one", "two", "three")]
+        self.dead: set[int] = set()
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        async def and_rest() -> T:
+            result = await work
+            for clerk in self.clerks:
+                await clerk.rest()
+            return result
+
+        return self.loop.run_until_complete(and_rest())
+
+    def _taken_back(self, worker: str) -> None:
+        [clerk] = [clerk for clerk in self.clerks if clerk.name == worker]
+        assert not clerk.is_trusted or clerk in [self.clerks[place] for place in self.dead]
+        for scope in LIMITS:
+            self.beyond[scope] += max(0, clerk.engaged(scope) - self.bank.granted(worker, scope))
+
+    @initialize()
+    def all_register(self) -> None:
+        for clerk in self.clerks:
+            self.do(clerk.heartbeat.begin("host", 1))
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    @rule(place=places, key=keys, amount=amounts)
+    def a_call_begins(self, place: int, key: str, amount: int) -> None:
+        if place not in self.dead:
+            self.do(self.clerks[place].begin(key, amount))
+
+    @rule(calls=st.lists(st.tuples(places, keys, amounts), min_size=2, max_size=6))
+    def calls_begin_at_once(self, calls: list[tuple[int, str, int]]) -> None:
+        async def all_at_once() -> None:
+            live = [call for call in calls if call[0] not in self.dead]
+            await asyncio.gather(*(self.clerks[place].begin(key, amount) for place, key, amount in live))
+
+        self.do(all_at_once())
+
+    @rule(place=places, part=st.integers(0, 4), over=st.sampled_from([0, 0, 0, 50]))
+    def a_call_ends(self, place: int, part: int, over: int) -> None:
+        """``part``: quarters of what it was held at that it cost; an engine may overshoot when it cost all."""
+        clerk = self.clerks[place]
+        if clerk.running:
+            hold = clerk.running[0]
+            over = over if part == 4 else 0
+            for account in hold.accounts:
+                self.beyond[account.rule.scope] += over
+            clerk.end(hold.amount * part // 4 + over)
+
+    @rule(place=places)
+    def records_are_flushed(self, place: int) -> None:
+        clerk = self.clerks[place]
+        if place not in self.dead and not clerk.door.is_cut:
+            clerk.flush()
+
+    @rule(place=places, idle_s=st.sampled_from([-1.0, 1000.0]))
+    def idle_leases_go_back(self, place: int, idle_s: float) -> None:
+        if place not in self.dead:
+            with suppress(ServiceUnavailable):
+                self.do(self.clerks[place].budgets.return_idle(idle_s))
+
+    # -- what goes wrong ----------------------------------------------------------------------------------------------
+
+    @rule(place=places, outcome=st.sampled_from(["lost", "late", "away"]))
+    def the_next_answer_fails(self, place: int, outcome: str) -> None:
+        self.clerks[place].door.next_outcome = outcome
+
+    @rule(place=places)
+    def what_was_late_is_done(self, place: int) -> None:
+        self._arrive(self.clerks[place])
+
+    def _arrive(self, clerk: Clerk) -> None:
+        async def arrive() -> None:
+            while clerk.door.late:
+                clerk.door.late.pop(0)()
+
+        self.do(arrive())
+
+    @rule(place=places, deaf=st.booleans())
+    def news_do_not_reach(self, place: int, deaf: bool) -> None:
+        self.clerks[place].is_deaf = deaf
+
+    @rule(place=places, cut=st.booleans())
+    def the_database_is_away_for(self, place: int, cut: bool) -> None:
+        self.clerks[place].door.is_cut = cut
+
+    @precondition(lambda self: len(self.dead) < 2)
+    @rule(place=places)
+    def a_worker_is_killed(self, place: int) -> None:
+        """What its running calls cost is in no record: nobody hears the end of them."""
+        clerk = self.clerks[place]
+        self.dead.add(place)
+        clerk.running.clear()
+        clerk.door.late.clear()
+        self.bank.listeners.pop(clerk.name, None)
+
+    @rule(place=places)
+    def a_killed_worker_begins_anew(self, place: int) -> None:
+        if place in self.dead:
+            old = self.clerks[place]
+            clerk = self.clerks[place] = Clerk(self.bank, old.name, old.journal)
+            clerk.flush()
+            self.do(clerk.heartbeat.begin("host", 2))
+            self.dead.discard(place)
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([5.0, 60.0, 1000.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.bank.clock += seconds
+
+    @rule(place=places, beats=st.integers(1, 5))
+    def a_heart_beats(self, place: int, beats: int) -> None:
+        for _ in range(beats if place not in self.dead else 0):
+            with suppress(ServiceUnavailable):
+                self.do(self.clerks[place].heartbeat.beat())
+
+    # -- what must hold -----------------------------------------------------------------------------------------------
+
+    @invariant()
+    def no_level_is_spent_above_its_limit(self) -> None:
+        for scope, limit in LIMITS.items():
+            possible = self.bank.settled[scope]
+            for place, clerk in enumerate(self.clerks):
+                possible += clerk.engaged(scope) + (clerk.spendable(scope) if place not in self.dead else 0)
+            assert possible <= limit + self.beyond[scope], (scope, possible, self.beyond[scope])
+
+    @invariant()
+    def no_request_is_left_without_an_end(self) -> None:
+        for place, clerk in enumerate(self.clerks):
+            if place not in self.dead:
+                assert all(account.waiting is None for account in clerk.budgets.every_account())
+
+    def teardown(self) -> None:
+        try:
+            self._everything_unspent_comes_back()
+        finally:
+            self.loop.close()
+
+    def _everything_unspent_comes_back(self) -> None:
+        for place in sorted(self.dead):
+            self.a_killed_worker_begins_anew(place)
+        for clerk in self.clerks:
+            clerk.door.is_cut, clerk.door.next_outcome = False, "answered"
+        for clerk in self.clerks:
+            self._arrive(clerk)
+            self.do(clerk.heartbeat.beat())
+            while clerk.running:
+                clerk.end(clerk.running[0].amount)
+            clerk.flush()
+            self.do(clerk.budgets.return_idle(-1.0))
+            assert not any(self.bank.granted(clerk.name, scope) for scope in LIMITS)
+            self.no_level_is_spent_above_its_limit()
 
 
-@given(walks("begin", "begin", "end", "cheap", "idle", "flush"))
-async def test_what_a_worker_may_spend_is_leased_to_it_while_engines_keep_their_bounds(
-    steps: list[tuple[int, str, int]],
-) -> None:
-    beyond, _ = await spent_beyond(steps)
-    assert beyond <= 0
-
-
-@example([(0, "begin", 250), (0, "overrun", 250), (0, "begin", 100), (0, "flush", 1)])
-@given(walks("begin", "begin", "end", "overrun", "idle", "flush"))
-@settings(max_examples=300)
-async def test_an_engine_that_overshoots_takes_no_room_from_the_promises_to_others(
-    steps: list[tuple[int, str, int]],
-) -> None:
-    beyond, overrun = await spent_beyond(steps)
-    assert beyond <= overrun
-
-
-@pytest.mark.parametrize("lost", ["draw", "idle"])
-async def test_a_lost_answer_of_the_database_never_makes_room_twice(lost: str) -> None:
-    steps = [(0, "begin", 400), (0, "cheap", 1), (0, "flush", 1), (0, "idle", 1), (1, "begin", 400), (0, "begin", 400)]
-    place = 0 if lost == "draw" else 3
-    beyond, _ = await spent_beyond(steps, frozenset({place}))
-    assert beyond <= 0
+IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+TestWorkers = Workers.TestCase
+TestWorkers.settings = settings() if IS_NIGHTLY else settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestWorkers.pytestmark = [pytest.mark.timeout(14_400 if IS_NIGHTLY else 120)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +10,17 @@ import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Tls
 from litemaas.core.keys import VirtualKey, key_model_scope, key_scope
-from litemaas.core.limits import BudgetRule, RateRule, enforced
+from litemaas.core.limits import (
+    DEFAULT_CUSTOMER,
+    BudgetRule,
+    CustomerLimits,
+    RateRule,
+    customer_scope,
+    enforced,
+    pot_scope,
+    team_scope,
+    user_scope,
+)
 from litemaas.core.pricing import Price
 from litemaas.core.windows import window_at
 from litemaas.gateway.feed import Change
@@ -24,11 +34,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _KEY = """
-select key_hash, key_name, alias, user_id, team_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
+select key_hash, key_name, alias, user_id, team_id, pot_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
        budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at
 from virtual_keys where key_hash = $1 and deleted_at is null
 """
 _SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
+_LIMITS = """
+select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
+from budgets where scope = any($1)
+"""
+_ANY_CUSTOMER = "select exists (select 1 from budgets where scope like 'customer:%')"
 _CATALOG = """
 select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
        d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
@@ -52,12 +67,29 @@ class Directory:
             row = await connection.fetchrow(_KEY, key_hash)
             if row is None:
                 return None
-            key = _virtual_key(row)
+            key = _virtual_key(row, await _limits_of(connection, _shared_scopes(row)))
             rule = key.budgets[0]
             now = await connection.fetchval("select now()")
             window = window_at(rule.duration, now, rule.set_at)
             spent = await connection.fetchval(_SPENT, rule.scope, window.start)
             return key, spent or 0
+
+    async def find_customer(self, customer_id: str) -> CustomerLimits:
+        """What holds for calls that name this end user: its own limits, or those of customers without any."""
+        own = customer_scope(customer_id)
+        async with self._postgres.connection() as connection:
+            limits = await _limits_of(connection, [own, default := customer_scope(DEFAULT_CUSTOMER)])
+        row = limits.get(own, limits.get(default))
+        return (
+            CustomerLimits(_budget_rule(own, "customer", row), _rate_rule(own, "customer", row))
+            if row
+            else CustomerLimits()
+        )
+
+    async def customers_have_limits(self) -> bool:
+        """Whether any customer's limits have been set."""
+        async with self._postgres.connection() as connection:
+            return bool(await connection.fetchval(_ANY_CUSTOMER))
 
     async def load_snapshot(self, version: int) -> Snapshot:
         """The catalogue as it is now. A deployment that cannot be read is left out, with a log line."""
@@ -111,12 +143,48 @@ class Directory:
         return [Change(row["seq"], row["kind"], row["refs"]) for row in rows]
 
 
-def _virtual_key(row: asyncpg.Record) -> VirtualKey:
+def _shared_scopes(row: asyncpg.Record) -> dict[str, str]:
+    """The scopes that a key shares with others, with their levels."""
+    scopes = {}
+    if row["pot_id"] is not None:
+        scopes[pot_scope(row["pot_id"])] = "pot"
+    if row["team_id"] is not None:
+        scopes[team_scope(row["team_id"])] = "team"
+    if row["user_id"] is not None:
+        scopes[user_scope(row["user_id"])] = "user"
+    return scopes
+
+
+async def _limits_of(connection: asyncpg.Connection, scopes: Collection[str]) -> dict[str, asyncpg.Record]:
+    return {row["scope"]: row for row in await connection.fetch(_LIMITS, list(scopes))} if scopes else {}
+
+
+def _budget_rule(scope: str, level: str, row: asyncpg.Record | None) -> BudgetRule:
+    if row is None:
+        return BudgetRule(scope, level)
+    return BudgetRule(scope, level, _budget(row["max_budget_nano"]), row["budget_duration"], row["budget_set_at"])
+
+
+def _rate_rule(scope: str, level: str, row: asyncpg.Record | None) -> RateRule | None:
+    if row is None:
+        return None
+    limits = [enforced(row[name]) for name in ("rpm_limit", "tpm_limit", "max_parallel_requests")]
+    return None if limits == [None, None, None] else RateRule(scope, level, *limits)
+
+
+def _virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record]) -> VirtualKey:
+    """``shared``: the limits of what the key shares with others. A user's budget does not count for team keys."""
     key_hash = row["key_hash"]
-    set_at = row["budget_set_at"] or row["created_at"]
+    own_scope = key_scope(key_hash)
     limits: dict[str, dict[str, Any]] = msgspec.json.decode(row["model_limits"])
-    parallel = enforced(row["max_parallel_requests"])
-    rates = RateRule(key_scope(key_hash), "key", enforced(row["rpm_limit"]), enforced(row["tpm_limit"]), parallel)
+    levels = _shared_scopes(row)
+    budgets = [_budget_rule(own_scope, "key", row)]
+    budgets += [
+        _budget_rule(scope, level, shared.get(scope))
+        for scope, level in levels.items() if level != "user" or row["team_id"] is None
+    ]  # fmt: skip
+    rates = [_rate_rule(own_scope, "key", row)]
+    rates += [_rate_rule(scope, level, shared.get(scope)) for scope, level in levels.items()]
     model_rates = {
         model: RateRule(
             key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
@@ -129,19 +197,18 @@ def _virtual_key(row: asyncpg.Record) -> VirtualKey:
         alias=row["alias"],
         user_id=row["user_id"],
         team_id=row["team_id"],
+        pot_id=row["pot_id"],
         models=tuple(row["models"]),
         aliases=msgspec.json.decode(row["aliases"], type=dict[str, str]),
         metadata=msgspec.json.decode(row["metadata"]),
         blocked=row["blocked"],
         expires_at=row["expires_at"],
-        budgets=(
-            BudgetRule(key_scope(key_hash), "key", _budget(row["max_budget_nano"]), row["budget_duration"], set_at),
-        ),
-        rates=() if rates.is_empty else (rates,),
+        budgets=tuple(budgets),
+        rates=tuple(rule for rule in rates if rule is not None),
         model_budgets={
             model: BudgetRule(
                 key_model_scope(key_hash, model), f"key and model {model}", _budget(own.get("max_budget_nano")),
-                own.get("budget_duration"), set_at,
+                own.get("budget_duration"), row["budget_set_at"],
             )
             for model, own in limits.items() if own.get("max_budget_nano") is not None
         },

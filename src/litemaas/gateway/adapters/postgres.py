@@ -6,7 +6,7 @@ Plain SQL over asyncpg: the gateway carries no ORM. What is asked stands in the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -68,8 +68,8 @@ class Postgres:
         async with self.connection() as connection:
             await connection.execute("select 1")
 
-    async def listen(self, wake: Callable[[], None]) -> None:
-        """Calls ``wake`` for each notification; returns when the connection is lost.
+    async def listen(self, wake: Callable[[], None], channels: Mapping[str, Callable[[str], None]]) -> None:
+        """Calls ``wake`` for each change, and each channel's own with what is told on it, until the connection is lost.
 
         Errors: ServiceUnavailable.
         """
@@ -81,6 +81,8 @@ class Postgres:
         try:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener("litemaas_changes", lambda *_: wake())
+            for channel, tell in channels.items():
+                await connection.add_listener(channel, lambda *news, tell=tell: tell(news[3]))
             wake()
             await lost.wait()
         except _NO_ANSWER as error:

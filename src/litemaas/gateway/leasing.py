@@ -1,0 +1,364 @@
+"""How does a worker come by its leases, and how do others get at what it does not need? It draws, recalls and gives back.
+
+Every request to the database about a lease carries the *life* of the account and a *serial* that only grows, and every answer
+says how much the worker has drawn in that life altogether. So an answer that was lost is made good by the next one, and a
+request that arrives after a later one has no effect: no room is lost, and none is there twice.
+
+A worker that lacks room which others have leased leaves a recall. The others at once give back what they neither hold nor have
+spent, answer, and draw no more than they need for a while; so does the one that asked. It waits for their answers, but not
+for longer than ``RECALL_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
+
+from litemaas.core.errors import ServiceUnavailable
+from litemaas.core.limits import BudgetRule
+from litemaas.core.windows import Window
+from litemaas.gateway.http.stepping import Wake
+
+DRY_S = 1.0
+"""How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""
+RECALL_S = 1.0
+SMALL_S = 10.0
+"""How long a worker that was recalled, or recalled others, draws no more than its calls need."""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """What a request to the database is about. Of two requests in one life only the one with the greater serial counts."""
+
+    scope: str
+    window_start: datetime
+    life: int
+    serial: int
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The database's answer. Units: nano-USD; ``settled`` and ``leased`` are the sums over all workers after it.
+
+    ``drawn``: what this worker has drawn in the lease's life and not given back. ``others``: workers that had leases on it
+    when not enough could be granted; they were told.
+    """
+
+    granted: int
+    settled: int
+    leased: int
+    drawn: int
+    others: tuple[str, ...] = ()
+
+
+class LeaseStore(Protocol):
+    """Errors: ServiceUnavailable."""
+
+    async def draw(self, lease: Lease, limit_nano: int, want_nano: int, need_nano: int, free_nano: int) -> Grant:
+        """Gives up to ``want_nano``, and no more than limit − settled − leased. Less than ``need_nano`` recalls the others'.
+
+        ``free_nano``: what the worker has free before it.
+        """
+
+    async def give_back(self, lease: Lease, amount_nano: int, *, answers: bool) -> Grant:
+        """Returns room that was drawn and is neither held nor spent. ``answers``: somebody waits to hear of it."""
+
+    async def end(self, lease: Lease) -> None:
+        """Ends a life of which nothing is held and everything spent is settled: whatever is still leased comes back."""
+
+    async def answer(self, scope: str, window_start: datetime) -> None:
+        """Tells who recalls it that there is nothing here."""
+
+
+class Account:
+    """One budget in one window, as this worker sees it."""
+
+    __slots__ = (
+        "began_at", "beside", "closed", "drawn", "dry_until", "ended_at", "ends_at", "held", "known", "last_used", "life",
+        "lowered", "recalled", "reported", "rule", "serial", "small_until", "spent", "unanswered", "unsure", "used", "waiting",
+        "window",
+    )  # fmt: skip
+
+    def __init__(self, life: int, rule: BudgetRule, window: Window) -> None:
+        self.place(rule, window)
+        self.drawn = 0
+        self.spent = 0
+        self.held = 0
+        self.beside = 0
+        """What engines used beyond what their calls were held at: part of ``drawn`` here, never of a lease."""
+        self.known = 0
+        """Settled + leased over all workers when the database was last asked, this worker's lease included."""
+        self.dry_until = 0.0
+        self.small_until = 0.0
+        self.used = True
+        self.last_used = 0.0
+        self.ended_at: int | None = None
+        """Where the record of its last call stands, once nothing is held and the lease could be returned as a whole."""
+        self.reported = 0
+        """The ``free`` that the database was last told."""
+        self.life = life
+        self.serial = 0
+        self.unsure = False
+        """An answer was lost: the database may know of more room than this worker."""
+        self.recalled = False
+        self.lowered = False
+        self.unanswered: Unanswered | None = None
+        self.waiting: list[Wake] | None = None
+        """Calls that wait for the request that is under way; None when none is."""
+
+    def place(self, rule: BudgetRule, window: Window) -> None:
+        """Units of ``began_at`` and ``ends_at``: seconds since 1970."""
+        self.rule = rule
+        self.window = window
+        self.began_at = window.start.timestamp()
+        self.ends_at = window.end.timestamp() if window.end is not None else float("inf")
+        self.closed = False  # else another account has taken its place, or nobody used it
+
+    @property
+    def free(self) -> int:
+        return self.drawn - self.spent - self.held
+
+    @property
+    def committed(self) -> int:
+        """What of the limit is spent or spoken for, as far as this worker knows: the number that a refused caller reads."""
+        return self.known - self.free
+
+    @property
+    def limit(self) -> int:
+        return self.rule.limit_nano or 0
+
+    def begin_anew(self, life: int) -> None:
+        """Nothing is held, and everything spent is settled: the account is as if nothing had been drawn yet."""
+        self.drawn = self.spent = self.held = self.beside = self.serial = 0
+        self.life = life
+        self.unsure = False
+        self.reported = -1
+
+    def next_request(self) -> Lease:
+        self.serial += 1
+        return Lease(self.rule.scope, self.window.start, self.life, self.serial)
+
+    def take(self, grant: Grant, lease: Lease) -> None:
+        """``lease``: the request that is answered; when there is a later one, that one's answer says more."""
+        if lease.serial == self.serial:
+            self.drawn = grant.drawn + self.beside
+            self.known = grant.settled + grant.leased
+            self.unsure = False
+            self.reported = -1
+
+    def doubt(self) -> None:
+        """What is free may be somebody else's by now; the next answer of the database tells."""
+        self.drawn -= max(0, self.free)
+        self.unsure = True
+
+    def overshoot(self, nano: int) -> None:
+        self.known += nano
+        self.drawn += nano
+        self.beside += nano
+
+
+class Unanswered:
+    """The workers whose answers to a recall are still out."""
+
+    def __init__(self, workers: tuple[str, ...]) -> None:
+        self._workers = set(workers)
+        self._complete = asyncio.Event()
+
+    def heard_from(self, worker: str) -> None:
+        self._workers.discard(worker)
+        if not self._workers:
+            self._complete.set()
+
+    async def wait(self, until: float) -> None:
+        """Units: seconds of the monotonic clock."""
+        try:
+            async with asyncio.timeout(until - monotonic()):
+                await self._complete.wait()
+        except TimeoutError:
+            return
+
+
+class Leasing:
+    """Draws for accounts and gives back; one request at a time for each, in tasks of its own.
+
+    When a caller hangs up, the grant that is on its way must not be lost.
+    """
+
+    def __init__(self, store: LeaseStore, lease_calls: int, timeout_s: float, recall_s: float = RECALL_S) -> None:
+        self._store = store
+        self._lease_calls = lease_calls
+        self._timeout_s = timeout_s
+        self._recall_s = recall_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- drawing ------------------------------------------------------------------------------------------------------
+
+    def start_draw(self, account: Account, amount: int) -> list[Wake]:
+        """Begins to draw what ``amount`` lacks, recalling it if need be; who waits is woken when there is news."""
+        return self._begin(account, self._draw(account, amount))
+
+    def draw_ahead(self, account: Account, amount: int) -> None:
+        """Begins to draw for calls to come, unless others need the room now."""
+        if monotonic() >= account.small_until:
+            self._begin(account, self._draw(account, amount, ahead=True))
+
+    async def _draw(self, account: Account, amount: int, *, ahead: bool = False) -> None:
+        deadline = monotonic() + self._recall_s
+        recalled = False
+        while True:
+            lack = max(1, amount - account.free)
+            grant = await self._request(account, self._want(account, amount, lack), 0 if ahead else lack)
+            if grant is None:
+                return
+            if grant.granted >= lack or ahead:
+                if grant.granted < lack:
+                    account.dry_until = monotonic() + DRY_S
+                return
+            if not grant.others or (recalled and not grant.granted) or monotonic() >= deadline:
+                account.dry_until = monotonic() + DRY_S
+                return
+            recalled = True
+            account.small_until = monotonic() + SMALL_S
+            account.unanswered = Unanswered(grant.others)
+            self._wake(account)
+            await account.unanswered.wait(deadline)
+            account.unanswered = None
+
+    def _want(self, account: Account, amount: int, lack: int) -> int:
+        left = max(0, account.limit - account.known)
+        calls = len(account.waiting or ()) if monotonic() < account.small_until else self._lease_calls
+        return max(lack, min(amount * calls, left // 4))
+
+    async def _request(self, account: Account, want: int, need: int) -> Grant | None:
+        """Asks the database once; None when no answer came."""
+        lease = account.next_request()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                grant = await self._store.draw(lease, account.limit, want, need, max(0, account.free))
+        except (ServiceUnavailable, TimeoutError):
+            account.unsure = True
+            return None
+        account.take(grant, lease)
+        return grant
+
+    # -- giving back --------------------------------------------------------------------------------------------------
+
+    def shed(self, account: Account) -> None:
+        """The limit was lowered: what is free may not be used any more, and what is on its way neither."""
+        if account.waiting is None:
+            self._begin(account, self._giving_back(account, answers=False))
+        else:
+            account.drawn -= max(0, account.free)
+            account.lowered = account.recalled = True
+
+    def recall(self, scope: str, window_start: datetime, account: Account | None) -> None:
+        """Another worker needs what is free here, and waits for an answer in any case."""
+        if account is None:
+            self._keep(self._answer(scope, window_start))
+            return
+        account.small_until = monotonic() + SMALL_S
+        if account.waiting is None:
+            self._begin(account, self._giving_back(account, answers=True))
+        elif account.unanswered is not None:  # it asks others itself: whoever draws first after that has the room
+            self._keep(self._giving_back(account, answers=True))
+        else:
+            account.recalled = True
+
+    def returned(self, account: Account, worker: str) -> None:
+        """Another worker has given back, or has nothing to give."""
+        account.dry_until = 0.0
+        if account.unanswered is not None:
+            account.unanswered.heard_from(worker)
+
+    async def give_back(self, account: Account) -> None:
+        """Gives back what is free; no request may be under way.
+
+        Errors: ServiceUnavailable.
+        """
+        await self._now(account, self._giving_back(account, answers=False))
+
+    async def find_out(self, account: Account) -> None:
+        """Asks what a lost answer said; no request may be under way.
+
+        Errors: ServiceUnavailable.
+        """
+        await self._now(account, self._find_out(account))
+
+    async def _now(self, account: Account, work: Coroutine[Any, Any, None]) -> None:
+        account.waiting = []
+        await self._one_at_a_time(account, work)
+        if account.unsure:
+            raise ServiceUnavailable("the database does not answer; try again")
+
+    async def end(self, account: Account, next_life: int) -> None:
+        """Returns the lease as a whole; nothing is held, everything spent is settled, no request is under way.
+
+        Errors: ServiceUnavailable; then it must be done again.
+        """
+        account.waiting = []
+        await self._one_at_a_time(account, self._end(account, next_life))
+
+    async def _end(self, account: Account, next_life: int) -> None:
+        lease = account.next_request()
+        account.begin_anew(next_life)  # before: what is drawn from now on is another life's
+        async with asyncio.timeout(self._timeout_s):
+            await self._store.end(lease)
+
+    async def _find_out(self, account: Account) -> None:
+        await self._request(account, 0, 0)
+
+    def _giving_back(self, account: Account, *, answers: bool) -> Coroutine[Any, Any, None]:
+        """From this moment the room is gone, also when no answer comes: another worker may have been given it by then."""
+        amount = max(0, account.free)
+        account.drawn -= amount
+        account.known -= amount
+        return self._give_back(account, amount, answers=answers)
+
+    async def _give_back(self, account: Account, amount: int, *, answers: bool) -> None:
+        lease = account.next_request()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                account.take(await self._store.give_back(lease, amount, answers=answers), lease)
+        except (ServiceUnavailable, TimeoutError):
+            account.unsure = True
+
+    async def _answer(self, scope: str, window_start: datetime) -> None:
+        with suppress(ServiceUnavailable, TimeoutError):  # who asked does not wait for ever
+            async with asyncio.timeout(self._timeout_s):
+                await self._store.answer(scope, window_start)
+
+    # -- tasks --------------------------------------------------------------------------------------------------------
+
+    def _begin(self, account: Account, work: Coroutine[Any, Any, None]) -> list[Wake]:
+        waiting: list[Wake] = []
+        account.waiting = waiting
+        self._keep(self._one_at_a_time(account, work))
+        return waiting
+
+    async def _one_at_a_time(self, account: Account, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+            while account.recalled:
+                if not account.lowered:
+                    self._wake(account)  # calls that waited take what was drawn for them; the rest goes back
+                account.recalled = account.lowered = False
+                await self._giving_back(account, answers=True)
+        finally:
+            waiting, account.waiting = account.waiting, None
+            for wake in waiting or ():
+                wake.fire()
+
+    def _wake(self, account: Account) -> None:
+        """Lets waiting calls look at what is there by now; those that lack more wait again."""
+        waiting, account.waiting = account.waiting, []
+        for wake in waiting or ():
+            wake.fire()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
