@@ -295,7 +295,8 @@ METRICS = {
 _METRICS_INTRO = """# Metrics
 
 `GET /metrics` on the gateway's port answers in Prometheus' text format. It needs no key unless
-`LITEMAAS_GATEWAY__METRICS_NEED_KEY` is set. Each gateway process counts for itself, from its start; sum over the processes.
+`LITEMAAS_GATEWAY__METRICS_NEED_KEY` is set. Several workers on one port answer as one: counters are summed, gauges carry a label
+`worker` more, see [several workers](../how-to/run-several-workers.md). Counters begin with the gateway; sum over the replicas.
 `route` is the path without `/v1`, `model` the public name. The simulated servers have
 [metrics of their own](simulated-servers.md).
 """
