@@ -14,7 +14,7 @@ from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.keys.service import hash_of
 from litemaas.control.litellm_api.gate import facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
-from litemaas.control.usage import figures, repository
+from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import usd_from_nano
@@ -48,9 +48,13 @@ async def logs(
         since=_midnight(start_date, "start_date"),
         until=_midnight(end_date, "end_date", days_later=1),
     )
-    connection = await work.connection()
     if wanted.since and wanted.until and summarize:
-        return _days(await figures.cost_by_day(connection, wanted))
+        connection = await service.snapshot(work)
+        return _days(
+            await figures.cost_by_day(connection, wanted, ("user", "key")),
+            await figures.cost_by_day(connection, wanted, ("model",)),
+        )
+    connection = await work.connection()
     seen: set[str] = set()
     return [_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)]
 
@@ -64,14 +68,16 @@ def _midnight(day: str | None, field: str, days_later: int = 0) -> datetime | No
         raise InvalidField(f"{field} must be a date like 2026-11-23.", field) from None
 
 
-def _days(sums: Sequence[Any]) -> list[dict[str, Any]]:
+def _days(asked: Sequence[Any], served: Sequence[Any]) -> list[dict[str, Any]]:
+    """``asked``: cost per day, user and key; ``served``: per day and model."""
     days: dict[str, dict[str, Any]] = {}
-    for row in sums:
+    for row in asked:
         day = days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})
-        cost = int(row.cost)
-        day["nano"] += cost
-        for group, name in (("users", row.user_id or ""), ("models", row.model), ("keys", row.key_hash)):
-            day[group][name] = day[group].get(name, 0) + cost
+        day["nano"] += row.cost
+        for names, name in ((day["users"], row.group), (day["keys"], row.group1)):
+            names[name] = names.get(name, 0) + row.cost
+    for row in served:
+        days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})["models"][row.group] = row.cost
     return [
         {
             "startTime": name,

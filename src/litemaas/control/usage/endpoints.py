@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.auth.endpoints import requires
 from litemaas.control.auth.service import Role
 from litemaas.control.http.shapes import PROBLEMS
-from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.usage import repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import (
@@ -68,7 +67,7 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
     sort = query.sort or ("group" if is_time else "cost_nano")
     descending = query.order == "desc" if query.order else sort != "group"
     return await service.summarize(
-        await _snapshot(work), _filter(query), query.group_by, sort, descending=descending, limit=query.limit,
+        await service.snapshot(work), _filter(query), query.group_by, sort, descending=descending, limit=query.limit,
         page=query.page, latency=query.latency,
     )  # fmt: skip
 
@@ -76,29 +75,27 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
 @router.get("/overview")
 async def show_overview(work: WorkOf, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """A period beside the one before it, with latencies and who was active."""
-    return await service.overview(await _snapshot(work), _filter(query), work.now)
+    return await service.overview(await service.snapshot(work), _filter(query), work.now)
 
 
 @router.get("/trend")
 async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Trend:
     """Sums per hour, day, ISO week or month (UTC), if wanted of the dearest groups one by one."""
     return await service.trend(
-        await _snapshot(work), _filter(query), work.now, query.by, query.group_by, query.top, latency=query.latency
+        await service.snapshot(work),
+        _filter(query),
+        work.now,
+        query.by,
+        query.group_by,
+        query.top,
+        latency=query.latency,
     )
 
 
 @router.get("/options")
 async def list_options(work: WorkOf, query: Annotated[OptionsQuery, Query()]) -> Options:
     """What can be filtered by, deleted things included."""
-    return await service.options(await _snapshot(work), _filter(query), work.now, query.limit)
-
-
-async def _snapshot(work: Work) -> AsyncConnection:
-    """The request's connection; all that it reads is of one moment."""
-    connection = await work.connection()
-    if not connection.in_transaction():
-        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return connection
+    return await service.options(await service.snapshot(work), _filter(query), work.now, query.limit)
 
 
 def _filter(query: UsageQuery) -> UsageFilter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +10,9 @@ import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.control.http.work import Work
 from litemaas.control.usage import figures
-from litemaas.control.usage.figures import SUMS, GroupBy, Sort
+from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy, Sort
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import (
     Change,
@@ -38,7 +39,15 @@ _STABLE_PERCENT = 1
 _COMPARED = (
     "requests", "cost_nano", "active_users", "total_tokens", "prompt_tokens", "completion_tokens", "success_rate"
 )  # fmt: skip
-_ADDED = (*SUMS, "duration_us", "ttft_us", "ttft_calls")
+
+
+async def snapshot(work: Work) -> AsyncConnection:
+    """The request's connection, ready for figures; all that it reads is of one moment."""
+    connection = await work.connection()
+    if not connection.in_transaction():
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    await figures.prepare(connection)
+    return connection
 
 
 async def summarize(
@@ -47,24 +56,28 @@ async def summarize(
 ) -> Summary:  # fmt: skip
     """One statement, so that the parts make the total even while records arrive."""
     rows = await figures.breakdown(
-        connection,
-        wanted,
-        by,
-        sort=sort,
-        descending=descending,
-        limit=limit,
-        offset=(page - 1) * limit,
-        latency=latency,
+        connection, wanted, by, sort=sort, descending=descending, limit=limit, offset=(page - 1) * limit
     )
     shown = [row for row in rows if row.place is not None]
-    rest = [row for row in rows if row.place is None]
+    rest = [row._asdict() for row in rows if row.place is None]
+    slow: dict[str | None, dict[str, int]] = {}
+    if latency:
+        slow = await figures.latencies(connection, wanted, by, [row.group for row in shown])
+    nothing = dict.fromkeys(LATENCY, 0) if latency else {}
+    whole = {name: sum(sums[name] for sums in slow.values()) for name in nothing}
+    total = {name: sum(row._mapping[name] for row in rows) for name in SUMS}
     return Summary(
         group_by=by,
         data=[
-            GroupFigures(group=row.group or None, last_active_at=row.last_at, **_figures(row, latency)) for row in shown
+            GroupFigures(
+                group=row.group or None,
+                last_active_at=row.last_at,
+                **_figures(row._asdict() | slow.get(row.group, nothing), latency),
+            )
+            for row in shown
         ],
-        rest=Figures(**_figures(rest[0], latency)) if rest else None,
-        total=Figures(**_figures(_sum(rows, latency), latency)),
+        rest=Figures(**_figures(rest[0] | slow.get(None, nothing), latency)) if rest else None,
+        total=Figures(**_figures(total | whole, latency)),
         groups=sum(row.groups for row in rows),
     )
 
@@ -87,11 +100,8 @@ async def overview(connection: AsyncConnection, wanted: UsageFilter, now: dateti
 
 async def _overview_figures(connection: AsyncConnection, wanted: UsageFilter) -> OverviewFigures:
     total = await figures.totals(connection, wanted, latency=True)
-    return OverviewFigures(
-        **_figures(total, latency=True),
-        active_users=await figures.count_active(connection, wanted, "user"),
-        active_keys=await figures.count_active(connection, wanted, "key"),
-    )
+    users, keys = await figures.count_active(connection, wanted)
+    return OverviewFigures(**_figures(total._asdict(), latency=True), active_users=users, active_keys=keys)
 
 
 async def trend(
@@ -117,26 +127,33 @@ async def trend(
             TrendPoint(
                 at=start,
                 **_figures(_sum(found, latency), latency),
-                groups=None if by is None else [_trend_group(row, latency) for row in found],
+                groups=None if by is None else [_trend_group(row, latency) for row in sorted(found, key=_by_cost)],
             )
             for start, found in at.items()
         ],
     )
 
 
+def _by_cost(row: Row[Any]) -> tuple[bool, int, str]:
+    """All others come last."""
+    return row.group is None, -row.cost_nano, row.group or ""
+
+
 def _trend_group(row: Row[Any], latency: bool) -> TrendGroup:
-    return TrendGroup(group=row.group or None, is_rest=row.place is None, **_figures(row, latency))
+    return TrendGroup(group=row.group or None, is_rest=row.group is None, **_figures(row._asdict(), latency))
 
 
 async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int) -> Options:
     since, until = _period(wanted, now)
     within = _within(wanted, since, until, now)
-    groups: dict[str, GroupBy] = {
-        "keys": "key", "users": "user", "teams": "team", "models": "model", "deployments": "deployment",
-        "providers": "provider", "endpoints": "endpoint", "error_codes": "error",
-    }  # fmt: skip
+    asked = await figures.values_of(connection, within, ("key", "user", "team"))
+    served = await figures.values_of(connection, within, ("model", "deployment", "provider", "endpoint", "error"))
+    names = ("keys", "users", "teams", "models", "deployments", "providers", "endpoints", "error_codes")
     return Options(
-        **{name: await figures.values_of(connection, within, group, limit) for name, group in groups.items()}
+        **{
+            name: sorted(found, key=lambda value: (-found[value], value))[:limit]
+            for name, found in zip(names, [*asked, *served], strict=True)
+        }
     )
 
 
@@ -196,12 +213,11 @@ def _starts(grain: Grain, since: datetime, until: datetime) -> Iterator[datetime
 
 
 def _sum(rows: Sequence[Row[Any]], latency: bool) -> dict[str, int]:
-    names = (*_ADDED, *DURATION_BUCKETS, *TTFT_BUCKETS) if latency else _ADDED
+    names = (*SUMS, *LATENCY) if latency else SUMS
     return {name: sum(row._mapping[name] for row in rows) for name in names}
 
 
-def _figures(row: Row[Any] | dict[str, int], latency: bool) -> dict[str, Any]:
-    sums = row if isinstance(row, dict) else row._asdict()
+def _figures(sums: Mapping[str, int], latency: bool) -> dict[str, Any]:
     requests, successful = sums["requests"], sums["successful_requests"]
     found: dict[str, Any] = {name: sums[name] for name in SUMS}
     found["success_rate"] = round(successful / requests * 100, 2) if requests else None
