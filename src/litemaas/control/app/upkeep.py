@@ -44,12 +44,12 @@ async def _keep_folding(database_url: str) -> None:
 
 async def _keep_tidy(database_url: str, records_kept_days: int | None) -> None:
     while True:
+        await asyncio.sleep(TIDY_EVERY_S)
         try:
             made = await tidy(database_url, records_kept_days)
             _log.info("upkeep done", partitions_made=len(made))
         except Exception as error:  # noqa: BLE001 — the next round tries again; the plane works on without it
             _log.warning("upkeep failed", error=type(error).__name__)
-        await asyncio.sleep(TIDY_EVERY_S)
 
 
 async def tidy(database_url: str, records_kept_days: int | None = None) -> list[str]:
