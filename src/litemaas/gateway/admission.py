@@ -131,9 +131,16 @@ class Admission:
             hold = self._budgets.try_hold(accounts, need)
             if hold is not None:
                 return hold
+            if self._least(price, bounds, ask) > self._budgets.rest(accounts):
+                break  # however short the prompt is
             await self._count_exactly(bounds, ask, deployment)
             need = self._fit(accounts, price, bounds, ask)
         raise _exhausted(accounts, need)
+
+    def _least(self, price: Price, bounds: _Bounds, ask: Ask) -> int:
+        """What the smallest answer to an empty prompt would be held at."""
+        output = min(self._settings.min_output_tokens, bounds.output) * ask.choices
+        return ceiling_of(price, 0, output, min(ask.pages_bound, ask.documents), ask.documents)
 
     def _fit(self, accounts: Sequence[Account], price: Price, bounds: _Bounds, ask: Ask) -> int:
         """Lowers the output bound to what is left and returns what the call can then cost.

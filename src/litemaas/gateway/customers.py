@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import DEFAULT_CUSTOMER, CustomerLimits, customer_of, customer_scope
-from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.flights import Flights
 
 if TYPE_CHECKING:
     from litemaas.gateway.identity import Trust
@@ -51,7 +51,7 @@ class Customers:
         self._trust = trust
         self._cache_size = cache_size
         self._distrust_s = distrust_s
-        self._timeout_s = timeout_s
+        self._flights: Flights[CustomerLimits] = Flights(timeout_s)
         self._known: dict[str, _Known] = {}
         self._generation = 0
 
@@ -78,7 +78,7 @@ class Customers:
             return known.limits
         generation = self._generation
         try:
-            limits = await outside(self._store.find_customer(customer_id), self._timeout_s)
+            limits = await self._flights.ask((customer_id, generation), lambda: self._store.find_customer(customer_id))
         except (ServiceUnavailable, TimeoutError) as error:
             if known is not None:
                 known.checked_at = monotonic()  # or each call would wait for the database's time-out

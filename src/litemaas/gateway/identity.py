@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
-from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.flights import Flights
 from litemaas.gateway.reply_headers import limit_lines_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Identity:
         self._now = now
         self._cache_size = cache_size
         self._distrust_s = distrust_s
-        self._timeout_s = timeout_s
+        self._flights: Flights[tuple[VirtualKey, int] | None] = Flights(timeout_s)
         self._master_digest = hashlib.sha256(master_key.encode()).digest()
         self._master = Caller(
             VirtualKey(key_hash=hash_key(master_key), key_name="master key", is_master=True), 0, float("inf")
@@ -117,12 +117,15 @@ class Identity:
             return cached
         generation = self._generation
         try:
-            found = await outside(self._store.find_key(key_hash), self._timeout_s)
+            found = await self._flights.ask((key_hash, generation), lambda: self._store.find_key(key_hash))
         except (ServiceUnavailable, TimeoutError) as error:
             if cached is not None:
                 cached.checked_at = monotonic()  # or each call would wait for the database's time-out
                 return cached
             raise ServiceUnavailable("the key cannot be checked at the moment; try again") from error
+        cached = self._callers.get(key_hash)
+        if found is not None and cached is not None and cached.key is found[0]:
+            return cached  # of somebody who waited for the same answer
         caller = Caller(found[0], found[1], time) if found is not None else None
         if generation == self._generation:  # else what was read may be older than a change that was already applied
             self._remember(key_hash, caller)
