@@ -59,16 +59,17 @@ class Slot:
 
 
 class Supervisor:
-    """Keeps ``settings.gateway.workers`` workers. ``environ``: their settings; each gets a name of its own."""
+    """Keeps ``settings.gateway.workers`` workers on a port. ``environ``: their settings; each gets a name of its own."""
 
-    def __init__(self, settings: GatewaySettings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: GatewaySettings, environ: Mapping[str, str], port: SharedPort) -> None:
         own = settings.gateway
         self._own = own
         self._environ = {name: value for name, value in environ.items() if name.startswith("LITEMAAS_")}
         name = worker_id_of(own)
         self._free_names = [f"{name}-{number}" for number in range(own.workers + 1)]
         self._numbers = Path(settings.state_dir).absolute() / "workers" / name
-        self._port: SharedPort | None = None
+        self._had_terminal = os.isatty(0)
+        self._port = port
         self._slots: list[Slot] = []
         self._alive: set[WorkerProcess] = set()
         self._asked, self._hurry, self._replace = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -81,7 +82,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: (self._hurry if self._asked.is_set() else self._asked).set())
-        loop.add_signal_handler(signal.SIGHUP, self._replace.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         lock = self._take_numbers()
         work = asyncio.create_task(self._work(), name="work")
         asked = asyncio.create_task(self._asked.wait(), name="asked")
@@ -97,6 +98,10 @@ class Supervisor:
             raise SettingsError(str(outcome)) if outcome.status == WRONG_SETTINGS else ServiceUnavailable(str(outcome))
         if isinstance(outcome, Exception):
             raise outcome
+
+    def _hang_up(self) -> None:
+        """Sent by a person it means a replacement, and by a terminal that was closed under us the end."""
+        (self._asked if self._had_terminal and not os.isatty(0) else self._replace).set()
 
     def _take_numbers(self) -> int:
         """The directory in which the workers tell their numbers, emptied of those of an earlier run.
@@ -118,7 +123,6 @@ class Supervisor:
     # -- work ---------------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        self._port = SharedPort(self._own.host, self._own.port)
         names = [self._free_names.pop(0) for _ in range(self._own.workers)]
         started = await asyncio.gather(*map(self._open_slot, names), return_exceptions=True)
         for outcome in started:
@@ -128,7 +132,6 @@ class Supervisor:
         await asyncio.gather(self._replace_on_demand(), *map(self._keep, self._slots))
 
     async def _open_slot(self, name: str) -> None:
-        assert self._port is not None  # noqa: S101
         listening = self._port.open()
         try:
             self._slots.append(Slot(listening, await self._started(name, listening)))
@@ -178,7 +181,6 @@ class Supervisor:
                 return
 
     async def _reopen(self, slot: Slot, name: str) -> None:
-        assert self._port is not None  # noqa: S101
         try:
             listening = self._port.open()
         except OSError as error:
@@ -234,8 +236,7 @@ class Supervisor:
         """The supervisor's own hold on the sockets goes first: when the last worker closes one, nobody waits there in vain."""
         for slot in self._slots:
             slot.listening.close()
-        if self._port is not None:
-            self._port.close()
+        self._port.close()
         for worker in self._alive:
             worker.terminate()
         hurry = asyncio.create_task(self._hurry.wait(), name="hurry")
@@ -279,4 +280,4 @@ def run(environ: Mapping[str, str]) -> None:
 
 
 async def _supervise(settings: GatewaySettings, environ: Mapping[str, str]) -> None:
-    await Supervisor(settings, environ).run()
+    await Supervisor(settings, environ, SharedPort(settings.gateway.host, settings.gateway.port)).run()

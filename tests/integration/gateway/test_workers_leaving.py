@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -124,6 +125,28 @@ async def test_a_worker_that_leaves_says_that_it_is_not_ready(platform: Platform
     assert answer.status_code == 503
     assert answer.json()["status"] == "draining"
     assert answer.headers["connection"] == "close"
+
+
+async def test_workers_end_when_their_terminal_is_closed(
+    database_url: str, sim: SimulatedServers, tmp_path: Path
+) -> None:
+    person, terminal = os.openpty()
+    environ = environ_of(database_url, tmp_path / "state", 0)
+    process = await start_gateway(environ, tmp_path / "log", 2, stdin=terminal)
+    os.close(terminal)
+
+    async def serves() -> bool:
+        return "the workers serve" in (tmp_path / "log").read_text(encoding="utf-8")
+
+    try:
+        await until(serves, STARTS_WITHIN_S)
+        os.close(person)
+        process.send_signal(signal.SIGHUP)
+        assert await asyncio.wait_for(process.wait(), STARTS_WITHIN_S) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def says(environ: dict[str, str], log: Path, workers: int = 2) -> tuple[int, str]:

@@ -102,10 +102,14 @@ def environ_of(database_url: str, state_dir: Path, port: int, **own: Any) -> dic
     }
 
 
-async def start_gateway(environ: dict[str, str], log: Path, workers: int) -> asyncio.subprocess.Process:
-    command = ["-m", "litemaas", "gateway", "--workers", str(workers)]
+async def start_gateway(
+    environ: dict[str, str], log: Path, workers: int, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "litemaas", "gateway", "--workers", str(workers)]
     with log.open("wb") as output:
-        return await asyncio.create_subprocess_exec(sys.executable, *command, env=environ, stdout=output, stderr=output)
+        return await asyncio.create_subprocess_exec(
+            *command, env=environ, stdin=stdin, stdout=output, stderr=output, start_new_session=True
+        )
 
 
 @asynccontextmanager
@@ -188,6 +192,7 @@ class Callers:
                     writer.close()
             except (OSError, TimeoutError) as error:
                 self.failures.append(repr(error))
+                await asyncio.sleep(0.01)
                 continue
             lines = answer.decode("latin-1").split("\r\n")
             ids = [line.partition(": ")[2] for line in lines if line.startswith("x-litellm-call-id: ")]
