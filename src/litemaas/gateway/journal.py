@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -44,16 +45,20 @@ class Journal:
         self._unwritten: list[str] = []
         self._current = -1
         self._size = 0
+        self._torn = False
+        """Whether the segment ends with half a line."""
         self._open_segment()
 
     def _open_segment(self) -> None:
-        if self._current >= 0:
-            os.close(self._current)
+        """Errors: OSError; then the segment before it goes on. (A closed number would soon be somebody's connection.)"""
         number = int(self._segments[-1].stem) + 1 if self._segments else 1
         path = self._directory / f"{number:012d}.log"
-        self._current = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        before, self._current = self._current, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._segments.append(path)
         self._size = 0
+        if before >= 0:
+            with suppress(OSError):
+                os.close(before)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -69,22 +74,35 @@ class Journal:
         for columns in self._unwritten:
             data = columns.encode("utf-8", "replace")
             lines.append(b"%b\t%08x\n" % (data, crc32(data)))
-        data = b"".join(lines)
+        data = b"".join(lines) if not self._torn else b"\n" + b"".join(lines)
         try:
             written = os.write(self._current, data)
-            if written != len(data):  # the disk became full within a line; half a record must not stay
-                os.ftruncate(self._current, self._size)
         except OSError:
-            written = -1
+            written = 0
         self.is_failing = written != len(data)
         if self.is_failing:
+            self._take_back(written)
             return
+        self._torn = False
         self._unwritten.clear()
+        self._count(written)
+        if self._size >= self._segment_bytes:
+            with suppress(OSError):  # the next write tries again
+                self._open_segment()
+
+    def _take_back(self, written: int) -> None:
+        """The disk became full within a line: half a record must not stay, or else stands on a line of its own."""
+        try:
+            if written:
+                os.ftruncate(self._current, self._size)
+        except OSError:
+            self._torn = True
+            self._count(written)
+
+    def _count(self, written: int) -> None:
         self._size += written
         self._waiting += written
         self._written += written
-        if self._size >= self._segment_bytes:
-            self._open_segment()
 
     def check_room(self) -> None:
         """Errors: ServiceUnavailable when a call could not be accounted for; then it must not begin."""

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.journal import Journal
@@ -202,3 +204,94 @@ def test_half_a_line_that_a_crash_left_behind_is_set_aside(tmp_path: Path) -> No
     assert drained(second) == ["whole"]
     assert (tmp_path / "rejected").read_bytes() == b"hal\n"
     assert second.waiting_bytes == 0
+
+
+def test_a_new_segment_that_cannot_be_opened_leaves_the_old_one_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(tmp_path, segment_bytes=10)
+    real_open = os.open
+
+    def full(path: Path, flags: int, mode: int = 0o777) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    for text in ("one", "two"):
+        journal.append(text)
+        journal.flush()
+    os.fstat(journal._current)  # it is open, and still the file
+    monkeypatch.setattr(os, "open", real_open)
+    journal.append("three")
+    journal.flush()
+
+    assert len(list(tmp_path.glob("*.log"))) == 2
+    assert drained(journal) == ["one", "two", "three"]
+    assert journal.waiting_bytes == 0
+
+
+def test_half_a_line_that_cannot_be_taken_back_spoils_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(tmp_path)
+    real_write, real_truncate = os.write, os.ftruncate
+
+    def broken(descriptor: int, length: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real_write(descriptor, data[:7]))
+    monkeypatch.setattr(os, "ftruncate", broken)
+    journal.append("the first record")
+    journal.flush()
+    assert journal.is_failing
+    monkeypatch.setattr(os, "write", real_write)
+    monkeypatch.setattr(os, "ftruncate", real_truncate)
+    journal.append("the second record")
+    journal.flush()
+
+    batch, size = journal.next_batch()
+    lines = batch.split(b"\n")[:-1]
+    assert lines[0] == b"the fir"  # the database refuses it, and the accountant sets it aside
+    assert [line.rpartition(b"\t")[0] for line in lines[1:]] == [b"the first record", b"the second record"]
+    journal.done(size)
+    assert journal.waiting_bytes == 0
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])), min_size=1, max_size=8),
+    st.data(),
+)
+def test_of_whatever_a_crash_left_of_a_segment_every_whole_line_is_read_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], data: st.DataObject
+) -> None:
+    directory = tmp_path_factory.mktemp("journal")
+    first = opened(directory)
+    for text in texts:
+        first.append(text)
+    first.flush()
+    abandoned(first)
+    segment = next(directory.glob("*.log"))
+    written = segment.read_bytes()
+    kept = data.draw(st.integers(0, len(written)))
+    tail = data.draw(st.sampled_from([b"", b"\0" * 40, b"\0" * 40 + b"\n", b"\xff\xfe\n"]))
+    segment.write_bytes(written[:kept] + tail)
+
+    second = opened(directory)
+    whole = written[:kept].count(b"\n")
+    second.append("after")
+    assert drained(second) == [*texts[:whole], "after"]
+    assert second.waiting_bytes == 0
+    second.close()
+
+
+def test_a_journal_that_is_full_takes_the_running_calls_and_opens_again_when_the_database_has_taken_them(
+    tmp_path: Path,
+) -> None:
+    journal = opened(tmp_path, max_bytes=50)
+    for _ in range(5):
+        journal.append("x" * 20)
+        journal.flush()
+    with pytest.raises(ServiceUnavailable):
+        journal.check_room()
+
+    assert len(drained(journal)) == 5
+    journal.check_room()
