@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+_CANCEL_EVERY_S = 0.5
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -24,8 +25,11 @@ class Background:
         self._tasks.append(asyncio.create_task(self._again_and_again(name, work), name=name))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        """Ends all. A client library may swallow a cancellation (redis-py does while it connects), so it is repeated."""
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=_CANCEL_EVERY_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 

@@ -36,3 +36,24 @@ async def test_a_stopped_owner_leaves_no_task_behind():
     assert {task.get_name() for task in asyncio.all_tasks() - before} == {"one", "two"}
     await background.stop()
     assert asyncio.all_tasks() == before
+
+
+async def test_a_work_that_swallows_a_cancellation_ends_nevertheless():
+    swallowed = 0
+
+    async def work() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed > 1:
+                    raise
+
+    background = Background(lambda *_: None)
+    background.keep("stubborn", work)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await background.stop()
+    assert swallowed == 2
