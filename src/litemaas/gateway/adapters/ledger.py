@@ -9,6 +9,7 @@ import asyncpg
 
 from litemaas.core.ledger import COLUMNS
 from litemaas.gateway.accountant import RecordsRejected
+from litemaas.gateway.adapters.budget_events import note_events
 from litemaas.gateway.records import JOURNAL_COLUMNS
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Ledger:
                     await connection.execute(_LOCK)
                     await connection.execute(_UNLEASE, self._worker_id)
                     await connection.execute(_SETTLE, self._worker_id)
+                    await note_events(connection)
             except _NEVER_STORED as error:
                 raise RecordsRejected(type(error).__name__) from error
 
