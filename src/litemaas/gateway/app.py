@@ -58,7 +58,7 @@ from litemaas.gateway.siblings import Siblings
 from litemaas.gateway.upstream import Upstream
 from litemaas.kit.clock import SystemClock
 from litemaas.kit.crypto import Vault
-from litemaas.kit.ids import request_ids
+from litemaas.kit.ids import RequestIds
 from litemaas.kit.logging import configure_logging
 from litemaas.kit.settings import SettingsError, load_settings
 from litemaas.kit.tasks import Background
@@ -123,7 +123,7 @@ class Gateway:
             settlement=Settlement(self.journal, self.metrics, own.error_profile),
             journal=self.journal,
             headers=headers,
-            next_id=request_ids(lambda: time.time_ns() // 1_000_000),
+            ids=RequestIds(lambda: time.time_ns() // 1_000_000),
             now=time.time,
             profile=own.error_profile,
             on_defect=self._on_defect,

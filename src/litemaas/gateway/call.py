@@ -22,13 +22,13 @@ class Ask:
 
     Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing.
     ``members``: the body's members, or None for bodies that are not JSON. ``hides_json``: a conversion's JSON output was
-    added for its page count; the client is not to see it.
+    added for its page count; the client is not to see it. ``urls``: addresses that the engine would fetch, by their place.
     """
 
     __slots__ = (
         "bounds_named", "choices", "content_type", "documents", "end_user", "generates", "has_gateway_members", "hides_json",
         "media_parts", "members", "model", "output_bound", "output_default", "output_member", "pages_bound", "payload",
-        "prompt_bytes", "spend_metadata", "stream", "tags", "wants_running_usage", "wants_usage",
+        "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage", "wants_usage",
     )  # fmt: skip
 
     def __init__(self, model: str | None) -> None:
@@ -49,6 +49,7 @@ class Ask:
         self.documents = 1
         self.pages_bound = 0
         self.hides_json = False
+        self.urls: dict[str, str] = {}
         self.generates = False
         self.has_gateway_members = False
         self.end_user: str | None = None

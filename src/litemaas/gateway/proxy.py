@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.settlement import Settlement
     from litemaas.gateway.upstream import Upstream
+    from litemaas.kit.ids import RequestIds
 
 
 class Proxy:
@@ -35,7 +36,7 @@ class Proxy:
 
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, upstream: Upstream, relay: Relay,
-        settlement: Settlement, journal: Journal, headers: ReplyHeaders, next_id: Callable[[], str],
+        settlement: Settlement, journal: Journal, headers: ReplyHeaders, ids: RequestIds,
         now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
@@ -46,14 +47,14 @@ class Proxy:
         self._settlement = settlement
         self._journal = journal
         self._headers = headers
-        self._next_id = next_id
+        self._ids = ids
         self._now = now
         self._profile = profile
         self._on_defect = on_defect
 
     async def serve(self, request: Request, response: Response, endpoint: Endpoint, path_model: str | None) -> None:
         """Answers one call, whatever happens to it."""
-        call = Call(self._next_id(), request, endpoint, self._now())
+        call = Call(self._ids.next(), request, endpoint, self._now())
         try:
             self._journal.check_room()  # a call that could not be recorded must not begin
 
@@ -61,10 +62,13 @@ class Proxy:
                 caller = self._identity.known(request, call.started_at)
                 call.caller = caller = caller or await self._identity.identify(request.headers)
 
-                call.ask = ask = await endpoint.read(request)
+                body = request.whole_body(endpoint.max_body) or await request.body(endpoint.max_body)
+                call.ask = ask = endpoint.read(request, body)
                 ask.model = path_model or ask.model
 
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
+                if ask.urls:
+                    await endpoint.check(ask)
 
                 if not self._admission.try_reserve(call, lane, ask):
                     await self._admission.reserve(call, lane, ask)

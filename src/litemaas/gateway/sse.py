@@ -60,7 +60,7 @@ class EventScanner:
         """
         if self._tail:
             data = self._tail + data
-        if b"\r" in data:
+        if data.find(b"\r") >= 0:  # not ``in``: that first tries whether the bytes are a number
             data = _plain_line_ends(data)
         end = data.rfind(b"\n\n") + 2
         if end == 1:
@@ -111,12 +111,12 @@ class EventScanner:
                 return self._parsed(event[start:])
             if usage is not None:
                 self.usage = usage
-                if b'"choices":[]' in event:
+                if event.find(b'"choices":[]') >= 0:
                     # Perhaps the event's own, perhaps deeper: the parser can tell, and there is one such chunk a stream.
                     return self._parsed(event[start:])
             if self._strip:
                 event = event[:at] + b"}"
-        elif b'"usage"' in event or event.startswith(b'{"error"', start):
+        elif event.find(b'"usage"') >= 0 or event.startswith(b'{"error"', start):
             return self._parsed(event[start:])
         self.chunks += 1
         return self._renamed(event, start)
@@ -128,7 +128,7 @@ class EventScanner:
         at = event.find(old)
         if at > 0 and event.count(b"{", start, at) == 1:
             return event[:at] + self._new_name + event[at + len(old) :]
-        if b'"model"' not in event:
+        if event.find(b'"model"') < 0:
             return event
         try:
             members = _members.decode(event[start:])
@@ -173,7 +173,7 @@ class EventScanner:
 def _plain_line_ends(data: bytes) -> bytes:
     """All carriage returns before a line feed go, so that it makes no difference where the input was split."""
     data = data.replace(b"\r\n", b"\n")
-    if b"\r\n" not in data:
+    if data.find(b"\r\n") < 0:
         return data
     *lines, rest = data.split(b"\n")
     return b"\n".join([*(line.rstrip(b"\r") for line in lines), rest])

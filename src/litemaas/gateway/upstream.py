@@ -163,33 +163,39 @@ class Upstream:
             call.target = target = self.target(deployment)
             call.attempts += 1
             try:
-                return target, await self._attempt(call, ask, target)
+                connection = await self._pool.open(target.origin, _message(call, ask, target), target.timeout_s)
+                if connection.status >= 400:
+                    connection = await self._open_otherwise(connection, call, ask, target)
             except UpstreamRefused as refused:
                 first = first or refused
                 if refused.status < 500 and refused.status != 429:
                     break  # the request itself is at fault; no other deployment would take it
             except UpstreamFailure as failure:
                 first = first or failure
+            else:
+                return target, connection
         raise first or UpstreamUnreachable("the model has no deployment")
 
-    async def _attempt(self, call: Call, ask: Ask, target: Target) -> UpstreamConnection:
+    async def _open_otherwise(
+        self, connection: UpstreamConnection, call: Call, ask: Ask, target: Target
+    ) -> UpstreamConnection:
+        """The call once more, without what the engine did not like of ours.
+
+        Errors: UpstreamRefused when it is the client's own request that it does not take; UpstreamFailure.
+        """
         while True:
             stream_usage = target.stream_usage
-            payload = call.endpoint.payload(call, ask, target)
-            message = b"%b%bcontent-length: %d\r\n\r\n%b" % (
-                target.head(call.endpoint, ask.content_type), trace_lines(call), len(payload), payload,
-            )  # fmt: skip
-            connection = await self._pool.open(target.origin, message, target.timeout_s)
-            if connection.status < 400:
-                return connection
             refused = await self._refusal(connection, target)
             fitting = _bound_that_fits(refused, call, ask)
             if fitting is not None:
                 call.output_limit = fitting
-                continue
-            if not (ask.stream and _refuses_stream_options(refused, stream_usage)):
+            elif ask.stream and _refuses_stream_options(refused, stream_usage):
+                target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
+            else:
                 raise refused
-            target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
+            connection = await self._pool.open(target.origin, _message(call, ask, target), target.timeout_s)
+            if connection.status < 400:
+                return connection
 
     async def _refusal(self, connection: UpstreamConnection, target: Target) -> UpstreamRefused:
         with releasing(connection):
@@ -253,6 +259,14 @@ def releasing(connection: UpstreamConnection) -> Iterator[None]:
 def tokenize_path(deployment: Deployment) -> str:
     path = urlsplit(deployment.api_base).path.rstrip("/")
     return (path[:-3] if path.endswith(("/v1", "/v3")) else path) + "/tokenize"
+
+
+def _message(call: Call, ask: Ask, target: Target) -> bytes:
+    """The whole request."""
+    payload = call.endpoint.payload(call, ask, target)
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (
+        target.head(call.endpoint, ask.content_type), trace_lines(call), len(payload), payload,
+    )  # fmt: skip
 
 
 def trace_lines(call: Call) -> bytes:

@@ -11,21 +11,29 @@ from collections.abc import Callable
 _PER_PREFIX = 1 << 16
 
 
-def request_ids(milliseconds: Callable[[], int]) -> Callable[[], str]:
-    """Makes a source of ids in UUIDv7's layout: 48 bits of time, then random bits of the process, and a counter at the end.
+class RequestIds:
+    """A source of ids in UUIDv7's layout: 48 bits of time, then random bits of the process, and a counter at the end.
 
-    The time is read anew for every 65,536 ids, and with it 58 fresh random bits.
+    The time (``milliseconds`` since 1970) is read anew for every 65,536 ids, and with it 58 fresh random bits.
     """
-    prefix = ""
-    number = _PER_PREFIX
 
-    def next_id() -> str:
-        nonlocal prefix, number
+    __slots__ = ("_milliseconds", "_number", "_prefix")
+
+    def __init__(self, milliseconds: Callable[[], int]) -> None:
+        self._milliseconds = milliseconds
+        self._number = _PER_PREFIX
+        self._prefix = ""
+
+    def next(self) -> str:
+        number = self._number
         if number == _PER_PREFIX:
-            time, noise = f"{milliseconds():012x}", os.urandom(8).hex()
-            prefix = f"{time[:8]}-{time[8:]}-7{noise[:3]}-{0x8 | int(noise[3], 16) & 0x3:x}{noise[4:7]}-{noise[7:15]}"
+            self._begin()
             number = 0
-        number += 1
-        return f"{prefix}{number - 1:04x}"
+        self._number = number + 1
+        digits = hex(_PER_PREFIX + number)  # 0x1 and the four that are wanted
+        return self._prefix + digits[3:]
 
-    return next_id
+    def _begin(self) -> None:
+        time, noise = f"{self._milliseconds():012x}", os.urandom(8).hex()
+        variant = f"{0x8 | int(noise[3], 16) & 0x3:x}"
+        self._prefix = f"{time[:8]}-{time[8:]}-7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:15]}"

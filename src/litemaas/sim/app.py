@@ -10,7 +10,7 @@ import time
 import orjson
 import uvloop
 
-from litemaas.kit.ids import request_ids
+from litemaas.kit.ids import RequestIds
 from litemaas.sim.behaviour import Conduct
 from litemaas.sim.counters import Counters
 from litemaas.sim.docling.server import DoclingFlavour
@@ -27,7 +27,7 @@ class Simulation:
     def __init__(self, settings: SimSettings) -> None:
         self.settings = settings
         self.counters = Counters(settings.kept_entries)
-        next_id = request_ids(lambda: time.time_ns() // 1_000_000)
+        next_id = RequestIds(lambda: time.time_ns() // 1_000_000).next
 
         conduct = Conduct(settings.chat)
         counts = self.counters.open_server("chat", tuple(model.name for model in settings.chat_models))

@@ -137,7 +137,7 @@ async def test_a_worker_that_does_not_answer_is_counted_and_holds_up_nobody(grou
         answered = next(iter(done)).result()
         await asyncio.gather(*tasks)
     assert answered[SILENT] >= before[SILENT] + 1
-    assert answered[REQUESTS] == before[REQUESTS]
+    assert answered.get(REQUESTS) == before.get(REQUESTS)
     workers = [names for (what, names) in answered if what == "litemaas_gateway_connections"]
     assert len(workers) == WORKERS - 1
 

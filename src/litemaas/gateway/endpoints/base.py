@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from litemaas.core.usage import Usage
 
@@ -13,29 +14,43 @@ if TYPE_CHECKING:
     from litemaas.gateway.upstream import Target
 
 
-class Endpoint(Protocol):
+class Endpoint(ABC):
     """An inference endpoint: how its body is read, what goes upstream, and how its answer is measured.
 
     ``route``: its path, as the ledger and the metrics name it. ``modes``: kinds of model it can be asked of.
-    ``is_free``: calls cost nothing, whatever the price of the model.
+    ``is_free``: calls cost nothing, whatever the price of the model. ``max_body``: bytes that it takes.
     """
 
-    route: str
-    modes: frozenset[Mode]
-    is_free: bool
+    __slots__ = ("is_free", "max_body", "modes", "route")
 
-    async def read(self, request: Request) -> Ask:
-        """Takes the body in and finds what the gateway routes and bills on.
+    def __init__(self, route: str, modes: frozenset[Mode], max_body: int, is_free: bool = False) -> None:
+        self.route = route
+        self.modes = modes
+        self.max_body = max_body
+        self.is_free = is_free
+
+    @abstractmethod
+    def read(self, request: Request, body: bytes) -> Ask:
+        """What the gateway routes and bills on.
 
         Errors: InvalidRequest.
         """
 
+    async def check(self, ask: Ask) -> None:  # noqa: B027 - most have nothing to check
+        """What takes a wait and is done only for callers that may use the model: ``ask.urls`` are looked at here.
+
+        Errors: InvalidRequest.
+        """
+
+    @abstractmethod
     def path(self, deployment: Deployment) -> str:
         """Where the call goes on the upstream: an absolute path."""
 
+    @abstractmethod
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         """The body for this upstream."""
 
+    @abstractmethod
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         """The usage of a complete answer, and the answer as the client is to see it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.catalog import Mode
 from litemaas.core.usage import Usage
 from litemaas.gateway.call import Ask
-from litemaas.gateway.endpoints.base import root_path
+from litemaas.gateway.endpoints.base import Endpoint, root_path
 from litemaas.gateway.endpoints.docling_answer import read_answer, read_archive
 from litemaas.gateway.endpoints.docling_form import read_form_request
 from litemaas.gateway.endpoints.docling_source import ConversionRequest, read_source_request
@@ -22,7 +22,6 @@ from litemaas.gateway.endpoints.public_addresses import PublicAddresses, Resolve
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
-    from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.upstream import Target
 
@@ -33,16 +32,14 @@ _JSON = b"application/json"
 _ARCHIVES = (b"application/zip", b"application/x-zip", b"application/octet-stream")
 
 
-class DoclingEndpoint:
+class DoclingEndpoint(Endpoint):
     """What both ways of sending a document have in common."""
 
-    modes = frozenset({Mode.CONVERSION})
-    is_free = False
+    __slots__ = ("_pages_per_document", "_path")
 
     def __init__(self, path: str, max_body: int, pages_per_document: int) -> None:
-        self.route = f"/docling{path}"
+        super().__init__(f"/docling{path}", frozenset({Mode.CONVERSION}), max_body)
         self._path = path
-        self._max_body = max_body
         self._pages_per_document = pages_per_document
 
     def path(self, deployment: Deployment) -> str:
@@ -66,28 +63,31 @@ class DoclingEndpoint:
 class DoclingSource(DoclingEndpoint):
     """Documents by address or in base64, as JSON."""
 
+    __slots__ = ("_addresses",)
+
     def __init__(self, max_body: int, pages_per_document: int, addresses: PublicAddresses) -> None:
         super().__init__("/v1/convert/source", max_body, pages_per_document)
         self._addresses = addresses
 
-    async def read(self, request: Request) -> Ask:
-        payload = await request.body(self._max_body)
-        return _ask(await read_source_request(payload, self._addresses, self._pages_per_document), _JSON)
+    def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
+        return _ask(read_source_request(body, self._pages_per_document), _JSON)
+
+    async def check(self, ask: Ask) -> None:
+        await self._addresses.check(ask.urls)
 
 
 class DoclingFile(DoclingEndpoint):
     """Documents as the files of a form; ``new_boundary`` gives boundaries that no client can foresee."""
 
+    __slots__ = ("_new_boundary",)
+
     def __init__(self, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes]) -> None:
         super().__init__("/v1/convert/file", max_body, pages_per_document)
         self._new_boundary = new_boundary
 
-    async def read(self, request: Request) -> Ask:
-        payload = await request.body(self._max_body)
+    def read(self, request: Request, body: bytes) -> Ask:
         boundary = self._new_boundary()
-        asked = read_form_request(
-            request.headers.get(b"content-type", b""), payload, boundary, self._pages_per_document
-        )
+        asked = read_form_request(request.headers.get(b"content-type", b""), body, boundary, self._pages_per_document)
         return _ask(asked, b"multipart/form-data; boundary=" + boundary)
 
 
@@ -99,6 +99,7 @@ def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
     ask.documents = asked.documents
     ask.pages_bound = asked.pages_bound
     ask.hides_json = asked.hides_json
+    ask.urls = asked.urls
     return ask
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,9 +17,6 @@ from litemaas.gateway.endpoints.docling_options import (
 )
 from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_special_members
 
-if TYPE_CHECKING:
-    from litemaas.gateway.endpoints.public_addresses import PublicAddresses
-
 _MAX_SOURCES = 100
 _OLDER_SOURCES = {"http_sources": "http", "file_sources": "file"}
 _KNOWN = {"http": ("kind", "url", "headers"), "file": ("kind", "base64_string", "filename")}
@@ -31,7 +28,7 @@ _base64 = msgspec.json.Decoder(bytes)
 class ConversionRequest(msgspec.Struct, kw_only=True, gc=False):
     """What is to be converted. ``body``: for a v1 engine. ``hides_json``: the JSON output was added for its page count.
 
-    ``pages_bound``: of all documents together.
+    ``pages_bound``: of all documents together. ``urls``: where they are fetched from, by their place in the body.
     """
 
     model: str | None
@@ -40,9 +37,10 @@ class ConversionRequest(msgspec.Struct, kw_only=True, gc=False):
     documents: int
     pages_bound: int
     hides_json: bool
+    urls: dict[str, str] = {}
 
 
-async def read_source_request(payload: bytes, addresses: PublicAddresses, pages_per_document: int) -> ConversionRequest:
+def read_source_request(payload: bytes, pages_per_document: int) -> ConversionRequest:
     """Errors: InvalidRequest."""
     members = read_members(payload)
     refuse_special_members(members)
@@ -60,7 +58,6 @@ async def read_source_request(payload: bytes, addresses: PublicAddresses, pages_
         refuse_addresses(f"options.{name}", bytes(raw))
     for name, raw in target.items():
         refuse_addresses(f"target.{name}", bytes(raw))
-    await addresses.check(urls)
     _settle_format(options)
     hides_json = len(sources) == 1 and not is_archive and _add_json(options)
     if options:
@@ -72,6 +69,7 @@ async def read_source_request(payload: bytes, addresses: PublicAddresses, pages_
     return ConversionRequest(
         model=model, end_user=end_user, body=render(members), documents=len(sources),
         pages_bound=len(sources) * pages, hides_json=hides_json,
+        urls=urls,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from litemaas.core.errors import MissingField
 from litemaas.core.usage import NOTHING, Usage
 from litemaas.gateway.bodies import read_request, render, text_of
 from litemaas.gateway.call import Ask
-from litemaas.gateway.endpoints.base import root_path
+from litemaas.gateway.endpoints.base import Endpoint, root_path
 from litemaas.gateway.endpoints.openai import refuse_special_members
 
 if TYPE_CHECKING:
@@ -19,26 +19,23 @@ if TYPE_CHECKING:
     from litemaas.gateway.upstream import Target
 
 
-class TokenizeEndpoint:
+class TokenizeEndpoint(Endpoint):
     """``/tokenize`` or ``/detokenize``; the body needs one of ``required``."""
 
-    is_free = True
-    modes = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
+    __slots__ = ("_required",)
 
     def __init__(self, path: str, required: tuple[str, ...], max_body: int) -> None:
-        self.route = path
+        super().__init__(path, frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING}), max_body, is_free=True)
         self._required = required
-        self._max_body = max_body
 
-    async def read(self, request: Request) -> Ask:
-        payload = await request.body(self._max_body)
-        members = read_request(payload)
+    def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
+        members = read_request(body)
         refuse_special_members(members)
         if not any(member in members for member in self._required):
             raise MissingField(f"the member {' or '.join(map(repr, self._required))} is missing", self._required[0])
         ask = Ask(text_of(members, "model"))
         ask.members = members
-        ask.payload = payload
+        ask.payload = body
         return ask
 
     def path(self, deployment: Deployment) -> str:

@@ -20,7 +20,7 @@ from litemaas.gateway.http.heads import HeadCache, KnownHead
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
-from litemaas.gateway.http.turns import Turn, write_at_once
+from litemaas.gateway.http.turns import NoTurn, Turn
 
 _SWEEP_S = 0.25
 _HIGH_WATER = 256 * 1024
@@ -68,8 +68,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_last_head", "_overhead", "_parser", "_paused",
-        "_pool", "_timeout_s", "_wake", "_write", "answer", "busy", "complete", "headers", "idle_since", "is_congested",
-        "keep", "origin", "ready", "received", "sent_at", "served", "status", "transport",
+        "_pool", "_timeout_s", "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep",
+        "origin", "ready", "received", "sent_at", "served", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -105,7 +105,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self._write = self._pool.writer(self.transport)
         self.idle_since = monotonic()
         self._pool.made(self)
 
@@ -235,7 +234,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._timeout_s = timeout_s
         self.sent_at = monotonic()
         self._deadline = self.sent_at + timeout_s
-        self._write(message)
+        self._pool.turn.write(self.transport, message)
 
     def limit(self, timeout_s: float) -> None:
         """Sets how long the upstream may be silent from now on."""
@@ -346,7 +345,7 @@ class Pool:
 
     def __init__(self, limits: ClientLimits, turn: Turn | None = None) -> None:
         self.limits = limits
-        self.writer = turn.writer if turn is not None else write_at_once
+        self.turn = turn if turn is not None else NoTurn()
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
         self._all: set[UpstreamConnection] = set()
         self._opening: set[UpstreamConnection] = set()

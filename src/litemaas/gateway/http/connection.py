@@ -40,9 +40,9 @@ class ServerConnection(asyncio.Protocol):
     """One client connection: parses, hands requests to the handler one after the other, writes the answers in order."""
 
     __slots__ = (
-        "_advancing", "_client_ip", "_closing", "_deadline", "_deaf", "_fields", "_header_count", "_last_head",
-        "_last_refusal", "_lost", "_overhead", "_parser", "_paused", "_queue", "_receiving", "_request", "_response",
-        "_run", "_server", "_target", "_transport", "_upgrade", "is_congested", "write",
+        "_advancing", "_client_ip", "_closing", "_deadline", "_deaf", "_fields", "_header_count", "_is_mute",
+        "_last_head", "_last_refusal", "_lost", "_overhead", "_parser", "_paused", "_queue", "_receiving", "_request",
+        "_response", "_run", "_server", "_target", "_transport", "_turn", "_upgrade", "is_congested",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -66,13 +66,14 @@ class ServerConnection(asyncio.Protocol):
         self._closing = False
         self._lost = False
         self.is_congested = False
+        self._is_mute = False  # nobody is there to read
         self._deadline = 0.0
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.write = self._server.writer(self._transport)
+        self._turn = self._server.turn
         peer = transport.get_extra_info("peername")
         self._client_ip = str(peer[0]) if isinstance(peer, tuple) else ""
         self._deadline = monotonic() + self._server.limits.header_timeout_s
@@ -159,14 +160,14 @@ class ServerConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
 
     def eof_received(self) -> bool:
-        self._server.flush()  # what is answered already it shall have
+        self._turn.flush()  # what is answered already it shall have
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
         self._lost = self._closing = self._deaf = True
         self._deadline = 0.0
         self.is_congested = False
-        self.write = _discard
+        self._is_mute = True
         self._queue.clear()
         self._receiving = self._parser = None  # they hold this connection: without them no cycle is left
         if self._run is None:
@@ -293,7 +294,7 @@ class ServerConnection(asyncio.Protocol):
             run = self._run = Run(self._server.handler(request, response), self._run_ended)
             run.start()
             if queue:
-                self._server.flush()  # or nobody would notice how much the client leaves unread
+                self._turn.flush()  # or nobody would notice how much the client leaves unread
         self._advancing = False
         if self._request is None and not queue and not self._closing:
             if self._last_refusal is not None:
@@ -303,6 +304,10 @@ class ServerConnection(asyncio.Protocol):
                 self.close()
         if self._paused:
             self._check_inflow()
+
+    def write(self, data: bytes) -> None:
+        if not self._is_mute:
+            self._turn.write(self._transport, data)
 
     def wants_body(self, request: Request) -> None:
         """A stage waits for the body: lets it in, and says so to a client that asked first.
@@ -333,9 +338,9 @@ class ServerConnection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        self._server.flush()
+        self._turn.flush()
         self._transport.write_eof()
-        self.write = _discard
+        self._is_mute = True
         self._deadline = monotonic() + (self._server.limits.write_timeout_s if self.is_congested else _LINGER_S)
 
     def _run_ended(self, error: BaseException | None) -> None:
@@ -409,7 +414,7 @@ class ServerConnection(asyncio.Protocol):
         """Closes once everything written has been sent; a client that does not read it is cut off later."""
         self._closing = self._deaf = True
         self._deadline = monotonic() + self._server.limits.write_timeout_s
-        self._server.flush()
+        self._turn.flush()
         self._transport.close()
 
     def abort(self) -> None:
@@ -444,7 +449,3 @@ class _Refused(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
-
-
-def _discard(data: bytes | bytearray | memoryview) -> None:
-    """Where writes go when nobody is there to read."""

@@ -28,18 +28,19 @@ class KnownHead(Generic[T]):
 
     def body_at(self, data: bytes) -> int:
         """Where the body begins, if ``data`` is exactly one message under this block; else -1."""
-        if not data.startswith(self._before):
+        before, after = self._before, self._after
+        at = len(before)
+        if data[:at] != before:
             return -1
-        at = len(self._before)
         if not self._has_length:
             return at if len(data) == at else -1
         stop = data.find(b"\r", at, at + _MAX_DIGITS + 1)
-        if stop <= at or not data.startswith(self._after, stop):
+        if stop <= at or data[stop : stop + len(after)] != after:
             return -1
         digits = data[at:stop]
         if not digits.isdigit():
             return -1
-        at = stop + len(self._after)
+        at = stop + len(after)
         return at if at + int(digits) == len(data) else -1
 
 

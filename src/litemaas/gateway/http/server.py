@@ -14,7 +14,7 @@ from litemaas.gateway.http.connection import ServerConnection
 from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.limits import ServerLimits
 from litemaas.gateway.http.messages import Request, RequestHead, Response
-from litemaas.gateway.http.turns import Turn, nothing_to_flush, write_at_once
+from litemaas.gateway.http.turns import NoTurn, Turn
 
 Handler = Callable[[Request, Response], Coroutine[Any, Any, None]]
 RefusalBody = Callable[[int, str], bytes]
@@ -45,8 +45,7 @@ class Server:
         self.refusal_body = refusal_body
         self.on_defect = on_defect
         self.on_refusal = on_refusal
-        self.writer = turn.writer if turn is not None else write_at_once
-        self.flush = turn.flush if turn is not None else nothing_to_flush
+        self.turn = turn if turn is not None else NoTurn()
         self.is_draining = False
         self.heads: HeadCache[RequestHead] = HeadCache()
         self._connections: set[ServerConnection] = set()

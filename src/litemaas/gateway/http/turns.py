@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
-
-Write = Callable[[bytes], None]
 
 
 class Turn:
@@ -25,11 +22,8 @@ class Turn:
         self._scheduled = False
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
 
-    def writer(self, transport: asyncio.Transport) -> Write:
-        """What to call instead of ``transport.write``."""
-        return partial(self._write, transport)
-
-    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        """To be called instead of ``transport.write``."""
         self._writes.append((transport, data))
         if not self._scheduled:
             self._scheduled = True
@@ -55,14 +49,20 @@ class Turn:
                     transport.abort()
 
 
+class NoTurn(Turn):
+    """For who has no turns: writes as they come, so nothing ever waits."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        transport.write(data)
+
+    def flush(self) -> None:
+        return
+
+
 def _report(what: str, error: Exception) -> None:
     asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
-
-
-def nothing_to_flush() -> None:
-    """For who has no turns: nothing ever waits."""
-
-
-def write_at_once(transport: asyncio.Transport) -> Write:
-    """For who has no turns: writes as they come."""
-    return transport.write

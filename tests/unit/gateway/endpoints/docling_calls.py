@@ -57,9 +57,15 @@ def request(body: bytes, content_type: bytes = b"application/json") -> Request:
     return received
 
 
+async def _read(conversion: Endpoint, received: Request) -> Ask:
+    ask = conversion.read(received, await stepped(received.body(conversion.max_body)))
+    await stepped(conversion.check(ask))
+    return ask
+
+
 async def ask_source(body: object, **settings: Any) -> Ask:
     written = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return await stepped(endpoint(SOURCE, **settings).read(request(written)))
+    return await _read(endpoint(SOURCE, **settings), request(written))
 
 
 async def sent_source(body: object, **settings: Any) -> Any:
@@ -88,7 +94,7 @@ def fields(*pairs: tuple[str, str]) -> Iterable[tuple[str, bytes]]:
 
 async def ask_form(body: bytes, content_type: bytes | None = None, **settings: Any) -> Ask:
     kind = content_type if content_type is not None else b"multipart/form-data; boundary=" + THEIRS
-    return await stepped(endpoint(FILE, **settings).read(request(body, kind)))
+    return await _read(endpoint(FILE, **settings), request(body, kind))
 
 
 def target(price: Price = FREE, api_base: str = "http://docling:5001/v1") -> Target:

@@ -25,14 +25,14 @@ class Order(WireTransport):
 async def test_writes_leave_in_order_at_the_end_of_the_turn_and_the_first_thing_is_first() -> None:
     log: list[str] = []
     turn = Turn(lambda: log.append("journal"))
-    a, b = turn.writer(Order(log, "a")), turn.writer(Order(log, "b"))
-    a(b"1")
-    b(b"2")
-    a(b"3")
+    a, b = Order(log, "a"), Order(log, "b")
+    turn.write(a, b"1")
+    turn.write(b, b"2")
+    turn.write(a, b"3")
     assert log == []
     await asyncio.sleep(0)
     assert log == ["journal", "a 1", "b 2", "a 3"]
-    a(b"4")
+    turn.write(a, b"4")
     await asyncio.sleep(0)
     assert log[4:] == ["journal", "a 4"]
 
@@ -40,8 +40,7 @@ async def test_writes_leave_in_order_at_the_end_of_the_turn_and_the_first_thing_
 async def test_who_closes_writes_at_once_and_nothing_is_written_twice() -> None:
     log: list[str] = []
     turn = Turn(lambda: log.append("journal"))
-    write = turn.writer(Order(log, "a"))
-    write(b"1")
+    turn.write(Order(log, "a"), b"1")
     turn.flush()
     assert log == ["journal", "a 1"]
     await asyncio.sleep(0)
@@ -51,7 +50,7 @@ async def test_who_closes_writes_at_once_and_nothing_is_written_twice() -> None:
 async def test_nothing_is_written_to_a_connection_that_closed_in_the_same_turn() -> None:
     transport = WireTransport()
     turn = Turn(lambda: None)
-    turn.writer(transport)(b"1")
+    turn.write(transport, b"1")
     transport.close()
     await asyncio.sleep(0)
     assert transport.written == b""
@@ -80,8 +79,8 @@ async def test_a_write_that_fails_ends_its_connection_and_no_other(reports: Any)
     turn = Turn(lambda: None)
 
     def play() -> None:
-        turn.writer(broken)(b"1")
-        turn.writer(good)(b"2")
+        turn.write(broken, b"1")
+        turn.write(good, b"2")
 
     assert [type(error) for error in await reports(play)] == [RuntimeError]
     assert good.written == b"2"
@@ -95,5 +94,5 @@ async def test_a_first_thing_that_fails_holds_nothing_back(reports: Any) -> None
         raise OSError("the disk is gone")
 
     turn = Turn(journal)
-    assert [type(error) for error in await reports(lambda: turn.writer(good)(b"2"))] == [OSError]
+    assert [type(error) for error in await reports(lambda: turn.write(good, b"2"))] == [OSError]
     assert good.written == b"2"
