@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-nightly lint format types contracts check bench lock clean
+.PHONY: help run test test-unit test-nightly lint format types contracts check bench bench-reads lock clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ contracts: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (needs nginx)
 	@$(BIN)/python -m benchmarks
+
+bench-reads: $(STAMPS)/dev  ## measure the portal's queries on ten million usage records (15 GB of disk, half an hour)
+	@$(BIN)/python -m benchmarks.usage_reads
 
 lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt

@@ -1,0 +1,199 @@
+"""How long does the portal wait for figures out of ten million calls? ``make bench-reads`` asks the control plane.
+
+A ledger is made in an embedded PostgreSQL of its own; every query then goes through the whole control plane (over ASGI, without
+a socket), many times, in an order that changes. Results: ``benchmarks/results/usage_reads.json``, and a table in
+``docs/explanation/performance.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import logging
+import random
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import asyncpg
+import httpx2
+import structlog
+
+from benchmarks import machine
+from benchmarks.usage_ledger import DAYS, KEYS, MODELS, TEAMS, USERS, fill
+from litemaas.control.app import Settings, create_app
+from litemaas.db.embedded import EmbeddedPostgres
+from litemaas.db.migrate import upgrade
+
+_RESULT = machine.ROOT / "benchmarks" / "results" / "usage_reads.json"
+_PAGE = machine.ROOT / "docs" / "explanation" / "performance.md"
+_BEGIN, _END = "<!-- usage reads: begin -->\n", "<!-- usage reads: end -->\n"
+_BAR_MS = 200
+_MASTER_KEY = "sk-benchmark-0123456789"
+Query = tuple[str, dict[str, Any]]
+_SIZES = """
+SELECT (SELECT count(*) FROM usage_records) AS records, (SELECT count(*) FROM usage_full_hours) AS hour_cells,
+    (SELECT count(*) FROM usage_full_days) AS day_cells, (SELECT count(*) FROM usage_dimensions) AS combinations,
+    sum(pg_total_relation_size(oid)) FILTER (WHERE relkind = 'r' AND relname ~ '^usage_records_')::bigint AS records_bytes,
+    sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^usage_(full|model|key)_[a-z]+s$')::bigint AS rollups_bytes
+FROM pg_class
+"""
+
+
+def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
+    """What the portal asks; ids differ from call to call."""
+    key = hashlib.sha256(str(int(KEYS * dice.random() ** 2.2)).encode()).hexdigest()
+    user, team = f"user-{dice.randrange(USERS)}", f"team-{dice.choice([n for n in range(TEAMS) if n % 4])}"
+    model, other = f"model-{dice.randrange(MODELS)}", f"model-{dice.randrange(MODELS)}"
+    tag, customer = f"tag-{dice.randrange(50)}", f"customer-{dice.randrange(5000)}"
+    request_id = f"{today - timedelta(days=dice.randrange(DAYS)):%y%m%d}-{dice.randrange(1, 50_000)}"
+    quarter = {"since": (today - timedelta(days=DAYS - 1)).isoformat()}
+    week = {"since": (today - timedelta(days=6)).isoformat()}
+    odd = {
+        "since": (today - timedelta(days=71, hours=5, minutes=13)).isoformat(),
+        "until": (today - timedelta(days=1, minutes=7)).isoformat(),
+    }
+    return {
+        "overview, 30 days, everybody": ("overview", {}),
+        "overview, 90 days, everybody": ("overview", quarter),
+        "overview, 90 days, one user": ("overview", quarter | {"user_id": user}),
+        "overview, 90 days, one model": ("overview", quarter | {"model": model}),
+        "trend by day, 90 days": ("trend", quarter),
+        "trend by day with latency, 90 days, one model": ("trend", quarter | {"model": model, "latency": True}),
+        "trend by day of the 8 dearest models, 90 days": ("trend", quarter | {"group_by": "model"}),
+        "trend by day of the 8 dearest users, 90 days": ("trend", quarter | {"group_by": "user"}),
+        "trend by hour, 7 days": ("trend", week | {"by": "hour"}),
+        "trend by hour, 7 days, team and 2 models": ("trend", week | {"by": "hour", "team_id": team, "model": [model, other]}),
+        "trend of errors by code, 90 days": ("trend", quarter | {"group_by": "error", "status": ["failure", "refused"]}),
+        "summary by model, 90 days": ("summary", quarter | {"latency": True}),
+        "summary by user with latency, 90 days": ("summary", quarter | {"group_by": "user", "latency": True, "limit": 50}),
+        "summary by key, 90 days, page 20": ("summary", quarter | {"group_by": "key", "limit": 50, "page": 20}),
+        "summary by team, 90 days": ("summary", quarter | {"group_by": "team"}),
+        "summary by provider, 90 days, one team": ("summary", quarter | {"group_by": "provider", "team_id": team}),
+        "summary by deployment with latency, 90 days, one user": (
+            "summary", quarter | {"group_by": "deployment", "user_id": user, "latency": True},
+        ),
+        "summary by user, 90 days, one model": ("summary", quarter | {"group_by": "user", "model": model, "limit": 50}),
+        "summary by user with latency, 90 days, one provider": (
+            "summary", quarter | {"group_by": "user", "provider": "openai", "latency": True, "limit": 50},
+        ),
+        "summary by model, from one odd minute to another": ("summary", odd),
+        "summary by user, of all times": ("summary", {"group_by": "user", "limit": 50}),
+        "summary by model, 90 days, one end user": ("summary", quarter | {"end_user": customer}),
+        "summary by model, 7 days, one tag": ("summary", week | {"tag": tag}),
+        "options of all filters, 30 days": ("options", {}),
+        "options of all filters, 90 days, one team": ("options", quarter | {"team_id": team}),
+        "request log, newest": ("records", {"limit": 50}),
+        "request log, one key": ("records", {"limit": 50, "key": key}),
+        "request log, one user, failures only": ("records", {"limit": 50, "user_id": user, "status": "failure"}),
+        "request log, one user and one model": ("records", {"limit": 50, "user_id": user, "model": model}),
+        "request log, one team, rate limited": ("records", {"limit": 50, "team_id": team, "error_code": "rate_limited"}),
+        "request log, slower than a minute": ("records", {"limit": 50, "min_duration_us": 60_000_000}),
+        "request log, one end user": ("records", {"limit": 50, "end_user": customer}),
+        "request log, one tag of one key": ("records", {"limit": 50, "key": key, "tag": tag}),
+        "request log, one id": ("records", {"request_id": request_id}),
+        "request log, an id that is not there": ("records", {"request_id": "not-there"}),
+        "LiteLLM's /spend/logs, 30 days by day": (
+            "/litellm/spend/logs", {"start_date": f"{today - timedelta(days=29):%Y-%m-%d}", "end_date": f"{today:%Y-%m-%d}"},
+        ),
+    }  # fmt: skip
+
+
+async def _measure(client: httpx2.AsyncClient, today: datetime, rounds: int) -> dict[str, list[float]]:
+    dice = random.Random(5)
+    taken: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        queries = list(_queries(today, dice).items())
+        dice.shuffle(queries)
+        for name, (path, params) in queries:
+            began_at = time.perf_counter()
+            answer = await client.get(path if path.startswith("/") else f"/api/v1/usage/{path}", params=params)
+            elapsed_ms = (time.perf_counter() - began_at) * 1000
+            assert answer.status_code == 200, (name, answer.text)
+            if number:  # the first round fills the caches
+                taken.setdefault(name, []).append(elapsed_ms)
+    return taken
+
+
+async def _run(state_dir: Path, records: int, rounds: int) -> dict[str, Any]:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    server = EmbeddedPostgres(state_dir)
+    await server.start()
+    try:
+        await asyncio.to_thread(upgrade, server.url)
+        connection = await asyncpg.connect(server.url)
+        made: dict[str, float] = {}
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM usage_full_days)"):
+            made = await fill(connection, today, records, lambda line: print(f"· {line}", flush=True))
+        sizes = await connection.fetchrow(_SIZES)
+        last = await connection.fetchval("SELECT max(started_at) FROM usage_records")
+        await connection.close()
+        app = create_app(
+            Settings(database_url=server.url, master_key=_MASTER_KEY, encryption_key="of a benchmark, not secret")
+        )
+        transport = httpx2.ASGITransport(app=app)
+        headers = {"Authorization": f"Bearer {_MASTER_KEY}"}
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://control", headers=headers, timeout=60
+        ) as client:
+            taken = await _measure(client, last.replace(hour=0, minute=0, second=0, microsecond=0), rounds)
+    finally:
+        await server.stop()
+    return {
+        "machine": machine.describe({}), "commit": machine.commit(), "rounds": rounds, **dict(sizes), **made, "bar_ms": _BAR_MS,
+        "queries": {name: _summed_up(times) for name, times in taken.items()},
+    }  # fmt: skip
+
+
+def _summed_up(times: list[float]) -> dict[str, float]:
+    cuts = quantiles(times, n=100, method="inclusive") if len(times) > 1 else times * 99
+    return {"p50_ms": round(cuts[49], 1), "p95_ms": round(cuts[94], 1), "max_ms": round(max(times), 1)}
+
+
+def _table(result: dict[str, Any]) -> str:
+    rows = sorted(result["queries"].items(), key=lambda item: -item[1]["p95_ms"])
+    sizes = (
+        f"{result['records']:,} records in {result['records_bytes'] / 1e9:.1f} GB; by all dimensions {result['hour_cells']:,} "
+        f"cells per hour and {result['day_cells']:,} per day; all rollups {result['rollups_bytes'] / 1e9:.1f} GB. "
+        f"{result['rounds']} times each, {result['machine']['cores']} cores, commit {result['commit']['commit'][:8]}.\n\n"
+    )
+    lines = [f"| {name} | {times['p50_ms']:.0f} | {times['p95_ms']:.0f} |\n" for name, times in rows]
+    return "".join([sizes, "| query | p50 ms | p95 ms |\n|---|---:|---:|\n", *lines])
+
+
+def _quote(table: str) -> None:
+    page = _PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    _PAGE.write_text(f"{before}{_BEGIN}{table}{_END}{after}", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.usage_reads", description=__doc__)
+    parser.add_argument("--records", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--keep", type=Path, help="where the database is kept, and used again if it is there")
+    parser.add_argument("--no-save", action="store_true", help="only print")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    with tempfile.TemporaryDirectory(prefix="litemaas-usage-reads-") as scratch:
+        result = asyncio.run(_run(arguments.keep or Path(scratch), arguments.records, arguments.rounds))
+    table = _table(result)
+    print(table)
+    if not arguments.no_save:
+        _RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        _quote(table)
+    slow = [name for name, times in result["queries"].items() if times["p95_ms"] > _BAR_MS]
+    if slow:
+        print(f"slower than {_BAR_MS} ms: {'; '.join(slow)}", file=sys.stderr)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
