@@ -40,7 +40,7 @@ test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real Po
 test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
 
-test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes about an hour
+test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes an hour or more
 	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
 
 check: lint types contracts  ## everything static
