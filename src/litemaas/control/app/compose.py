@@ -14,6 +14,7 @@ import litemaas.control.app.health as health
 from litemaas.control.app.settings import Settings, check_settings
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
+from litemaas.control.budgets import endpoints as budgets
 from litemaas.control.catalog import endpoints as catalog
 from litemaas.control.http.edge import Edge
 from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
@@ -65,7 +66,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         part.state.plane = plane
         part.state.authenticator = authenticator
     answer_with_problems(app)
-    for feature in (catalog, keys, usage, health, docs):
+    for feature in (catalog, keys, budgets, usage, health, docs):
         app.include_router(feature.router)
     app.mount("/litellm", facade)
     app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES)

@@ -29,6 +29,7 @@ class KeyDraft(msgspec.Struct, frozen=True, kw_only=True):
     alias: str | None = None
     user_id: str | None = None
     team_id: str | None = None
+    pot_id: str | None = None
     models: list[str] = []
     aliases: dict[str, str] = {}
     metadata: dict[str, Any] = {}

@@ -26,7 +26,7 @@ router = APIRouter(
 @router.get("")
 async def list_keys(work: WorkOf, query: Annotated[KeyQuery, Query()]) -> Page[KeyOut]:
     wanted = KeyFilter(
-        **query.model_dump(include={"search", "alias", "user_id", "team_id", "model", "blocked"}),
+        **query.model_dump(include={"search", "alias", "user_id", "team_id", "pot_id", "model", "blocked"}),
         expired_at=work.now if query.status == "expired" else None,
         live_at=work.now if query.status == "live" else None,
     )

@@ -25,6 +25,7 @@ class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
     search: str | None = None
     user_id: str | None = None
     team_id: str | None = None
+    pot_id: str | None = None
     model: str | None = None
     blocked: bool | None = None
     expired_at: datetime | None = None
@@ -82,7 +83,7 @@ def _conditions(wanted: KeyFilter) -> list[ColumnElement[bool]]:
     keys = virtual_keys.c
     where: list[ColumnElement[bool]] = [
         keys[field] == value
-        for field in ("key_hash", "alias", "user_id", "team_id", "blocked")
+        for field in ("key_hash", "alias", "user_id", "team_id", "pot_id", "blocked")
         if (value := getattr(wanted, field)) is not None
     ]
     if wanted.search:

@@ -27,6 +27,7 @@ class KeyPatch(Body):
     alias: Name | None = None
     user_id: Name | None = None
     team_id: Name | None = None
+    pot_id: Name | None = None
     models: Annotated[list[Name], Field(max_length=1000)] = []
     aliases: dict[str, str] = {}
     metadata: dict[str, Any] = {}
@@ -60,6 +61,7 @@ class KeyIn(Body):
     alias: Name | None = None
     user_id: Name | None = None
     team_id: Name | None = None
+    pot_id: Name | None = None
     models: Annotated[list[Name], Field(max_length=1000)] = []
     aliases: dict[str, str] = {}
     metadata: dict[str, Any] = {}
@@ -82,6 +84,8 @@ class KeyOut(BaseModel):
     alias: str | None
     user_id: str | None
     team_id: str | None
+    pot_id: str | None
+    """Keys that name the same pot share its budget."""
     models: list[str]
     aliases: dict[str, str]
     metadata: dict[str, Any]
@@ -114,6 +118,7 @@ class KeyQuery(PageQuery):
     alias: str | None = None
     user_id: str | None = None
     team_id: str | None = None
+    pot_id: str | None = None
     model: str | None = None
     blocked: bool | None = None
     status: Literal["live", "expired"] | None = None

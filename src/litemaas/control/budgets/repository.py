@@ -1,0 +1,127 @@
+"""How do budgets get into tables and out of them, and what do windows, leases and events say?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.db.tables import budget_events, budget_windows, budgets, leases, workers
+
+
+async def find_budget(connection: AsyncConnection, scope: str, *, lock: bool = False) -> Row[Any] | None:
+    statement = select(budgets).where(budgets.c.scope == scope)
+    return (await connection.execute(statement.with_for_update() if lock else statement)).first()
+
+
+async def put_budget(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """Makes the row, or sets all of it but who made it."""
+    kept = ("scope", "created_at", "created_by")
+    statement = upsert(budgets).values(**values)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["scope"], set_={name: value for name, value in values.items() if name not in kept}
+        )
+    )
+
+
+async def delete_budget(connection: AsyncConnection, scope: str) -> bool:
+    """Whether there was one."""
+    gone = delete(budgets).where(budgets.c.scope == scope).returning(budgets.c.scope)
+    return (await connection.execute(gone)).first() is not None
+
+
+async def list_budgets(
+    connection: AsyncConnection, kind: str | None, owner_id: str | None, search: str | None, offset: int, limit: int
+) -> tuple[Sequence[Row[Any]], int]:
+    scope = budgets.c.scope
+    where: list[ColumnElement[bool]] = []
+    if kind is not None:
+        where.append(scope.startswith(f"{kind}:", autoescape=True))
+    owner = func.substr(scope, func.strpos(scope, ":") + 1)
+    if owner_id is not None:
+        where.append(owner == owner_id)
+    if search:
+        where.append(owner.icontains(search, autoescape=True))
+    total = (await connection.execute(select(func.count()).select_from(budgets).where(*where))).scalar_one()
+    page = select(budgets).where(*where).order_by(scope).offset(offset).limit(limit)
+    return (await connection.execute(page)).all(), total
+
+
+async def list_events(
+    connection: AsyncConnection, scopes_of: str | None, offset: int, limit: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """The newest first; ``scopes_of``: of one kind."""
+    where = [budget_events.c.scope.startswith(f"{scopes_of}:", autoescape=True)] if scopes_of else []
+    total = (await connection.execute(select(func.count()).select_from(budget_events).where(*where))).scalar_one()
+    order = (budget_events.c.at.desc(), budget_events.c.scope, budget_events.c.kind)
+    page = select(budget_events).where(*where).order_by(*order).offset(offset).limit(limit)
+    return (await connection.execute(page)).all(), total
+
+
+def _of(column: ColumnElement[str], scope: str) -> ColumnElement[bool]:
+    """The scope, and those of a key's models."""
+    return (
+        or_(column == scope, column.startswith(f"{scope}/model:", autoescape=True))
+        if _is_key(scope)
+        else column == scope
+    )
+
+
+def _is_key(scope: str) -> bool:
+    return scope.startswith("key:")
+
+
+async def windows_of(connection: AsyncConnection, scope: str, limit: int) -> Sequence[Row[Any]]:
+    """What is booked on a scope, the newest window first."""
+    statement = select(budget_windows).where(_of(budget_windows.c.scope, scope))
+    order = (budget_windows.c.window_start.desc(), budget_windows.c.scope)
+    return (await connection.execute(statement.order_by(*order).limit(limit))).all()
+
+
+async def leases_of(connection: AsyncConnection, windows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Who has leased what of these windows, with the age of their heartbeats by the database's clock."""
+    if not windows:
+        return []
+    places = [(window.scope, window.window_start) for window in windows]
+    age = func.extract("epoch", func.now() - workers.c.heartbeat_at).label("heartbeat_age_s")
+    statement = (
+        select(leases, age, workers.c.lost_after_s)
+        .outerjoin(workers, workers.c.worker_id == leases.c.worker_id)
+        .where(tuple_(leases.c.scope, leases.c.window_start).in_(places), leases.c.granted_nano > 0)
+        .order_by(leases.c.worker_id)
+    )
+    return (await connection.execute(statement)).all()
+
+
+async def events_of(connection: AsyncConnection, windows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    if not windows:
+        return []
+    places = [(window.scope, window.window_start) for window in windows]
+    statement = select(budget_events).where(tuple_(budget_events.c.scope, budget_events.c.window_start).in_(places))
+    return (await connection.execute(statement.order_by(budget_events.c.at))).all()
+
+
+async def release_lost(connection: AsyncConnection, scope: str) -> int:
+    """Returns what workers that are lost still have leased of a scope. Units: nano-USD."""
+    windows = budget_windows.c
+    await connection.execute(
+        select(windows.scope)
+        .where(_of(windows.scope, scope))
+        .order_by(windows.scope, windows.window_start)
+        .with_for_update()
+    )
+    lost = (
+        delete(leases)
+        .where(_of(leases.c.scope, scope), leases.c.worker_id.not_in(select(workers.c.worker_id)))
+        .returning(leases.c.scope, leases.c.window_start, leases.c.granted_nano)
+    )
+    gone = (await connection.execute(lost)).all()
+    for row in gone:
+        place = (windows.scope == row.scope) & (windows.window_start == row.window_start)
+        nano = windows.leased_nano - row.granted_nano
+        await connection.execute(update(budget_windows).where(place).values(leased_nano=nano, updated_at=func.now()))
+    return sum(row.granted_nano for row in gone)
