@@ -7,6 +7,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import asyncpg
 from sqlalchemy import CheckConstraint
@@ -15,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.migrate import is_current, migrations_folder, newest_revision, upgrade
 from litemaas.db.partitions import ensure_partitions
+from litemaas.db.rollups import fold
 from litemaas.db.tables import metadata, usage_records
 
 
@@ -88,6 +90,30 @@ async def test_partitions_are_made_ahead_once_and_take_early_records_over(databa
         assert await ensure_partitions(connection, days_ahead=21) == []
         held_by = await connection.fetchval("SELECT tableoid::regclass::text FROM usage_records")
         assert held_by == f"usage_records_{today + timedelta(days=20):%Y%m%d}"
+    finally:
+        await connection.close()
+
+
+async def test_records_from_before_the_rollups_are_counted_by_the_migration(empty_database_url: str):
+    from alembic import command
+    from alembic.config import Config
+
+    script = StringIO()
+    config = Config(output_buffer=script)
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "0002", sql=True)
+    connection = await asyncpg.connect(empty_database_url)
+    try:
+        await connection.execute(script.getvalue())
+        now = datetime.now(UTC)
+        for number in range(5):
+            await _insert_record(connection, f"r{number}", now - timedelta(days=number))
+        await asyncio.to_thread(upgrade, empty_database_url)
+        await _insert_record(connection, "r5", now)
+        await fold(connection)
+        assert await connection.fetchval("SELECT sum(calls) FROM usage_full_hours") == 6
+        assert await connection.fetchval("SELECT count(*) FROM usage_key_days") == 5
     finally:
         await connection.close()
 
