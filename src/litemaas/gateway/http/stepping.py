@@ -18,8 +18,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_TOO_LATE = "too late"
-
 
 class Wake:
     """A place where one coroutine waits for news. It carries no value: who wakes up looks at the state again."""
@@ -108,13 +106,20 @@ async def outside(coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
         wake.fire()
 
     task.add_done_callback(news)
-    limit = loop.call_later(timeout_s, task.cancel, _TOO_LATE)
+    is_too_late = False  # not told by the cancellation's message: another cancellation would replace it
+
+    def expire(task: asyncio.Task[T]) -> None:
+        nonlocal is_too_late
+        is_too_late = True
+        task.cancel()
+
+    limit = loop.call_later(timeout_s, expire, task)
     try:
         while not task.done():
             await wake
         return task.result()
-    except asyncio.CancelledError as cancelled:
-        if cancelled.args == (_TOO_LATE,):
+    except asyncio.CancelledError:
+        if is_too_late:
             raise TimeoutError from None
         raise
     finally:

@@ -243,9 +243,6 @@ async def test_outside_gives_up_after_its_time_out_and_cancels() -> None:
     assert log == ["cancelled"]
 
 
-@pytest.mark.xfail(
-    reason="a time-out is told by the cancellation's message, which another cancellation replaces", strict=False
-)
 async def test_two_limits_that_pass_in_the_same_turn_as_an_answer_are_a_time_out() -> None:
     loop = asyncio.get_running_loop()
     arrived = loop.create_future()
