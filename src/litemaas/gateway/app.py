@@ -211,6 +211,7 @@ class Gateway:
         try:
             await self.accountant.empty()
             await self.heartbeat.end()
+            await self.orphans.look()  # a sibling may have been killed a moment ago, and nobody may come after us
         except ServiceUnavailable:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
         if self.siblings is not None:
@@ -289,10 +290,10 @@ async def serve(
 ) -> None:  # fmt: skip
     """Runs until SIGTERM or SIGINT; a second one does not wait for running calls."""
     asked, hurry = asyncio.Event(), asyncio.Event()
-    gateway = Gateway(settings, numbers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: (hurry if asked.is_set() else asked).set())
+    gateway = Gateway(settings, numbers)
     await gateway.start(listening)
     log.info("the gateway serves", host=settings.gateway.host, port=gateway.port, worker=gateway.worker_id)
     if on_ready is not None:

@@ -71,8 +71,12 @@ class Orphans:
         """Runs until it is cancelled. Siblings that start at the same time have their turn first."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            with suppress(ServiceUnavailable, TimeoutError, OSError):
-                await self.adopt_all()
+            await self.look()
+
+    async def look(self) -> None:
+        """Adopts what is there now, as far as the database and the disk let it."""
+        with suppress(ServiceUnavailable, TimeoutError, OSError):
+            await self.adopt_all()
 
     async def adopt_all(self) -> None:
         """Errors: ServiceUnavailable, TimeoutError, OSError; what is left is there the next time."""

@@ -74,6 +74,17 @@ async def test_killed_workers_come_back_and_no_answered_call_is_lost_or_booked_t
     await nothing_is_leased(group, key)
 
 
+async def test_a_worker_that_is_killed_just_before_the_stop_leaves_nothing_behind(group: WorkerGroup) -> None:
+    key = await group.ledger.add_key(max_budget_nano=BUDGET_NANO)
+    callers = Callers(group, key, keep_alive=False, count=4)
+    await callers.until_answered(40)
+    await callers.stop()
+    group.workers()["gw-0"].send_signal(signal.SIGKILL)
+    assert await group.stop() == 0
+    await is_settled(group, key, callers)
+    await nothing_is_leased(group, key)
+
+
 async def test_workers_are_replaced_one_after_another_without_a_failed_call(group: WorkerGroup) -> None:
     key = await group.ledger.add_key(max_budget_nano=BUDGET_NANO)
     former = {worker.pid for worker in group.workers().values()}
