@@ -5,9 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
+COMPILED := $(CURDIR)/build/compiled/src
+
+WHOLE := tests/integration/gateway tests/contract tests/e2e tests/chaos
+CHECKED := src tests benchmarks docs migrations tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-nightly lint format types contracts check bench bench-reads lock clean
+.PHONY: help run test test-compiled test-unit test-nightly lint format types contracts check bench bench-reads lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,12 +34,23 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
+$(STAMPS)/compiler: $(STAMPS)/runtime requirements/compile.txt
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/compile.txt
+	@touch $@
+
+compiled: $(STAMPS)/compiler  ## compile the gateway's hot path where there is a C compiler
+	@$(BIN)/python tools/compile.py
+
 run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
-	@exec $(BIN)/python -m litemaas up --demo
+	@$(MAKE) --no-print-directory compiled || true
+	@PYTHONPATH=$(COMPILED) exec $(BIN)/python -m litemaas up --demo
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
+	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(WHOLE); fi
 
 test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
@@ -46,10 +61,10 @@ test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more exa
 check: lint types contracts  ## everything static
 
 lint: $(STAMPS)/dev
-	@$(BIN)/ruff check src tests benchmarks docs migrations && $(BIN)/ruff format --check src tests benchmarks docs migrations
+	@$(BIN)/ruff check $(CHECKED) && $(BIN)/ruff format --check $(CHECKED)
 
 format: $(STAMPS)/dev  ## format the code
-	@$(BIN)/ruff check --fix-only src tests benchmarks docs migrations; $(BIN)/ruff format src tests benchmarks docs migrations
+	@$(BIN)/ruff check --fix-only $(CHECKED); $(BIN)/ruff format $(CHECKED)
 
 types: $(STAMPS)/dev
 	@$(BIN)/mypy
@@ -57,7 +72,7 @@ types: $(STAMPS)/dev
 contracts: $(STAMPS)/dev
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 
-bench: $(STAMPS)/dev  ## measure direct, nginx and our gateway side by side (needs nginx)
+bench: $(STAMPS)/dev compiled  ## measure direct, nginx and our gateway side by side (needs nginx)
 	@$(BIN)/python -m benchmarks
 
 bench-reads: $(STAMPS)/dev  ## measure the portal's queries on ten million usage records (15 GB of disk, half an hour)
@@ -67,6 +82,7 @@ lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
 	@$(UV) --system-certs pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
 	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
+	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
 
 clean:  ## forget the environment and the state
-	@rm -rf $(VENV) .litemaas .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) build .litemaas .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ def describe(candidates: dict[str, str]) -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "hot_path": "interpreted" if source() == ROOT / "src" else "compiled",
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -25,6 +26,12 @@ def describe(candidates: dict[str, str]) -> dict[str, Any]:
         "wrk": _said("wrk", "-v").partition(" [")[0].removeprefix("wrk ").strip(),
         "candidates": candidates,
     }
+
+
+def source() -> Path:
+    """The package that is measured: compiled by ``make compiled`` where that was possible, else as it is interpreted."""
+    compiled = ROOT / "build" / "compiled" / "src"
+    return compiled if compiled.is_dir() else ROOT / "src"
 
 
 def commit() -> dict[str, Any]:

@@ -30,7 +30,8 @@ def _provenance(result: dict[str, Any]) -> str:
     return (
         f"Measured {result['at']} at commit `{commit['commit'][:12]}`{dirty} with `{result['command']}`.\n\n"
         f"{machine['cpu']}, {machine['cores']} cores (one for the candidate, one for load, upstream and databases), "
-        f"{machine['memory_mib'] / 1024:.0f} GiB; {machine['kernel']}; {machine['python']}; {packages}; {others}; "
+        f"{machine['memory_mib'] / 1024:.0f} GiB; {machine['kernel']}; {machine['python']}; "
+        f"our hot path {machine['hot_path']}; {packages}; {others}; "
         f"wrk {machine['wrk']}. Median of {result['rounds']} rounds of {result['seconds']:g} s [smallest–largest].\n"
     )
 

@@ -17,6 +17,7 @@ import httpx2
 
 from benchmarks import canned
 from benchmarks.candidates.base import Candidate, Place, until_answers
+from benchmarks.machine import source
 from benchmarks.processes import Child, free_port
 from litemaas.core.keys import generate_key, hash_key
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -25,7 +26,6 @@ from litemaas.db.migrate import upgrade
 _USD = 1_000_000_000
 _START_WITHIN_S = 30.0
 _LEDGER_WITHIN_S = 20.0
-_SOURCE = Path(__file__).parents[2] / "src"
 PRICE = {"input_per_million": 150_000_000, "output_per_million": 600_000_000}
 KEY = {
     "alias": "benchmark",
@@ -80,7 +80,7 @@ async def litemaas(place: Place) -> AsyncIterator[Candidate]:
 
 def _part(name: str, core: int, log: Path, settings: dict[str, str]) -> Child:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LITEMAAS_")}
-    environ["PYTHONPATH"] = str(_SOURCE)
+    environ["PYTHONPATH"] = str(source())
     child = Child([sys.executable, "-m", "litemaas.cli.child", name], core=core, log=log, environ=environ, pipes=True)
     child.tell(json.dumps(settings).encode())
     return child
