@@ -104,7 +104,8 @@ class Gateway:
         )
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
-        upstream = Upstream(self.pool, own.upstream)
+        settlement = Settlement(self.journal, self.metrics, own.error_profile)
+        upstream = Upstream(self.pool, settlement, own.upstream)
         meter = Meter(upstream, own.budgets)
         headers = ReplyHeaders(own.litellm_version)
         self.accountant = Accountant(
@@ -119,8 +120,8 @@ class Gateway:
             routing=self.routing,
             admission=Admission(self.budgets, self.rates, self.customers, meter, own.budgets),
             upstream=upstream,
-            relay=Relay(meter, headers, own.upstream),
-            settlement=Settlement(self.journal, self.metrics, own.error_profile),
+            relay=Relay(meter, headers, settlement, own.upstream),
+            settlement=settlement,
             journal=self.journal,
             headers=headers,
             ids=RequestIds(lambda: time.time_ns() // 1_000_000),

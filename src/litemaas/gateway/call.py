@@ -72,15 +72,17 @@ class Reply:
 class Call:
     """One request to an inference endpoint on its way through the stages.
 
-    ``hold`` and ``ticket``: what is reserved of budgets and rate limits; the settlement closes them.
-    ``started_at``: seconds since 1970. ``output_limit``: a bound that goes upstream because a budget or a token limit needs
-    one; None = the client's own stands. ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if
-    it came whole. ``failure``: what ended a stream whose answer had begun; the client is told in it.
+    ``hold`` and ``ticket``: what is reserved of budgets and rate limits; the settlement closes them. ``slot``: its place
+    among the running calls. ``started_at``: seconds since 1970; ``instant``: the same as the journal writes it.
+    ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
+    ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
+    ended a stream whose answer had begun; the client is told in it.
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "cost", "endpoint", "engine_request_id", "failure", "first_byte_at", "hold", "id", "lane",
-        "output_limit", "reply", "request", "started_at", "target", "ticket", "upstream_s", "usage",
+        "ask", "attempts", "caller", "cost", "endpoint", "engine_request_id", "failure", "first_byte_at", "hold", "id",
+        "instant", "lane", "output_limit", "reply", "request", "slot", "started_at", "target", "ticket", "upstream_s",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -92,6 +94,8 @@ class Call:
         self.ask: Ask | None = None
         self.lane: Lane | None = None
         self.output_limit: int | None = None
+        self.instant = ""
+        self.slot = -1
         self.hold: Hold | None = None
         self.ticket: Ticket | None = None
         self.target: Target | None = None

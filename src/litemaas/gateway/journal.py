@@ -16,6 +16,7 @@ from pathlib import Path
 from zlib import crc32
 
 from litemaas.core.errors import ServiceUnavailable
+from litemaas.gateway.running import RunningCalls
 
 _CHUNK = 4 * 1024 * 1024
 
@@ -48,6 +49,12 @@ class Journal:
         self._torn = False
         """Whether the segment ends with half a line."""
         self._open_segment()
+        self.running = RunningCalls(directory / "running")
+        for line in self.running.left_behind():
+            self.append(line)
+        self.flush()
+        if not self.is_failing:
+            self.running.start_over()
 
     def _open_segment(self) -> None:
         """Errors: OSError; then the segment before it goes on. (A closed number would soon be somebody's connection.)"""
@@ -85,6 +92,7 @@ class Journal:
             return
         self._torn = False
         self._unwritten.clear()
+        self.running.forget_ended()
         self._count(written)
         if self._size >= self._segment_bytes:
             with suppress(OSError):  # the next write tries again
@@ -188,6 +196,7 @@ class Journal:
 
     def close(self) -> None:
         self.flush()
+        self.running.close()
         os.close(self._current)
         if self._waiting == 0:
             for path in self._segments:

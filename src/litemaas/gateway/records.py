@@ -10,10 +10,15 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from litemaas.core.ledger import Booking
+
+if TYPE_CHECKING:
+    from litemaas.core.pricing import Cost
+    from litemaas.core.usage import Usage
 
 JOURNAL_COLUMNS = (
     ("request_id", "text"), ("started_at", "timestamptz"), ("duration_us", "bigint"), ("ttft_us", "bigint"),
@@ -79,6 +84,22 @@ def bookings_text(bookings: Sequence[tuple[str, datetime]]) -> str:
 def agent_text(header: bytes | None) -> str:
     """The user agent's column; few agents make most of the calls."""
     return NULL if header is None else text(header[:256].decode("latin-1"))
+
+
+def record_line(
+    call_id: str, instant: str, duration_us: int, ttft: str, how: str, end_user: str, engine_id: str, usage: Usage, cost: Cost,
+    attempts: int, client_ip: str, agent: str, labels: str, held: int, tail: str,
+) -> str:  # fmt: skip
+    """A record's columns in the order of ``JOURNAL_COLUMNS``, without the checksum.
+
+    ``how``: stream, status, HTTP status, error code and message. ``tail``: who asked, what served, where it is booked.
+    """
+    return (
+        f"{call_id}\t{instant}\t{duration_us}\t{ttft}\t{how}\t{end_user}\t{engine_id}"
+        f"\t{usage.prompt_tokens}\t{usage.completion_tokens}\t{usage.cached_tokens}\t{usage.cache_write_tokens}"
+        f"\t{usage.reasoning_tokens}\t{usage.pages}\t{usage.source._value_}\t{cost.total}\t{cost.input}\t{cost.output}"
+        f"\t{attempts}\t{client_ip}\t{agent}\t{labels}\t{held}\t{tail}"
+    )
 
 
 class InstantText:

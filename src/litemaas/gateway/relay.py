@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from litemaas.core.engine_usage import EngineUsage
 from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
-from litemaas.core.usage import NOTHING, usage_of
+from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.settings import UpstreamSettings
+    from litemaas.gateway.settlement import Settlement
     from litemaas.gateway.upstream import Target
 
 EVENT_STREAM = b"text/event-stream"
@@ -27,9 +28,10 @@ EVENT_STREAM = b"text/event-stream"
 class Relay:
     """Brings an upstream's answer to the client and its usage to the call."""
 
-    def __init__(self, meter: Meter, headers: ReplyHeaders, settings: UpstreamSettings) -> None:
+    def __init__(self, meter: Meter, headers: ReplyHeaders, settlement: Settlement, settings: UpstreamSettings) -> None:
         self._meter = meter
         self._headers = headers
+        self._settlement = settlement
         self._settings = settings
 
     async def relay(self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response) -> None:
@@ -74,6 +76,7 @@ class Relay:
                     if shown is not None:
                         shown.append(events)
                     response.write(events)
+                    self._settlement.progress(call, self._usage_so_far(scanner, ask))
                 if scanner.error is not None:
                     words = target.without_secrets(scanner.error)[:500]
                     raise UpstreamDied(f"the model server reported an error in the middle of its answer: {words}")
@@ -87,16 +90,18 @@ class Relay:
             self._end_badly(call, response, failure)
         finally:
             call.engine_request_id = scanner.engine_id or None
-            reported = scanner.usage is not None and is_plausible(scanner.usage)
-            call.usage = (
-                usage_of(scanner.usage) if scanner.usage and reported else self._meter.estimate(ask, scanner.chunks)
-            )
-        if not reported:
+            call.usage = self._usage_so_far(scanner, ask)
+        if call.usage.source is not UsageSource.ENGINE:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
         if call.failure is None and call.first_byte_at is None:
             call.first_byte_at = monotonic()
             call.upstream_s = call.first_byte_at - answer.sent_at
             response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
+
+    def _usage_so_far(self, scanner: EventScanner, ask: Ask) -> Usage:
+        if scanner.usage is not None and is_plausible(scanner.usage):
+            return usage_of(scanner.usage)
+        return self._meter.estimate(ask, scanner.chunks)
 
     def _end_badly(self, call: Call, response: Response, failure: LiteMaaSError) -> None:
         """Before the first byte an ordinary error, later one within the stream."""

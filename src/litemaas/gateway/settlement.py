@@ -23,14 +23,18 @@ from litemaas.gateway.records import (
     agent_text,
     bookings_text,
     json_text,
+    record_line,
     text,
     who_text,
 )
+from litemaas.gateway.running import running_text
 
 if TYPE_CHECKING:
+    from litemaas.core.usage import Usage
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.journal import Journal
     from litemaas.gateway.metrics import Metrics
+    from litemaas.gateway.upstream import Target
 
 _FREE = Cost()
 _CLIENT_CLOSED = 499
@@ -74,6 +78,21 @@ class Settlement:
             how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
         self._metrics.observe(call, status, http_status, duration_s)
         self._journal.append(self._line(call, cost, how, duration_s))
+        self._journal.running.end(call.slot)
+
+    def begin(self, call: Call, target: Target) -> None:
+        """Notes that an engine is about to be asked, so that a crash of ours leaves a record, too."""
+        if not call.instant:
+            call.instant = self._instant(call.started_at)
+        text = running_text(
+            call.id, call.instant, "t" if call.ask is not None and call.ask.stream else "f", _end_user(call), call.attempts,
+            call.request.client_ip, _agent(call), call.hold.amount if call.hold is not None else 0, target.price, _tail(call),
+        )  # fmt: skip
+        call.slot = self._journal.running.begin(call.slot, text)
+
+    def progress(self, call: Call, usage: Usage) -> None:
+        """Notes what a stream has used by now."""
+        self._journal.running.progress(call.slot, usage)
 
     def _outcome(self, error: BaseException) -> tuple[Status, int]:
         if isinstance(error, ClientGone):
@@ -85,20 +104,14 @@ class Settlement:
     def _line(self, call: Call, cost: Cost, how: str, duration_s: float) -> str:
         """The record's columns in the order of ``records.JOURNAL_COLUMNS``, without the checksum."""
         ask, usage, request = call.ask, call.usage, call.request
-        ttft = NULL if call.first_byte_at is None else int((call.first_byte_at - request.received_at) * 1e6)
-        end_user = NULL if ask is None or ask.end_user is None else text(ask.end_user[:256])
+        ttft = NULL if call.first_byte_at is None else str(int((call.first_byte_at - request.received_at) * 1e6))
         engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
         labels = _NO_LABELS if ask is None or not (ask.tags or ask.spend_metadata) else _labels(ask)
         held = call.hold.amount if call.hold is not None else 0
-        agent = request.notes.get("agent")
-        if agent is None:
-            agent = request.notes["agent"] = agent_text(request.headers.get(b"user-agent"))
-        return (
-            f"{call.id}\t{self._instant(call.started_at)}\t{int(duration_s * 1e6)}\t{ttft}\t{how}\t{end_user}\t{engine_id}"
-            f"\t{usage.prompt_tokens}\t{usage.completion_tokens}\t{usage.cached_tokens}\t{usage.cache_write_tokens}"
-            f"\t{usage.reasoning_tokens}\t{usage.pages}\t{usage.source._value_}\t{cost.total}\t{cost.input}\t{cost.output}"
-            f"\t{call.attempts}\t{request.client_ip}\t{agent}\t{labels}\t{held}\t{_tail(call)}"
-        )
+        return record_line(
+            call.id, call.instant or self._instant(call.started_at), int(duration_s * 1e6), ttft, how, _end_user(call),
+            engine_id, usage, cost, call.attempts, request.client_ip, _agent(call), labels, held, _tail(call),
+        )  # fmt: skip
 
 
 class _Settling:
@@ -115,6 +128,19 @@ class _Settling:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._settlement.close(self._call, error)
+
+
+def _end_user(call: Call) -> str:
+    ask = call.ask
+    return NULL if ask is None or ask.end_user is None else text(ask.end_user[:256])
+
+
+def _agent(call: Call) -> str:
+    notes = call.request.notes
+    agent = notes.get("agent")
+    if agent is None:
+        agent = notes["agent"] = agent_text(call.request.headers.get(b"user-agent"))
+    return agent
 
 
 def _who(call: Call) -> str:

@@ -19,6 +19,7 @@ from litemaas.gateway.bodies import NOT_JSON, encode
 from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
 from litemaas.gateway.records import served_text
 from litemaas.gateway.replies import Counted, ErrorBody
+from litemaas.gateway.running import price_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.settings import UpstreamSettings
+    from litemaas.gateway.settlement import Settlement
 
 _ERROR_BYTES = 1024 * 1024
 _VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
@@ -57,7 +59,7 @@ class Target:
     """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
-    own name for the model, as JSON.
+    own name for the model, as JSON. ``price``: as running calls note it.
     """
 
     __slots__ = (
@@ -69,6 +71,7 @@ class Target:
         "lines",
         "no_tokenizer_until",
         "origin",
+        "price",
         "served",
         "stream_usage",
         "timeout_s",
@@ -84,6 +87,7 @@ class Target:
         self.no_tokenizer_until = 0.0
         self.timeout_s = deployment.timeout_s or timeout_s
         self.engine_model = encode(deployment.engine_model)
+        self.price = price_text(deployment.price)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
         base = deployment.api_base.partition("?")[0]
         self.served = served_text(
@@ -140,8 +144,9 @@ def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
 class Upstream:
     """Opens calls on model servers over pooled connections."""
 
-    def __init__(self, pool: Pool, settings: UpstreamSettings) -> None:
+    def __init__(self, pool: Pool, settlement: Settlement, settings: UpstreamSettings) -> None:
         self._pool = pool
+        self._settlement = settlement
         self._settings = settings
         self._targets: dict[str, Target] = {}
 
@@ -162,6 +167,7 @@ class Upstream:
         for deployment in deployments:
             call.target = target = self.target(deployment)
             call.attempts += 1
+            self._settlement.begin(call, target)
             try:
                 connection = await self._pool.open(target.origin, _message(call, ask, target), target.timeout_s)
                 if connection.status >= 400:

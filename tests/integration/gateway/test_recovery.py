@@ -15,6 +15,7 @@ import asyncpg
 import httpx2
 
 from litemaas.gateway.listening import bound_socket
+from litemaas.gateway.running import CRASHED
 from litemaas.sim.testing import SimulatedServers
 
 from .conftest import seed
@@ -99,5 +100,53 @@ async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is
         assert len(ids) == len(set(ids))
         assert set(finished) <= set(ids)
         assert sum(row["cost_nano"] for row in rows) == await ledger.settled(key)
+        assert await ledger.leased(key) == 0
+        await connection.close(timeout=WITHIN_S)
+
+
+async def test_calls_that_a_kill_cut_off_are_in_the_ledger_and_a_stream_is_paid_as_far_as_its_client_heard_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    with bound_socket("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    async with SimulatedServers() as sim:
+        await seed(database_url, sim)
+        sim.chat.behave(answer_tokens=200, token_s=0.02, json_s=30)
+        connection = await asyncpg.connect(database_url, timeout=WITHIN_S)
+        ledger = Ledger(connection)
+        key = await ledger.add_key(max_budget_nano=10**12)
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_S) as http:
+
+            async def is_ready() -> bool:
+                try:
+                    return (await http.get("/health/readiness")).status_code == 200
+                except httpx2.TransportError:
+                    return False
+
+            async with gateway_process(database_url, tmp_path, port) as process:
+                await until(is_ready, WITHIN_S * 2)
+                whole = asyncio.create_task(http.post(CALLS[0][0], json=QUESTION, headers=headers))
+                heard = 0
+                try:
+                    async with http.stream("POST", CALLS[1][0], json=CALLS[1][1], headers=headers) as stream:
+                        async for line in stream.aiter_lines():
+                            heard += '"content"' in line
+                            if heard == 21:  # the first event has no token yet
+                                process.send_signal(signal.SIGKILL)
+                except httpx2.TransportError:
+                    pass
+                await process.wait()
+                assert isinstance((await asyncio.gather(whole, return_exceptions=True))[0], httpx2.TransportError)
+
+            async with gateway_process(database_url, tmp_path, port):
+                await until(is_ready, WITHIN_S * 2)
+                rows = await ledger.records(key)
+        by_stream = {row["stream"]: row for row in rows}
+        assert len(rows) == 2
+        assert {row["error_code"] for row in rows} == {CRASHED}
+        assert (by_stream[False]["cost_nano"], by_stream[False]["usage_source"]) == (0, "none")
+        assert 20 <= by_stream[True]["completion_tokens"] <= sim.counters.of("chat").completion_tokens
+        assert by_stream[True]["cost_nano"] == await ledger.settled(key) > 0
         assert await ledger.leased(key) == 0
         await connection.close(timeout=WITHIN_S)

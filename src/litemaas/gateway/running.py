@@ -1,0 +1,175 @@
+"""Which calls run at this moment? Kept in a mapped file, for whoever cleans up after a crash of ours.
+
+A call that dies with its worker has a client that heard a part of the answer and an engine that made it. So each running call
+has a slot in a memory-mapped file: who asked, what serves it at which price, and, for a stream, its usage as far as it went.
+What is written into mapped memory is the file's at once: ``kill -9`` loses nothing, and no call needs a system call for it.
+At the next start each slot that is still taken becomes a usage record::
+
+    slot = taken? | who counted | six counts | length of the text | text
+
+A slot is freed after its call's record is in the journal. A crash in between writes the same record twice, and the ledger
+takes the first.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from litemaas.core.price import Price
+from litemaas.core.pricing import cost_of
+from litemaas.core.usage import Usage, UsageSource
+from litemaas.gateway.records import NULL, record_line
+
+if TYPE_CHECKING:
+    from litemaas.core.pricing import Cost
+
+SLOT_BYTES = 2048
+_FIRST_SLOTS = 128
+_COUNTS = Struct("<B6I")
+_LENGTH_AT = 1 + _COUNTS.size
+_TEXT_AT = _LENGTH_AT + 2
+_MOST_TEXT = SLOT_BYTES - _TEXT_AT
+_SOURCES = (UsageSource.NONE, UsageSource.ENGINE, UsageSource.ESTIMATE, UsageSource.TOKENIZER)
+_NO_COUNTS = bytes(_COUNTS.size)
+CRASHED = "gateway_crashed"
+_HOW = f"failure\t500\t{CRASHED}\tthe gateway stopped in the middle of this call"
+NO_SLOT = -1
+
+
+class RunningCalls:
+    """The slots of one worker. Fails open: a call that finds no slot, because the disk is full, runs without one."""
+
+    __slots__ = ("_ended", "_free", "_map", "_path", "_slots")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._map: mmap.mmap | None = None
+        self._slots = 0
+        self._free: list[int] = []
+        self._ended: list[int] = []
+
+    def begin(self, slot: int, text: str) -> int:
+        """Notes a call, or under its own ``slot`` that another deployment serves it now. Returns its slot.
+
+        ``text``: as :func:`running_text` writes it.
+        """
+        data = text.encode("utf-8", "replace")
+        size = len(data)
+        if size > _MOST_TEXT:
+            return slot
+        if slot < 0:
+            if not self._free and not self._grow():
+                return NO_SLOT
+            slot = self._free.pop()
+        at = slot * SLOT_BYTES
+        memory = self._map
+        if memory is not None:
+            memory[at + 1 : at + _TEXT_AT + size] = _NO_COUNTS + size.to_bytes(2, "little") + data
+            memory[at] = 1
+        return slot
+
+    def progress(self, slot: int, usage: Usage) -> None:
+        """Notes what a stream has used by now."""
+        memory = self._map
+        if slot >= 0 and memory is not None:
+            _COUNTS.pack_into(
+                memory, slot * SLOT_BYTES + 1, _SOURCES.index(usage.source), usage.prompt_tokens, usage.completion_tokens,
+                usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens, usage.pages,
+            )  # fmt: skip
+
+    def end(self, slot: int) -> None:
+        """The call has ended; its slot is kept until its record is written."""
+        if slot >= 0:
+            self._ended.append(slot)
+
+    def forget_ended(self) -> None:
+        """What has ended by now is in the journal."""
+        memory = self._map
+        if memory is not None and self._ended:
+            for slot in self._ended:
+                memory[slot * SLOT_BYTES] = 0
+            self._free += self._ended
+            self._ended.clear()
+
+    def _grow(self) -> bool:
+        """Doubles the slots. The blocks are allocated at once: mapped memory that the disk has no room for would kill us."""
+        slots = self._slots * 2 or _FIRST_SLOTS
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | (0 if self._slots else os.O_TRUNC), 0o600)
+            try:
+                os.posix_fallocate(file, 0, slots * SLOT_BYTES)
+                memory = mmap.mmap(file, slots * SLOT_BYTES)
+            finally:
+                os.close(file)
+        except OSError:
+            return False
+        if self._map is not None:
+            self._map.close()
+        self._map = memory
+        self._free += range(self._slots, slots)
+        self._slots = slots
+        return True
+
+    def left_behind(self) -> list[str]:
+        """Journal lines for the calls that an earlier life did not end."""
+        try:
+            data = self._path.read_bytes()
+        except OSError:
+            return []
+        lines = [_line_of(data[at : at + SLOT_BYTES]) for at in range(0, len(data), SLOT_BYTES) if data[at] == 1]
+        return [line for line in lines if line is not None]
+
+    def start_over(self) -> None:
+        """What was left behind is in the journal."""
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leaves nothing behind, unless a call has not ended."""
+        if self._map is not None:
+            idle = len(self._free) == self._slots
+            self._map.close()
+            self._map = None
+            if idle:
+                self.start_over()
+
+
+def price_text(price: Price) -> str:
+    parts = (
+        price.version, price.input_per_million, price.output_per_million, price.cached_input_per_million,
+        price.cache_write_per_million, price.reasoning_per_million, price.page_per_million, price.request_per_million,
+    )  # fmt: skip
+    return ",".join("" if part is None else str(part) for part in parts)
+
+
+def running_text(
+    call_id: str, instant: str, stream: str, end_user: str, attempts: int, client_ip: str, agent: str, held: int,
+    price: str, tail: str,
+) -> str:  # fmt: skip
+    """Everything that is known of a call before its answer; each part as the journal writes it, without its own tabs."""
+    return f"{call_id}\t{instant}\t{stream}\t{end_user}\t{attempts}\t{client_ip}\t{agent}\t{held}\t{price}\t{tail}"
+
+
+def _line_of(slot: bytes) -> str | None:
+    """The record of a call that a crash ended: what a stream had used is paid, an answer that never came is not."""
+    length = int.from_bytes(slot[_LENGTH_AT:_TEXT_AT], "little")
+    parts = slot[_TEXT_AT : _TEXT_AT + length].decode("utf-8", "replace").split("\t", 9)
+    try:
+        call_id, instant, stream, end_user, attempts, client_ip, agent, held, price, tail = parts
+        source, prompt, completion, cached, written, reasoning, pages = _COUNTS.unpack_from(slot, 1)
+        usage = Usage(prompt, completion, cached, written, reasoning, pages, _SOURCES[source])
+        cost = _cost(usage, price)
+        return record_line(
+            call_id, instant, 0, NULL, f"{stream}\t{_HOW}", end_user, NULL, usage, cost, int(attempts), client_ip, agent,
+            "[]\t{}", int(held), tail,
+        )  # fmt: skip
+    except (ValueError, IndexError):
+        return None  # the crash was in the very moment in which it was written: the call had not reached an engine
+
+
+def _cost(usage: Usage, price: str) -> Cost:
+    parts = [int(part) if part else None for part in price.split(",")]
+    return cost_of(usage, Price(*parts), 1 if usage.pages else 0)  # type: ignore[arg-type]  # those without None have a number
