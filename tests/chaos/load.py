@@ -55,6 +55,10 @@ class Load:
     def outcomes(self, key: str | None = None) -> Counter[str]:
         return Counter(answer.outcome for answer in self.answers if key in (None, answer.key))
 
+    def words(self, key: str) -> set[str]:
+        """What the key's callers were told when it was not an answer."""
+        return {answer.text for answer in self.answers if answer.key == key and answer.text}
+
     async def more(self, calls: int, within_s: float = 30.0) -> None:
         """Waits until so many more calls have ended well."""
         goal = self.outcomes()["ok"] + calls

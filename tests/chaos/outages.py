@@ -69,7 +69,7 @@ async def outage(stage: Stage, proxy: FaultProxy, kind: str, seconds: float) -> 
         await load.more(40)
 
     for key in rich:
-        assert set(load.outcomes(key)) == {"ok"}, load.outcomes(key)
+        assert set(load.outcomes(key)) == {"ok"}, (load.outcomes(key), load.words(key))
     assert set(load.outcomes(tight)) <= {"ok", "400", "503"}, load.outcomes(tight)
     assert load.outcomes(tight)["ok"] > 0
     assert set(load.outcomes(slow)) <= {"ok", "429"}, load.outcomes(slow)
