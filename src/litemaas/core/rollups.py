@@ -17,7 +17,8 @@ DIMENSIONS = ASKED + SERVED + ENDED
 """What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
 GRAINS = ("hour", "day", "month")
 """Spans of a cell, in UTC."""
-CUBES: dict[str, tuple[str, ...]] = {"full": DIMENSIONS, "model": SERVED + ENDED, "key": ASKED + ENDED}
+CUBES: dict[str, tuple[str, ...]] = {"model": SERVED + ENDED, "key": ASKED + ENDED, "full": DIMENSIONS}
+"""The smallest first: there are fewer models than keys."""
 
 MEASURES = (
     "calls", "estimated_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",

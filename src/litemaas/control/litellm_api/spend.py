@@ -73,11 +73,11 @@ def _days(asked: Sequence[Any], served: Sequence[Any]) -> list[dict[str, Any]]:
     days: dict[str, dict[str, Any]] = {}
     for row in asked:
         day = days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})
-        day["nano"] += row.cost
-        for names, name in ((day["users"], row.group), (day["keys"], row.group1)):
-            names[name] = names.get(name, 0) + row.cost
+        day["nano"] += row.cost_nano
+        for names, name in ((day["users"], row.g0), (day["keys"], row.g1)):
+            names[name] = names.get(name, 0) + row.cost_nano
     for row in served:
-        days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})["models"][row.group] = row.cost
+        days.setdefault(row.day, {"nano": 0, "users": {}, "models": {}, "keys": {}})["models"][row.g0] = row.cost_nano
     return [
         {
             "startTime": name,

@@ -51,7 +51,9 @@ router = APIRouter(
 async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> RecordPage:
     """The newest first; records appear when their gateway has flushed them."""
     before = _read_cursor(query.cursor) if query.cursor else None
-    rows = await repository.list_records(await work.connection(), _filter(query), query.limit + 1, before)
+    connection = await work.connection()
+    await repository.prepare(connection)
+    rows = await repository.list_records(connection, _filter(query), query.limit + 1, before)
     page = rows[: query.limit]
     more = _write_cursor(page[-1]) if len(rows) > len(page) else None
     return RecordPage(

@@ -1,10 +1,17 @@
-"""Which calls are meant? Lists of values, all of which may be combined; records and rollups are filtered alike."""
+"""Which calls are meant? Lists of values, all of which may be combined; records and rollups are filtered alike.
+
+Conditions are SQL as it is sent: figures are asked with statements of many columns, too many to compose anew each time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
+
+from litemaas.core.ledger import Status
 
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,3 +61,69 @@ DIMENSION_OF = {
     "error_codes": "error_code",
 }
 """The dimension of the rollups that a member of the filter narrows."""
+_NEVER_NULL = {"key_hash", "model", "endpoint", "status"}
+
+
+class Values:
+    """The values of a statement, in the order of their places."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def place(self, value: Any) -> str:
+        """Where ``value`` stands in the statement."""
+        self.given.append(value)
+        return f"${len(self.given)}"
+
+
+def cell_conditions(wanted: UsageFilter, values: Values) -> list[str]:
+    """What dimensions must meet, in their table or in that of the deltas."""
+    return [
+        one_of(column, chosen, values) for member, column in DIMENSION_OF.items() if (chosen := getattr(wanted, member))
+    ]
+
+
+def record_conditions(wanted: UsageFilter, values: Values, *, as_summed: bool = False) -> list[str]:
+    """What records must meet. ``as_summed``: calls without a known key have no model, as in the rollups."""
+    where = []
+    for member, column in DIMENSION_OF.items():
+        chosen = getattr(wanted, member)
+        if not chosen:
+            continue
+        if member == "models" and as_summed:
+            named = f"(key_hash <> '' AND {one_of(column, chosen, values)})"
+            where.append(f"(key_hash = '' OR {named})" if "" in chosen else named)
+        elif "" in chosen and column not in _NEVER_NULL:
+            where.append(f"({column} IS NULL OR {one_of(column, chosen, values)})")
+        else:
+            where.append(one_of(column, chosen, values))
+    if wanted.statuses and Status.SUCCESS not in wanted.statuses:
+        where.append("status <> 'success'")  # written out, so that the index on all others is used
+    if wanted.end_users:
+        where.append(one_of("end_user", wanted.end_users, values))
+    if wanted.tags:
+        where.append(f"tags && {values.place(list(wanted.tags))} AND tags <> '{{}}'")
+    if wanted.request_id is not None:
+        place = values.place(wanted.request_id)
+        where.append(f"(request_id = {place} OR engine_request_id = {place})")
+    if wanted.min_duration_us is not None:
+        where.append(f"duration_us >= {values.place(wanted.min_duration_us)}")
+    if wanted.min_cost_nano is not None:
+        where.append(f"cost_nano >= {values.place(wanted.min_cost_nano)}")
+    return where
+
+
+def one_of(column: str, chosen: Sequence[str], values: Values) -> str:
+    if len(chosen) == 1:
+        return f"{column} = {values.place(chosen[0])}"
+    return f"{column} = ANY({values.place(list(chosen))})"
+
+
+def within(column: str, since: datetime | None, until: datetime | None, values: Values) -> list[str]:
+    """``since`` is in, ``until`` is out, None = no bound."""
+    found = [] if since is None else [f"{column} >= {values.place(since)}"]
+    return found if until is None else [*found, f"{column} < {values.place(until)}"]
+
+
+def where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import Work
-from litemaas.control.usage import figures
+from litemaas.control.usage import figures, repository
 from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy, Sort
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import (
@@ -46,7 +45,7 @@ async def snapshot(work: Work) -> AsyncConnection:
     connection = await work.connection()
     if not connection.in_transaction():
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    await figures.prepare(connection)
+    await repository.prepare(connection)
     return connection
 
 
@@ -60,24 +59,27 @@ async def summarize(
     )
     shown = [row for row in rows if row.place is not None]
     rest = [row._asdict() for row in rows if row.place is None]
-    slow: dict[str | None, dict[str, int]] = {}
-    if latency:
-        slow = await figures.latencies(connection, wanted, by, [row.group for row in shown])
-    nothing = dict.fromkeys(LATENCY, 0) if latency else {}
-    whole = {name: sum(sums[name] for sums in slow.values()) for name in nothing}
     total = {name: sum(row._mapping[name] for row in rows) for name in SUMS}
+    nothing = dict.fromkeys(LATENCY, 0) if latency else {}
+    slow: dict[str, Mapping[str, int]] = {}
+    if latency:
+        slow = await figures.latencies(connection, wanted, by, [row.name for row in shown])
+        whole = await figures.totals(connection, wanted, sums=LATENCY)
+        total |= whole
+        if rest:
+            rest[0] |= _less(whole, slow.values(), LATENCY)
     return Summary(
         group_by=by,
         data=[
             GroupFigures(
-                group=row.group or None,
+                group=row.name or None,
                 last_active_at=row.last_at,
-                **_figures(row._asdict() | slow.get(row.group, nothing), latency),
+                **_figures(row._asdict() | dict(slow.get(row.name, nothing)), latency),
             )
             for row in shown
         ],
-        rest=Figures(**_figures(rest[0] | slow.get(None, nothing), latency)) if rest else None,
-        total=Figures(**_figures(total | whole, latency)),
+        rest=Figures(**_figures(rest[0], latency)) if rest else None,
+        total=Figures(**_figures(total, latency)),
         groups=sum(row.groups for row in rows),
     )
 
@@ -99,9 +101,9 @@ async def overview(connection: AsyncConnection, wanted: UsageFilter, now: dateti
 
 
 async def _overview_figures(connection: AsyncConnection, wanted: UsageFilter) -> OverviewFigures:
-    total = await figures.totals(connection, wanted, latency=True)
+    total = await figures.totals(connection, wanted, sums=(*SUMS, *LATENCY))
     users, keys = await figures.count_active(connection, wanted)
-    return OverviewFigures(**_figures(total._asdict(), latency=True), active_users=users, active_keys=keys)
+    return OverviewFigures(**_figures(total, latency=True), active_users=users, active_keys=keys)
 
 
 async def trend(
@@ -114,10 +116,15 @@ async def trend(
     """
     since, until = _period(wanted, now)
     starts = list(_starts(grain, since, until))
-    rows = await figures.trend(connection, _within(wanted, since, until, now), grain, by, top, latency=latency)
-    at: dict[datetime, list[Row[Any]]] = {start: [] for start in starts}
-    for row in rows:
-        at[row.at].append(row)
+    within = _within(wanted, since, until, now)
+    names = (*SUMS, *LATENCY) if latency else SUMS
+    spans = {row.at: row._asdict() for row in await figures.trend(connection, within, grain, sums=names)}
+    groups: dict[datetime, list[dict[str, Any]]] = {}
+    if by is not None:
+        dearest = await figures.dearest(connection, within, by, top)
+        for row in await figures.trend_of(connection, within, grain, by, dearest, sums=names):
+            groups.setdefault(row.at, []).append(row._asdict())
+    nothing = dict.fromkeys(names, 0)
     return Trend(
         as_of=now,
         period=Period(since=since, until=until, complete=until <= now),
@@ -126,21 +133,23 @@ async def trend(
         data=[
             TrendPoint(
                 at=start,
-                **_figures(_sum(found, latency), latency),
-                groups=None if by is None else [_trend_group(row, latency) for row in sorted(found, key=_by_cost)],
+                **_figures(spans.get(start, nothing), latency),
+                groups=None if by is None else _trend_groups(spans.get(start), groups.get(start, []), names, latency),
             )
-            for start, found in at.items()
+            for start in starts
         ],
     )
 
 
-def _by_cost(row: Row[Any]) -> tuple[bool, int, str]:
-    """All others come last."""
-    return row.group is None, -row.cost_nano, row.group or ""
-
-
-def _trend_group(row: Row[Any], latency: bool) -> TrendGroup:
-    return TrendGroup(group=row.group or None, is_rest=row.group is None, **_figures(row._asdict(), latency))
+def _trend_groups(
+    total: dict[str, Any] | None, found: list[dict[str, Any]], names: Sequence[str], latency: bool
+) -> list[TrendGroup]:
+    """The groups that were found, and what they leave of the total."""
+    groups = [TrendGroup(group=row["g0"] or None, is_rest=False, **_figures(row, latency)) for row in found]
+    rest = _less(total, found, names) if total is not None else {}
+    if any(rest[name] for name in rest):
+        groups.append(TrendGroup(group=None, is_rest=True, **_figures(rest, latency)))
+    return groups
 
 
 async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int) -> Options:
@@ -212,9 +221,10 @@ def _starts(grain: Grain, since: datetime, until: datetime) -> Iterator[datetime
 # -- sums to figures ------------------------------------------------------------------------------------------------------
 
 
-def _sum(rows: Sequence[Row[Any]], latency: bool) -> dict[str, int]:
-    names = (*SUMS, *LATENCY) if latency else SUMS
-    return {name: sum(row._mapping[name] for row in rows) for name in names}
+def _less(total: Mapping[str, Any], parts: Iterable[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:
+    """What ``parts`` leave of ``total``; all are of one moment."""
+    parts = list(parts)
+    return {name: total[name] - sum(part[name] for part in parts) for name in names}
 
 
 def _figures(sums: Mapping[str, int], latency: bool) -> dict[str, Any]:
