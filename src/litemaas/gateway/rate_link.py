@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ import structlog
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.permits import DRIFT
 from litemaas.gateway.rate_messages import (
+    FENCE_MS,
     WINDOW_MS,
     Answer,
     Census,
@@ -31,10 +32,9 @@ from litemaas.gateway.rate_messages import (
 )
 from litemaas.gateway.shared_rates import Draw, SharedRates
 
-REFRESH_S = 2.0
+REFRESH_S = 1.0
 PROBE_S = 0.5
-"""Longer than a message may be late, so that nothing of before arrives after coming back."""
-FENCE_S = 0.35
+"""Longer than ``FENCE_MS``, so that nothing of before arrives after coming back."""
 _CENSUS_EVERY_S = 5.0
 _CENSUS_WITHIN_S = 3.0
 _SETTLES_WITHIN_S = 1.1
@@ -46,26 +46,35 @@ log = structlog.get_logger(__name__)
 class RateLink:
     """Keeps ``rates`` in step through ``store``. ``monotonic`` in seconds."""
 
-    def __init__(self, rates: SharedRates, store: RateStore, census: Census, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, rates: SharedRates, store: RateStore, census: Census, monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:  # fmt: skip
         self._rates = rates
         self._standing = rates.standing
         self._store = store
         self._census = census
         self._monotonic = monotonic
+        self._sleep = sleep
         self.member = f"{self._standing.worker_id}/{secrets.token_hex(8)}"
         self._ahead_s = self._clocks_at = 0.0
         """The store's clock minus this worker's, or a little less."""
         self._refresh_at = self._census_at = self._probe_at = float("-inf")
         self._listening = self._hears = False
+        self._quiet_s = 0.0
         self._must_join = False
         self._draws: deque[Draw] = deque()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Joins before the first call comes; without the store it is tried again later."""
+        """Joins before the first call comes; without the store it is tried again later.
+
+        Where nobody has joined before, those that a newcomer cannot know of have a moment to come back.
+        """
         await self._count()
         await self._come_back()
+        await self._sleep(min(_SETTLES_WITHIN_S, self._quiet_s))
 
     async def work(self) -> None:
         """For ever."""
@@ -96,10 +105,10 @@ class RateLink:
             try:
                 if self._must_join:
                     await self._join()
-                if self._rates.draws or self._rates.returns:
-                    await self._trade()
                 if now >= self._refresh_at:
                     await self._refresh()
+                if self._rates.draws or self._rates.returns:
+                    await self._trade()
             except StoreAway:
                 self._lose()
         if now >= self._census_at:
@@ -128,7 +137,7 @@ class RateLink:
         """
         for _ in range(2):
             sent = self._monotonic()
-            deadline_ms = int((sent + self._ahead_s + FENCE_S) * 1000)
+            deadline_ms = int((sent + self._ahead_s) * 1000) + FENCE_MS
             message = Message(
                 self.member, deadline_ms, kind, known or [], told or [], self._rates.wants(draws or []), dead or []
             )
@@ -148,11 +157,13 @@ class RateLink:
         try:
             now_ms = await self._store.time_ms()
         except StoreAway:
+            self._standing.looked(self._monotonic())
             return
         self._set_clock(now_ms)
         try:
             await self._join()
         except StoreAway:
+            self._standing.looked(self._monotonic())
             self._rates.cap_places()
 
     def _set_clock(self, now_ms: int) -> None:
@@ -180,6 +191,8 @@ class RateLink:
         finally:
             standing.joining = False
         self._must_join = False
+        self._quiet_s = answer.quiet_ms / 1000
+        self._hears = self._listening
         self._refresh_at = self._monotonic() + REFRESH_S
         if was_away:
             log.info("rate limits are shared", worker=standing.worker_id, members=len(standing.members))
@@ -197,6 +210,8 @@ class RateLink:
             await self._join()
             return
         self._standing.heard(answer, sent)
+        if any(self._standing.members.values()):
+            self._rates.yield_places()
         self._hears = self._listening
         self._refresh_at = self._monotonic() + REFRESH_S
 
@@ -217,6 +232,7 @@ class RateLink:
             if answer.status == "unknown":
                 raise StoreAway
         self._draws.clear()
+        self._standing.heard(answer, sent)
         for permits, _ in returns:
             permits.told_at = received
         rates.adopt(draws, answer.draws, sent, received)

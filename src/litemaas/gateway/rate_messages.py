@@ -13,8 +13,12 @@ from typing import Protocol
 import msgspec
 
 WINDOW_MS = 60_000
-LEASE_MS = 8_000
-"""A member that has said nothing for so long is *silent*: its share of each limit is kept, until it is known to be dead."""
+LEASE_MS = 5_000
+"""A member that has said nothing for so long is *silent*: it may use its share of each limit without asking."""
+HUSH_MS = 2_000
+"""After so long without a word from a member, its share of each limit is kept for it."""
+FENCE_MS = 350
+"""A message is not executed when it arrives later than this."""
 UNSETTLED_MS = 5_000
 """A store that has lost its memory gives out nothing for so long, or until all members have told what they have."""
 REQUESTS, TOKENS, PLACES, RESERVED = 1, 2, 4, 8
@@ -100,7 +104,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     """``status``: ``ok``; ``late``: past its deadline, nothing was done; ``unknown``: join first, nothing was done.
 
     ``members``: id → whether it is silent. After a join: ``told``, what became of each; ``begun``: age of each running window
-    (ms); ``placed``: scopes on which places are given out.
+    (ms); ``placed``: scopes on which places are given out; ``quiet_ms``: how long nothing is given out at most.
     """
 
     status: str
@@ -110,6 +114,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     told: list[View] = []
     begun: list[tuple[str, int]] = []
     placed: list[str] = []
+    quiet_ms: int = 0
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):

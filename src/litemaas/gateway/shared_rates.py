@@ -15,7 +15,7 @@ from datetime import datetime
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 from litemaas.gateway.http.stepping import Wake
-from litemaas.gateway.permits import Permits, SharedTicket, windowed
+from litemaas.gateway.permits import ALWAYS, UNBOUNDED, Permits, SharedTicket, windowed
 from litemaas.gateway.rate_messages import PLACES, REQUESTS, RESERVED, TOKENS, Told, Verdict, Want
 from litemaas.gateway.ratelimits import Counted, header_template, refusal_of
 from litemaas.gateway.standing import Stage, Standing
@@ -23,19 +23,24 @@ from litemaas.gateway.standing import Stage, Standing
 PATIENCE_S = (0.01, 0.03, 0.09)
 """Pauses before the next draws while others may still give something back; together well below a quarter of a second."""
 _ROUNDS = 8
+_ALL_OF_IT = (UNBOUNDED, 0, UNBOUNDED)
 _WANTED_S = 5.0
 _STILL_S = 60.0
 _TELL_AGAIN_S = 240.0
 
 
 class Draw:
-    """One call's wish; ``verdict`` stays None if the store was lost before it answered."""
+    """One call's wish; ``verdict`` stays None if the store was lost before it answered.
 
-    __slots__ = ("done", "entries", "tokens", "verdict", "wake")
+    ``in_full``: other calls took what was here meanwhile, so it does not count on that any more.
+    """
 
-    def __init__(self, entries: Sequence[Counted], tokens: int) -> None:
+    __slots__ = ("done", "entries", "in_full", "tokens", "verdict", "wake")
+
+    def __init__(self, entries: Sequence[Counted], tokens: int, *, in_full: bool) -> None:
         self.entries = entries
         self.tokens = tokens
+        self.in_full = in_full
         self.wake = Wake()
         self.done = False
         self.verdict: Verdict | None = None
@@ -85,8 +90,8 @@ class SharedRates:
 
     def take(self, entries: Sequence[Counted], tokens: int) -> SharedTicket | None:
         time = self._monotonic()
-        if time >= self.standing.check_at:
-            self._take_steps(time)
+        if time >= self.standing.check_at and not self._goes_on(time):
+            return None
         for _, permits, _ in entries:
             if permits.requests < 1 or permits.tokens < tokens or permits.places < 1 or time >= permits.ends_at:
                 self._refuse_if_certain(entries, time)
@@ -118,10 +123,11 @@ class SharedRates:
 
     async def _draw(self, entries: Sequence[Counted], tokens: int) -> None:
         pauses = iter(self._patience_s)
+        in_full = False
         for _ in range(_ROUNDS):
             time = self._monotonic()
-            if time >= self.standing.check_at:
-                self._take_steps(time)
+            if time >= self.standing.check_at and not self._goes_on(time):
+                return
             if all(permits.suffices(tokens, time) for _, permits, _ in entries):
                 return
             if not self.standing.in_step:
@@ -129,14 +135,17 @@ class SharedRates:
                 return
             if any(_is_dry(permits, tokens, time) for _, permits, _ in entries):
                 return
-            draw = Draw(entries, tokens)
+            draw = Draw(entries, tokens, in_full=in_full)
             self.draws.append(draw)
             self.news.set()
             while not draw.done:
                 await draw.wake
-            if draw.verdict is None or (draw.verdict.granted and self._suffices(entries, tokens)):
+            if draw.verdict is None or self._suffices(entries, tokens):
                 continue
-            # Granted and not there: others were faster, or the window was about to end.
+            if draw.verdict.granted and not in_full:
+                in_full = True
+                continue
+            # Granted in full and not enough: the window was about to end.
             hopes = draw.verdict.granted or self._hopes(entries, tokens, draw.verdict)
             pause = next(pauses, None) if hopes else None
             if pause is None:
@@ -152,7 +161,8 @@ class SharedRates:
     def _hopes(entries: Sequence[Counted], tokens: int, verdict: Verdict) -> bool:
         """Whether all that is short may come back from other workers."""
         for (rule, _, _), view in zip(entries, verdict.views, strict=True):
-            if view.short & ~view.hope or (view.short & TOKENS and tokens > (rule.tpm or 0)):
+            hope = view.hope if not view.hope & RESERVED else REQUESTS | TOKENS | PLACES
+            if view.short & ~hope or (view.short & TOKENS and tokens > (rule.tpm or 0)):
                 return False
         return True
 
@@ -224,18 +234,20 @@ class SharedRates:
         for draw in draws:
             draw.end(None)
 
-    def _take_steps(self, time: float) -> None:
+    def _goes_on(self, time: float) -> bool:
+        """Takes the steps that are due; False when this process stood still and has to look for the store first."""
         standing = self.standing
         if standing.joining:
-            return
-        if standing.in_step:  # this process stood still, or its messages do not arrive: its lease is nearly over
+            return True
+        if standing.in_step:  # its lease is nearly over
             self.lose(time, informed=False)
             for permits in self._permits.values():
                 permits.drop_idle()
-            return
-        while time >= standing.check_at:
-            standing.take_step()
+        elif standing.stands_still(time):
+            return False
+        standing.take_steps(time)
         self.cap_places()
+        return True
 
     def cap_places(self) -> None:
         """Keeps to this worker's share of places, once its lease is over."""
@@ -270,6 +282,9 @@ class SharedRates:
         earlier: dict[str, tuple[int, int, int]] = {}
         wishes = []
         for draw in draws:
+            if draw.in_full:
+                wishes.append([permits.want(draw.tokens, ALWAYS, _ALL_OF_IT) for _, permits, _ in draw.entries])
+                continue
             wishes.append([p.want(draw.tokens, time, earlier.get(p.rule.scope, (0, 0, 0))) for _, p, _ in draw.entries])
             for want in wishes[-1]:
                 requests, tokens, places = earlier.get(want.scope, (0, 0, 0))
@@ -315,6 +330,14 @@ class SharedRates:
         permits.wanted_until = self._monotonic() + _WANTED_S
         permits.drop_idle()
         self._give_back(permits)
+
+    def yield_places(self) -> None:
+        """Some member is silent and may use its share of places: here, too, each place is asked for anew from now on."""
+        for permits in self._permits.values():
+            if permits.rule.parallel is not None:
+                permits.wanted_until = self._monotonic() + _WANTED_S
+                if permits.drop_idle():
+                    self._give_back(permits)
 
     def came_back(self, permits: Permits) -> None:
         """A call has ended on a scope that other workers need."""

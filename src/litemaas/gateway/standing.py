@@ -3,12 +3,13 @@
 In step, the store decides. When it is lost::
 
     lost_at                  calls go on with the permits that are here: a window that runs is not shared out anew
-    the window's end         from then on a worker begins windows of its own, with an equal share of each limit
-    lost_at + LEASE          of places, no more than the share is kept; running calls stay
+    lost_at + LEASE          from then on a worker begins windows of its own, with an equal share of each limit, where the
+                             window that ran has ended. Of places no more than the share is kept; running calls stay
     lost_at + 60 s + LEASE   of places, the share may be used
 
-A scope that nobody used when the store was lost is shared out at once: the store calls out what begins to be used. The shares
-of all workers together never exceed the limit; of a limit smaller than their number, those whose names come first get one each.
+What nobody used when the store was lost waits for LEASE only: the store calls out what begins to be used. If the store is there
+for others, it keeps this worker's share for it from LEASE on, and a little earlier. The shares of all workers together never
+exceed the limit; of a limit smaller than their number, those whose names come first get one each.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from collections.abc import Iterable
 from enum import Enum, auto
 
 from litemaas.gateway.permits import Permits
-from litemaas.gateway.rate_messages import LEASE_MS, Answer, worker_of
+from litemaas.gateway.rate_messages import FENCE_MS, LEASE_MS, Answer, worker_of
 from litemaas.gateway.ratelimits import WINDOW_S
 
-LEASE_S = LEASE_MS / 1000
-_STOP_EARLY = 0.75
+LEASE_S = (LEASE_MS + FENCE_MS) / 1000
+"""After so long without an answer the store knows that it does not hear of this worker."""
+_STOP_EARLY = 0.7
 """Of its lease, after which a worker that hears nothing takes itself for cut off."""
+_LOOKS_EVERY_S = 3.0
 _CENSUS_LASTS_S = 30.0
 NEVER, ALWAYS = float("-inf"), float("inf")
 
@@ -45,20 +48,22 @@ class Standing:
         self._expected = expected
         self.stage = Stage.KEEPING
         self.lost_at = now
-        self.check_at = now + LEASE_S
+        self.check_at = self._looks_until = now + _LOOKS_EVERY_S
+        self._next_step_at = now + LEASE_S
         self.informed = False
         """Whether this worker heard of everything that began to be used until the store was lost."""
         self.joining = False
         """While this worker's numbers are on their way to the store, it begins nothing of its own."""
         self.members: dict[str, bool] = {}
         """Id → whether it is silent."""
+        self._silent_since: dict[str, float] = {}
         self.begun: dict[str, float] = {}
         """Scope → when a window has ended that began elsewhere."""
         self.placed: set[str] = set()
         self._alive: frozenset[str] = frozenset()
         self._strangers: frozenset[str] = frozenset()
         self._outsiders: frozenset[str] = frozenset()
-        self._counted_at = NEVER
+        self._counted_at = self._heard_at = NEVER
 
     @property
     def in_step(self) -> bool:
@@ -69,6 +74,8 @@ class Standing:
     def heard(self, answer: Answer, sent: float) -> None:
         """An answer to a message that renewed the lease."""
         self.members = dict(answer.members)
+        self._heard_at = sent
+        self._silent_since = {m: self._silent_since.get(m, sent) for m, silent in answer.members if silent}
         if self.in_step:
             self.check_at = sent + LEASE_S * _STOP_EARLY
 
@@ -80,19 +87,22 @@ class Standing:
             self._outsiders, self._strangers = strangers & self._strangers, strangers
 
     def dead(self, now: float) -> list[str]:
-        """Silent members that are not among the living."""
+        """Silent members that were not among the living when these were last counted."""
         if now - self._counted_at > _CENSUS_LASTS_S:
             return []
-        return [member for member, silent in self.members.items() if silent and worker_of(member) not in self._alive]
+        silent = self._silent_since.items()
+        return [m for m, since in silent if since < self._counted_at and worker_of(m) not in self._alive]
 
     def is_alone(self, now: float) -> bool:
         return self._expected <= 1 and self._workers(now) == [self.worker_id]
 
     def _workers(self, now: float) -> list[str]:
-        members = {worker_of(member) for member in self.members}
+        workers = {worker_of(member) for member in self.members}
         if now - self._counted_at <= _CENSUS_LASTS_S:
-            members = set(self._alive - self._outsiders)
-        return sorted(members | {self.worker_id})
+            if self._counted_at > self._heard_at:
+                workers &= self._alive
+            workers |= self._alive - self._outsiders
+        return sorted(workers | {self.worker_id})
 
     def share(self, limit: int, now: float) -> int:
         """This worker's part of a limit; all parts together are the limit, or less."""
@@ -107,20 +117,31 @@ class Standing:
         self.stage = Stage.KEEPING
         self.lost_at = now
         self.informed = informed
-        self.check_at = now + LEASE_S
+        self._next_step_at = now + LEASE_S
+        self.looked(now)
+
+    def looked(self, now: float) -> None:
+        """This worker looked for the store, in vain. If it does not get to look again, it stands still and may not go on."""
+        self._looks_until = now + _LOOKS_EVERY_S
+        self.check_at = min(self._looks_until, self._next_step_at)
+
+    def stands_still(self, now: float) -> bool:
+        return not self.in_step and now >= self._looks_until
 
     def divide(self) -> None:
         """There is no store, and never was one: everybody has its share from the beginning."""
-        self.stage, self.informed, self.check_at = Stage.SHARING, True, ALWAYS
+        self.stage, self.informed, self.lost_at = Stage.SHARING, True, NEVER
+        self._looks_until = self._next_step_at = self.check_at = ALWAYS
 
-    def take_step(self) -> None:
+    def take_steps(self, now: float) -> None:
         """From keeping to reduced to sharing."""
-        if self.stage is Stage.KEEPING:
+        if self.stage is Stage.KEEPING and now >= self._next_step_at:
             self.stage = Stage.REDUCED
-            self.check_at = self.lost_at + WINDOW_S + LEASE_S
-        else:
+            self._next_step_at = self.lost_at + LEASE_S + WINDOW_S
+        if self.stage is Stage.REDUCED and now >= self._next_step_at:
             self.stage = Stage.SHARING
-            self.check_at = ALWAYS
+            self._next_step_at = ALWAYS
+        self.check_at = min(self._looks_until, self._next_step_at)
 
     def back(self, answer: Answer, sent: float, received: float) -> None:
         self.stage = Stage.IN_STEP
@@ -132,16 +153,17 @@ class Standing:
         """When this worker may begin a window of its own on the scope."""
         if self.is_alone(now):
             return now
+        soonest = self.lost_at + LEASE_S
         if permits.window and permits.over_at > self.lost_at:
-            return permits.over_at
+            return max(soonest, permits.over_at)
         if not self.informed:
-            return self.lost_at + WINDOW_S + LEASE_S
-        return self.begun.get(permits.rule.scope, now)
+            return soonest + WINDOW_S
+        return max(soonest, self.begun.get(permits.rule.scope, soonest))
 
     def may_share_places(self, permits: Permits, now: float) -> bool:
         if self.stage is Stage.SHARING or self.is_alone(now):
             return True
-        return self.informed and permits.rule.scope not in self.placed
+        return self.stage is Stage.REDUCED and self.informed and permits.rule.scope not in self.placed
 
     def forget(self, now: float, in_use: Iterable[str]) -> None:
         """Keeps memory small; ``in_use``: scopes whose windows still matter here."""

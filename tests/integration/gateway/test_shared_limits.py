@@ -157,6 +157,12 @@ async def test_a_frozen_valkey_stops_nobody_and_gives_nobody_more(gateways: Gate
     try:
         during = await flood(gateways, key, 100)
         fresh = await gateways[0].ledger.add_key(rpm_limit=60)
+        for gateway in gateways:
+
+            async def has_a_share(gateway: Platform = gateway) -> bool:
+                return (await gateway.chat(fresh)).status_code == 200
+
+            await until(has_a_share)
         anew = await flood(gateways, fresh, 100)
     finally:
         os.kill(valkey.pid, signal.SIGCONT)
@@ -165,8 +171,8 @@ async def test_a_frozen_valkey_stops_nobody_and_gives_nobody_more(gateways: Gate
     assert codes(before)[200] == 10
     assert codes(during)[200] > 0, "what lies here may be used"
     assert codes(before + during + after) == {200: 60, 429: 150}
-    assert 40 <= codes(anew)[200] <= 60, "nobody used it before: everybody has a share"
-    assert codes(anew + await flood(gateways, fresh, 60))[200] <= 60
+    assert 38 <= codes(anew)[200] <= 58, "nobody used it before: everybody has a share"
+    assert codes(anew + await flood(gateways, fresh, 60))[200] <= 58
     assert gateways[0].gateway.metrics.defects == gateways[1].gateway.metrics.defects == 0
 
 

@@ -9,7 +9,7 @@
 -- <P>:begun            zset    scope → beginning of its window
 -- <P>:placed           set     scopes on which places are given out
 local P, CHANNEL = KEYS[1], KEYS[1] .. ':news'
-local WINDOW, LEASE, UNSETTLED = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local WINDOW, LEASE, HUSH, UNSETTLED = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local QUIET, RECALL_EVERY, PLACES_LAST = 1000, 100, 600000
 local call = redis.call
 local me, deadline, kind, known, told, draws, dead = unpack(cmsgpack.unpack(ARGV[1]))
@@ -17,8 +17,8 @@ local joins = kind == 'join' or kind == 'telling'
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function answer(status, members, verdicts, views, begun, placed)
-  return cmsgpack.pack({status, now, members or {}, verdicts or {}, views or {}, begun or {}, placed or {}})
+local function answer(status, members, verdicts, views, begun, placed, pause)
+  return cmsgpack.pack({status, now, members or {}, verdicts or {}, views or {}, begun or {}, placed or {}, pause or 0})
 end
 
 local function publish(what, scope)
@@ -31,10 +31,12 @@ end
 
 -- -- members ---------------------------------------------------------------------------------------------------------
 
-local members, silent, count, untold = {}, {}, 0, false
+local memory = call('HMGET', P .. ':memory', 'quiet', 'settles')
+local quiet, settles = tonumber(memory[1] or nil), tonumber(memory[2] or nil)
+local members, hushed, count, untold = {}, {}, 0, false
 
 local function count_members()
-  members, silent, count, untold = {}, {}, 0, false
+  members, hushed, count, untold = {}, {}, 0, false
   local flat = call('HGETALL', P .. ':members')
   for i = 1, #flat, 2 do
     local id, lease = flat[i], tonumber(flat[i + 1])
@@ -48,8 +50,8 @@ local function count_members()
     if lease then
       members[id] = lease
       count = count + 1
-      if lease < now and id ~= me then
-        silent[#silent + 1] = id
+      if lease < now + LEASE - HUSH and id ~= me then
+        hushed[#hushed + 1] = id
         untold = untold or lease == 0
       end
     end
@@ -64,8 +66,6 @@ local function listed()
   return list
 end
 
-local memory = call('HMGET', P .. ':memory', 'quiet', 'settles')
-local quiet, settles = tonumber(memory[1] or nil), tonumber(memory[2] or nil)
 count_members()
 
 local function worker_of(id)
@@ -199,9 +199,9 @@ end
 -- -- what a worker draws ---------------------------------------------------------------------------------------------
 
 local function kept(limit, part, prefix)
-  -- What silent members may be using without us, beyond what they were given.
+  -- What members that we do not hear may be using without us, beyond what they were given.
   local share, sum = math.ceil(limit / count), 0
-  for _, id in ipairs(silent) do
+  for _, id in ipairs(hushed) do
     sum = sum + math.max(0, share - (part[prefix .. id] or 0))
   end
   return sum
@@ -261,6 +261,12 @@ local function grant(it)
   return view(window, it.places, got_r, got_t, got_p)
 end
 
+local function pause()
+  if untold then return settles - now end
+  if now < quiet and quiet - now <= QUIET then return quiet - now end
+  return 0
+end
+
 local function draw(wants)
   local looks, granted, lacks = {}, true, false
   for i, want in ipairs(wants) do
@@ -268,8 +274,7 @@ local function draw(wants)
     granted = granted and looks[i].short == 0
     lacks = lacks or want[5] > 0 or want[6] > 0 or want[7] > 0
   end
-  local unsettled = untold or (now < quiet and quiet - now <= QUIET)
-  if granted and lacks and unsettled then granted = false end
+  if granted and lacks and pause() > 0 then granted = false end
   local views = {}
   for i, it in ipairs(looks) do
     if granted then
@@ -290,16 +295,16 @@ if joins then
   enter()
 elseif not settles or not members[me] or members[me] < now then
   return answer('unknown')
-elseif kind == 'refresh' then
+elseif kind == 'leave' then
+  call('HDEL', P .. ':members', me)
+  return answer('ok')
+else
   for _, id in ipairs(dead) do
     if members[id] and members[id] < now then call('HDEL', P .. ':members', id) end
   end
   call('HSET', P .. ':members', me, now + LEASE)
-  call('ZREMRANGEBYSCORE', P .. ':begun', '-inf', now - WINDOW)
+  if kind == 'refresh' then call('ZREMRANGEBYSCORE', P .. ':begun', '-inf', now - WINDOW) end
   count_members()
-elseif kind == 'leave' then
-  call('HDEL', P .. ':members', me)
-  return answer('ok')
 end
 
 local views, verdicts, begun, placed = {}, {}, {}, {}
@@ -310,10 +315,16 @@ for i, wants in ipairs(draws) do
   verdicts[i] = draw(wants)
 end
 if kind == 'join' then
-  local flat = call('ZRANGEBYSCORE', P .. ':begun', now - WINDOW, '+inf', 'WITHSCORES')
+  local flat = call('ZRANGEBYSCORE', P .. ':begun', '(' .. (now - WINDOW), '+inf', 'WITHSCORES')
   for i = 1, #flat, 2 do
     begun[#begun + 1] = {flat[i], now - tonumber(flat[i + 1])}
   end
-  placed = call('SMEMBERS', P .. ':placed')
+  for _, scope in ipairs(call('SMEMBERS', P .. ':placed')) do
+    if places_of(scope).total > 0 then
+      placed[#placed + 1] = scope
+    else -- its members are gone
+      call('SREM', P .. ':placed', scope)
+    end
+  end
 end
-return answer('ok', listed(), verdicts, views, begun, placed)
+return answer('ok', listed(), verdicts, views, begun, placed, pause())

@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from litemaas.gateway.rate_messages import LEASE_MS, UNSETTLED_MS, WINDOW_MS, Answer, Message, News, StoreAway
+from litemaas.gateway.rate_messages import HUSH_MS, LEASE_MS, UNSETTLED_MS, WINDOW_MS, Answer, Message, News, StoreAway
 
 PREFIX = "{litemaas:rates}"
 """In braces, so that a cluster keeps all of it in one place."""
@@ -75,7 +75,7 @@ class SharedCounts:
         return await self._client.time()
 
     async def _run(self, message: bytes) -> Any:
-        arguments = (self._prefix, message, WINDOW_MS, LEASE_MS, UNSETTLED_MS)
+        arguments = (self._prefix, message, WINDOW_MS, LEASE_MS, HUSH_MS, UNSETTLED_MS)
         if not self._sha:
             self._sha = await self._client.script_load(self._script)
         try:
