@@ -61,6 +61,8 @@ SETTINGS = {
     "GATEWAY__DATABASE_CONNECTIONS": "most connections to the database, besides the one that listens",
     "GATEWAY__TRUST_CACHE_S": "how long cached keys are taken for current without news from the database",
     "GATEWAY__KEY_CACHE_SIZE": "keys kept in memory",
+    "GATEWAY__KEY_HEADER": "one more header that a key may come in, before all others; LiteLLM's `litellm_key_header_name`",
+    "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE": "whether streams show their usage to clients that did not ask for it",
     "GATEWAY__METRICS_NEED_KEY": "whether `/metrics` asks for a key",
     "GATEWAY__SERVER__MAX_HEADER_BYTES": "of a request's header block, and of what surrounds the chunks of a body",
     "GATEWAY__SERVER__MAX_HEADERS": "header fields of a request",

@@ -24,7 +24,6 @@ from litemaas.gateway.adapters.directory import Directory
 from litemaas.gateway.adapters.leases import CHANNEL, Leases, read_news
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
 from litemaas.gateway.adapters.postgres import Postgres
-from litemaas.gateway.adapters.shared_counts import SharedCounts
 from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
@@ -95,13 +94,11 @@ class Gateway:
         self.identity = Identity(
             self.directory, self.feed, settings.master_key, clock.now,
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
+            key_header=own.key_header,
         )  # fmt: skip
         self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
         self._open_budgets(own)
-        self.counts = SharedCounts(settings.redis_url) if settings.redis_url is not None else None
-        self.rates, self.rate_link = rate_limits(
-            self.counts, WorkerCensus(self.postgres).alive, self.worker_id, own.rates.replica_count, clock
-        )
+        self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         settlement = Settlement(self.journal, self.metrics, own.error_profile)
@@ -120,7 +117,7 @@ class Gateway:
             routing=self.routing,
             admission=Admission(self.budgets, self.rates, self.customers, meter, own.budgets),
             upstream=upstream,
-            relay=Relay(meter, headers, settlement, own.upstream),
+            relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage),
             settlement=settlement,
             journal=self.journal,
             headers=headers,
@@ -207,8 +204,6 @@ class Gateway:
         await self._background.stop()
         if self.rate_link is not None:
             await self.rate_link.end()
-        if self.counts is not None:
-            await self.counts.close()
         try:
             await self.accountant.empty()
             await self.heartbeat.end()

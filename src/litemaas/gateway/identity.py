@@ -58,13 +58,14 @@ class Identity:
 
     def __init__(
         self, store: KeyStore, trust: Trust, master_key: str, now: Callable[[], datetime],
-        *, cache_size: int, distrust_s: float, timeout_s: float,
+        *, cache_size: int, distrust_s: float, timeout_s: float, key_header: str = "",
     ) -> None:  # fmt: skip
         self._store = store
         self._trust = trust
         self._now = now
         self._cache_size = cache_size
         self._distrust_s = distrust_s
+        self._key_header = key_header.lower().encode("latin-1", "replace")
         self._flights: Flights[tuple[VirtualKey, int] | None] = Flights(timeout_s)
         self._master_digest = hashlib.sha256(master_key.encode()).digest()
         self._master = Caller(
@@ -81,7 +82,7 @@ class Identity:
         """
         key_hash = request.notes.get("key_hash")
         if key_hash is None:
-            key_hash = hashlib.sha256(presented_key(request.headers)).hexdigest()
+            key_hash = hashlib.sha256(presented_key(request.headers, self._key_header)).hexdigest()
             request.notes["key_hash"] = key_hash
         caller = self._callers.get(key_hash)
         if caller is None or caller.key.blocked or now >= caller.expires_at or not self._trust.is_current():
@@ -90,7 +91,7 @@ class Identity:
 
     async def identify(self, headers: dict[bytes, bytes]) -> Caller:
         """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; ServiceUnavailable."""
-        presented = presented_key(headers)
+        presented = presented_key(headers, self._key_header)
         digest = hashlib.sha256(presented)
         if hmac.compare_digest(digest.digest(), self._master_digest):
             return self._master
@@ -165,12 +166,14 @@ class Identity:
         self._callers.clear()
 
 
-def presented_key(headers: dict[bytes, bytes]) -> bytes:
-    """The key from the first header form that is there (gateway-api contract 2).
+def presented_key(headers: dict[bytes, bytes], own_header: bytes = b"") -> bytes:
+    """The key from the first header form that is there; ``own_header`` is the installation's (gateway-api contract 2).
 
     Errors: KeyMissing, KeyMalformed.
     """
-    value = headers.get(b"x-litellm-api-key")
+    value = headers.get(own_header) if own_header else None
+    if value is None:
+        value = headers.get(b"x-litellm-api-key")
     if value is not None:
         key = value[7:].strip() if value[:7].lower() == b"bearer " else value
     else:

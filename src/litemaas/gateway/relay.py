@@ -28,11 +28,19 @@ EVENT_STREAM = b"text/event-stream"
 class Relay:
     """Brings an upstream's answer to the client and its usage to the call."""
 
-    def __init__(self, meter: Meter, headers: ReplyHeaders, settlement: Settlement, settings: UpstreamSettings) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        headers: ReplyHeaders,
+        settlement: Settlement,
+        settings: UpstreamSettings,
+        always_shows_usage: bool,
+    ) -> None:
         self._meter = meter
         self._headers = headers
         self._settlement = settlement
         self._settings = settings
+        self._always_shows_usage = always_shows_usage
 
     async def relay(self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response) -> None:
         """Leaves the usage in the call and either a whole reply, too, or a stream that only lacks its end."""
@@ -56,9 +64,10 @@ class Relay:
     ) -> None:
         forced = target.stream_usage
         engine_model = target.deployment.engine_model
+        shows_usage = ask.wants_usage or self._always_shows_usage
         scanner = EventScanner(
-            strip_usage=not ask.wants_usage or (forced is StreamUsage.CONTINUOUS and not ask.wants_running_usage),
-            drop_usage_chunk=not ask.wants_usage,
+            strip_usage=not shows_usage or (forced is StreamUsage.CONTINUOUS and not ask.wants_running_usage),
+            drop_usage_chunk=not shows_usage,
             rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
         )
         answer.limit(target.deployment.stream_timeout_s or self._settings.stream_timeout_s)

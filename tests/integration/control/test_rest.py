@@ -270,3 +270,11 @@ async def test_registering_and_removing_one_name_at_once_never_fails_nor_leaves_
 
     assert await asyncio.gather(*map(come_change_and_go, range(12))) == [[200, 200, 200]] * 12
     assert await database.fetchval("SELECT count(*) FROM models") == 0
+
+
+async def test_a_credential_that_a_header_cannot_carry_is_refused_without_repeating_it(client: httpx2.AsyncClient):
+    for odd in ("engine\r\nx-evil: 1", "schlüssel", "tab\there"):
+        refused = await client.post("/api/v1/models", json=MODEL | {"deployments": [DEPLOYMENT | {"api_key": odd}]})
+        assert refused.status_code == 400
+        assert "api_key" in refused.text
+        assert "evil" not in refused.text

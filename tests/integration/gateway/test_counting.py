@@ -118,13 +118,21 @@ async def test_a_call_that_a_request_limit_refuses_gives_its_money_back(platform
     await platform.no_room_is_held(key)
 
 
-@pytest.mark.parametrize(("reply", "stream"), [(WITHOUT_USAGE, False), (WITHOUT_USAGE_STREAMED, True)])
+@pytest.mark.parametrize(
+    ("reply", "stream"),
+    [
+        (WITHOUT_USAGE, False),
+        (WITHOUT_USAGE_STREAMED, True),
+        (answer(ANSWERED % b',"usage":{"prompt_tokens":"11"}'), False),
+    ],
+)
 async def test_usage_that_nobody_counts_is_estimated_and_marked(
     platform: Platform, key: str, reply: bytes, stream: bool
 ):
     async with scripted(reply) as engine:
-        await platform.add_model(f"silent-{stream}", engine.url)
-        assert (await platform.chat(key, model=f"silent-{stream}", stream=stream)).status_code == 200
+        name = f"silent-{len(reply)}"
+        await platform.add_model(name, engine.url)
+        assert (await platform.chat(key, model=name, stream=stream)).status_code == 200
     row = await platform.record(key)
     assert row["usage_source"] == "estimate"
     assert row["prompt_tokens"] > 0

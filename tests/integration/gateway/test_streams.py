@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .harness import QUESTION, Platform, answer, chunks_of, events_of, scripted, stream_answer
+from litemaas.sim.testing import SimulatedServers
+
+from .harness import (
+    QUESTION,
+    Platform,
+    answer,
+    chunks_of,
+    events_of,
+    gateway_settings,
+    running,
+    scripted,
+    stream_answer,
+)  # fmt: skip
 
 OPENING = {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "granite-3.3-8b"}
 WORDS = (
@@ -195,3 +208,14 @@ async def test_completions_stream_like_chats(platform: Platform, key: str):
     row = await platform.record(key)
     served = platform.sim.counters.of("chat")
     assert (row["prompt_tokens"], row["completion_tokens"]) == (served.prompt_tokens, served.completion_tokens)
+
+
+async def test_an_installation_may_show_usage_to_everyone(
+    module_database: str, module_sim: SimulatedServers, platform: Platform, tmp_path: Path
+):
+    key = await platform.ledger.add_key()
+    settings = gateway_settings(module_database, tmp_path, worker_id="shows-usage", always_include_stream_usage=True)
+    async with running(settings, module_sim) as shown:
+        chunks = chunks_of((await shown.chat(key, stream=True)).content)
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] > 0

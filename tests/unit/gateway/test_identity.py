@@ -196,6 +196,12 @@ def test_the_first_form_that_is_there_counts(forms: set[bytes], scheme: bytes) -
     assert presented_key(headers) == b"sk-" + next(form for form in FORMS if form in forms)
 
 
+def test_the_installations_own_header_comes_before_all_others() -> None:
+    headers = {b"x-own": b"Bearer sk-own", b"x-litellm-api-key": b"sk-other"}
+    assert presented_key(headers, b"x-own") == b"sk-own"
+    assert presented_key(headers, b"x-missing") == b"sk-other"
+
+
 @pytest.mark.parametrize(
     ("headers", "error"),
     [

@@ -86,6 +86,8 @@ def check_deployment(draft: DeploymentDraft) -> DeploymentDraft:
             raise InvalidField("extra_headers names a header that cannot be set.", "extra_headers")
         if "\r" in value or "\n" in value or "\0" in value:
             raise InvalidField("A value of extra_headers holds a line break.", "extra_headers")
+    if draft.api_key is not None and not all(" " <= character <= "~" for character in draft.api_key):
+        raise InvalidField("api_key holds characters that a header cannot carry.", "api_key")
     if draft.tls_ca is not None and "-----BEGIN CERTIFICATE-----" not in draft.tls_ca:
         raise InvalidField("The certificate authority must be PEM text.", "tls_ca")
     _check_price(draft.price)

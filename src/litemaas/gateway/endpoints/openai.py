@@ -27,7 +27,7 @@ from litemaas.gateway.bodies import (
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
-from litemaas.gateway.replies import Measured
+from litemaas.gateway.replies import Identified, Measured
 from litemaas.gateway.upstream import StreamUsage
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ _MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
 
 _measured = msgspec.json.Decoder(Measured)
+_identified = msgspec.json.Decoder(Identified)
 
 
 class OpenAIEndpoint(Endpoint):
@@ -133,12 +134,23 @@ class OpenAIEndpoint(Endpoint):
         try:
             measured = _measured.decode(reply.body)
         except NOT_JSON:
-            raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
+            measured = _without_usage(reply.body)
         if isinstance(measured.id, str):
             call.engine_request_id = measured.id
         if target.deployment.engine_model != ask.model:
             reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
         return usage_of(measured.usage) if measured.usage is not None else NOTHING
+
+
+def _without_usage(body: bytes) -> Measured:
+    """What is read of a reply whose usage cannot be: then somebody else has to count.
+
+    Errors: UpstreamGarbage when it is no JSON object at all.
+    """
+    try:
+        return Measured(id=_identified.decode(body).id)
+    except NOT_JSON:
+        raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
 
 
 def _prompts_in(members: Members) -> int:
