@@ -93,6 +93,7 @@ class RateLink:
                 for portion in _portions(self._rates.give_up_everything()):
                     await self._exchange("trade", told=[told for _, told in portion])
                 await self._exchange("leave")
+        await self._store.close()
 
     async def turn(self) -> None:
         """Does what is to be done now."""

@@ -145,6 +145,9 @@ class RateStore(Protocol):
         Errors: StoreAway.
         """
 
+    async def close(self) -> None:
+        """Ends the connection."""
+
 
 Census = Callable[[], Awaitable[frozenset[str]]]
 """Which workers are alive by a second source that does not depend on the store. Errors: ServiceUnavailable."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from litemaas.gateway.adapters.shared_counts import SharedCounts
 from litemaas.gateway.rate_link import RateLink
 from litemaas.gateway.rate_messages import Answer, Census, Message, News, RateStore, StoreAway
 from litemaas.gateway.ratelimits import LocalRates, RateLimiter
+from litemaas.gateway.settings import GatewaySettings
 from litemaas.gateway.shared_rates import SharedRates
 from litemaas.gateway.standing import Standing
 from litemaas.kit.clock import Clock
@@ -28,18 +30,20 @@ class NoStore:
     ) -> None:
         raise StoreAway
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
 
 def rate_limits(
-    store: RateStore | None, census: Census, worker_id: str, replica_count: int, clock: Clock
+    settings: GatewaySettings, worker_id: str, census: Census, clock: Clock
 ) -> tuple[RateLimiter, RateLink | None]:
-    """The limiter, and what keeps it in step with other workers; None = it counts for itself.
-
-    ``replica_count``: how many workers there are at least.
-    """
-    if store is None and replica_count <= 1:
+    """The limiter, and what keeps it in step with other workers; None = it counts for itself."""
+    replica_count = settings.gateway.rates.replica_count
+    if settings.redis_url is None and replica_count <= 1:
         return LocalRates(clock.monotonic, clock.now), None
     standing = Standing(worker_id, replica_count, clock.monotonic())
-    if store is None:
-        standing.divide()
     rates = SharedRates(standing, clock.monotonic, clock.now)
-    return rates, RateLink(rates, store or NoStore(), census, clock.monotonic)
+    store: RateStore = NoStore() if settings.redis_url is None else SharedCounts(settings.redis_url)
+    if settings.redis_url is None:
+        standing.divide()
+    return rates, RateLink(rates, store, census, clock.monotonic)

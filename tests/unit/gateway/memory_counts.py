@@ -74,6 +74,9 @@ class MemoryCounts:
     async def follow(self, hear: Callable[[News], None], on_begin: Callable[[], None]) -> None:
         raise NotImplementedError
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def execute(self, message: Message) -> Answer:
         return _Step(self, message, self._now_ms()).run()
 

@@ -83,6 +83,9 @@ class Wire:
     async def follow(self, hear: object, on_begin: object) -> None:
         raise NotImplementedError
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def _check(self) -> None:
         if self.is_cut:
             raise StoreAway
