@@ -292,6 +292,7 @@ METRICS = {
     "worker_starts": "More than the number of workers: some were replaced or have died.",
     "connections": "",
     "journal_bytes": "0 when all usage is in the ledger.",
+    "rate_limits_shared": "1, or 0 while Valkey does not answer and it keeps to its share of each limit.",
     "cache_current": "1, or 0 when the change feed could not be read for `trust_cache_s`.",
 }
 _METRICS_INTRO = """# Metrics

@@ -161,6 +161,10 @@ class Gateway:
                 "Whether changes reach this worker.",
                 lambda: float(self.feed.is_current()),
             ),
+            "litemaas_gateway_rate_limits_shared": (
+                "Whether this worker is in step with the others' rate limits.",
+                lambda: float(self.rate_link is None or self.rate_link.in_step),
+            ),
         }
 
     # -- life ---------------------------------------------------------------------------------------------------------

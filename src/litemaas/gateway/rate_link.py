@@ -65,6 +65,10 @@ class RateLink:
         self._must_join = False
         self._draws: deque[Draw] = deque()
 
+    @property
+    def in_step(self) -> bool:
+        return self._standing.in_step
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
