@@ -38,7 +38,7 @@ def rate_limits(
     settings: GatewaySettings, worker_id: str, census: Census, clock: Clock
 ) -> tuple[RateLimiter, RateLink | None]:
     """The limiter, and what keeps it in step with other workers; None = it counts for itself."""
-    replica_count = settings.gateway.rates.replica_count
+    replica_count = max(settings.gateway.rates.replica_count, settings.gateway.workers)
     if settings.redis_url is None and replica_count <= 1:
         return LocalRates(clock.monotonic, clock.now), None
     standing = Standing(worker_id, replica_count, clock.monotonic())

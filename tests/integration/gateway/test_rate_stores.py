@@ -281,6 +281,12 @@ async def test_a_store_that_cannot_be_used_is_away(redis_url: str, url: str):
     await counts.close()
 
 
+async def test_an_address_may_call_it_valkey(redis_url: str):
+    counts = SharedCounts(redis_url.replace("redis://", "valkey://"), timeout_s=WITHIN_S)
+    await members(counts, "a/1")
+    await counts.close()
+
+
 async def test_scripts_that_were_forgotten_are_loaded_again_and_broken_data_is_no_defect(redis_url: str):
     counts = SharedCounts(redis_url, timeout_s=WITHIN_S)
     await members(counts, "a/1")

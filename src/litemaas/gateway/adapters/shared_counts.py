@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from litemaas.gateway.adapters.valkey import as_redis
 from litemaas.gateway.rate_messages import HUSH_MS, LEASE_MS, UNSETTLED_MS, WINDOW_MS, Answer, Message, News, StoreAway
 
 PREFIX = "{litemaas:rates}"
@@ -31,7 +32,7 @@ class SharedCounts:
     """Shared counts in the Valkey or Redis at ``url``."""
 
     def __init__(self, url: str, prefix: str = PREFIX, timeout_s: float = TIMEOUT_S) -> None:
-        self._url = url
+        self._url = url = as_redis(url)
         self._prefix = prefix
         self._timeout_s = timeout_s
         self._client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, max_connections=1)
