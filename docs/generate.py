@@ -87,7 +87,7 @@ SETTINGS = {
     "GATEWAY__BUDGETS__LEASE_CALLS": "a lease has room for about so many calls, at most a quarter of what is left",
     "GATEWAY__BUDGETS__LEASE_TRUST_S": "for so long a worker spends its leases while the database is away",
     "GATEWAY__BUDGETS__LOST_AFTER_S": "a worker that is silent for so long is lost, and others take back what it had free",
-    "GATEWAY__RATES__REPLICA_COUNT": "gateway workers at least; without Valkey each keeps to its share of every rate limit",
+    "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of every rate limit",
     "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
     "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",

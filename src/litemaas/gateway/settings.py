@@ -52,9 +52,9 @@ class BudgetSettings(msgspec.Struct, frozen=True):
 
 
 class RateSettings(msgspec.Struct, frozen=True):
-    """``replica_count``: workers that there are at least; without Valkey each keeps to its share of every rate limit."""
+    """``replica_count``: workers of all machines, at least; without Valkey each keeps to its share of every rate limit."""
 
-    replica_count: int = 1
+    replica_count: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class JournalSettings(msgspec.Struct, frozen=True):

@@ -10,8 +10,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 CHANNEL = "litemaas:changes"
+_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 _TIMEOUT_S = 5.0
 log = structlog.get_logger(__name__)
+
+
+def as_redis(url: str) -> str:
+    """The URL in the words that the client library knows."""
+    scheme, separator, rest = url.partition("://")
+    return f"{_SCHEMES.get(scheme, scheme)}{separator}{rest}"
 
 
 async def follow_pushes(url: str, wake: Callable[[], None]) -> None:
@@ -20,7 +27,7 @@ async def follow_pushes(url: str, wake: Callable[[], None]) -> None:
     while True:
         try:
             async with (
-                Redis.from_url(url, socket_connect_timeout=_TIMEOUT_S, health_check_interval=10) as client,
+                Redis.from_url(as_redis(url), socket_connect_timeout=_TIMEOUT_S, health_check_interval=10) as client,
                 client.pubsub() as subscription,
             ):
                 await subscription.subscribe(CHANNEL)
