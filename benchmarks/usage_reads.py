@@ -39,7 +39,7 @@ _MASTER_KEY = "sk-benchmark-0123456789"
 Query = tuple[str, dict[str, Any]]
 _SIZES = """
 SELECT (SELECT count(*) FROM usage_records) AS records, (SELECT count(*) FROM usage_full_hours) AS hour_cells,
-    (SELECT count(*) FROM usage_full_days) AS day_cells, (SELECT count(*) FROM usage_dimensions) AS combinations,
+    (SELECT count(*) FROM usage_full_days) AS day_cells, (SELECT count(*) FROM usage_full_dimensions) AS combinations,
     sum(pg_total_relation_size(oid)) FILTER (WHERE relkind = 'r' AND relname ~ '^usage_records_')::bigint AS records_bytes,
     sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^usage_(full|model|key)_[a-z]+s$')::bigint AS rollups_bytes
 FROM pg_class

@@ -1,4 +1,4 @@
-"""Rollups of the ledger: a trigger writes what was stored as deltas, upkeep folds them into cells per hour, day and month.
+"""Rollups of the ledger: a trigger notes what was stored, upkeep folds it into cells per hour, day, week and month.
 
 Revision ID: 0003
 """
@@ -15,6 +15,7 @@ depends_on = None
 _DIMENSIONS = (
     "key_hash", "user_id", "team_id", "model", "deployment_id", "provider", "engine_model", "endpoint", "status", "error_code",
 )  # fmt: skip
+_CUBES = {"model": _DIMENSIONS[3:], "key": (*_DIMENSIONS[:3], *_DIMENSIONS[8:]), "full": _DIMENSIONS}
 _OPTIONAL = {"user_id", "team_id", "deployment_id", "provider", "engine_model", "error_code"}
 _SUMS = {
     "calls": "count(*)",
@@ -71,17 +72,25 @@ def _rollup(name: str) -> tuple[str, ...]:
 
 
 _STATEMENTS = (
-    f"CREATE TABLE usage_dimensions (id bigint PRIMARY KEY, {_DIMENSION_COLUMNS})",
-    "CREATE INDEX usage_dimensions_key ON usage_dimensions USING hash (key_hash)",
-    "CREATE INDEX usage_dimensions_user ON usage_dimensions USING hash (user_id)",
-    "CREATE INDEX usage_dimensions_team ON usage_dimensions USING hash (team_id)",
-    "CREATE INDEX usage_dimensions_model ON usage_dimensions USING hash (model)",
+    *(
+        statement
+        for cube, members in _CUBES.items()
+        for statement in (
+            f"CREATE TABLE usage_{cube}_dimensions (id bigint PRIMARY KEY, {', '.join(f'{m} text NOT NULL' for m in members)})",
+            *(
+                f"CREATE INDEX usage_{cube}_dimensions_{member} ON usage_{cube}_dimensions USING hash ({member})"
+                for member in ("key_hash", "user_id", "team_id", "model")
+                if member in members
+            ),
+        )
+    ),
     # For the request log; the parts are small where members are rarely set.
     "CREATE INDEX usage_records_user ON usage_records (user_id, started_at DESC) WHERE user_id IS NOT NULL",
     "CREATE INDEX usage_records_team ON usage_records (team_id, started_at DESC) WHERE team_id IS NOT NULL",
     "CREATE INDEX usage_records_end_user ON usage_records (end_user, started_at DESC) WHERE end_user IS NOT NULL",
     "CREATE INDEX usage_records_engine ON usage_records (engine_request_id) WHERE engine_request_id IS NOT NULL",
     "CREATE INDEX usage_records_unsuccessful ON usage_records (started_at DESC) WHERE status <> 'success'",
+    "CREATE INDEX usage_records_slow ON usage_records (started_at DESC) WHERE duration_us >= 10000000",
     "CREATE INDEX usage_records_tags ON usage_records USING gin (tags) WHERE tags <> '{}'",
     f"""
     CREATE TABLE usage_deltas (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL,
@@ -89,8 +98,8 @@ _STATEMENTS = (
     """,
     *(
         statement
-        for cube in ("full", "model", "key")
-        for grain in ("hour", "day", "month")
+        for cube in _CUBES
+        for grain in ("hour", "day", "week", "month")
         for statement in _rollup(f"usage_{cube}_{grain}s")
     ),
     # The first 64 bits of SHA-256 of the members as JSON; no member can look like two. PL/pgSQL, because a function in SQL that

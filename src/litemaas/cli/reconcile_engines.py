@@ -29,7 +29,7 @@ FROM deployments WHERE deleted_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
 _SERVED = """
 WITH hours AS (
     SELECT c.at, d.deployment_id, c.prompt_tokens, c.completion_tokens
-    FROM usage_model_hours c JOIN usage_dimensions d ON d.id = c.dimension_id WHERE d.deployment_id = ANY($1)
+    FROM usage_model_hours c JOIN usage_model_dimensions d ON d.id = c.dimension_id WHERE d.deployment_id = ANY($1)
     UNION ALL SELECT at, deployment_id, prompt_tokens, completion_tokens FROM usage_deltas WHERE deployment_id = ANY($1)
 ), counted AS (
     SELECT prompt_tokens, completion_tokens FROM hours WHERE at > $2

@@ -1,4 +1,4 @@
-"""What is added up of usage records? Measures per hour, day and month, by what the calls have in common.
+"""What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
 A *cell* is one span of time with one combination of dimensions. Three cubes keep the same calls: ``full`` by all dimensions,
 ``model`` without who asked, ``key`` without what served; the two smaller ones answer what needs no more in less time.
@@ -15,8 +15,8 @@ SERVED = ("model", "deployment_id", "provider", "engine_model", "endpoint")
 ENDED = ("status", "error_code")
 DIMENSIONS = ASKED + SERVED + ENDED
 """What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
-GRAINS = ("hour", "day", "month")
-"""Spans of a cell, in UTC."""
+GRAINS = ("hour", "day", "week", "month")
+"""Spans of a cell, in UTC; weeks begin on Monday."""
 CUBES: dict[str, tuple[str, ...]] = {"model": SERVED + ENDED, "key": ASKED + ENDED, "full": DIMENSIONS}
 """The smallest first: there are fewer models than keys."""
 
@@ -37,6 +37,11 @@ TTFT_BUCKETS = tuple(f"t{bucket:02}" for bucket in range(BUCKETS))
 def rollup_table(cube: str, grain: str) -> str:
     """The table that holds the cells of ``cube`` per ``grain``."""
     return f"usage_{cube}_{grain}s"
+
+
+def dimension_table(cube: str) -> str:
+    """The table that holds each combination of dimensions that occurs in ``cube``."""
+    return f"usage_{cube}_dimensions"
 
 
 def percentile(counts: Sequence[int], share: float) -> int | None:

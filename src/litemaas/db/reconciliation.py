@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from litemaas.core.keys import MASTER_KEY_HASH
-from litemaas.core.rollups import CUBES, rollup_table
+from litemaas.core.rollups import CUBES, dimension_table, rollup_table
 from litemaas.db.partitions import first_kept_day
 
 UNITS = ("calls", "prompt_tokens", "completion_tokens", "pages", "cost_nano")
@@ -75,7 +75,7 @@ async def check_everything(connection: asyncpg.Connection, span: Span) -> list[C
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return [
             *(await _days(connection, span)),
-            *(await _months(connection, span)),
+            *(await _coarse(connection, span)),
             await _names(connection, span, "full", "key_hash"),
             await _names(connection, span, "full", "model"),
             await _names(connection, span, "key", "user_id"),
@@ -105,10 +105,10 @@ async def _rollup(connection: asyncpg.Connection, cube: str, grain: str, group: 
     """The cells of a rollup and those that wait to be folded into it. ``group``: over ``at`` and the dimensions."""
     units = ", ".join(UNITS)
     table = rollup_table(cube, grain)
-    columns = "at, key_hash, user_id, model, deployment_id"
+    columns = ", ".join(["at", *CUBES[cube]])
     query = f"""
         SELECT {group}, {_SUMS} FROM (
-            SELECT {columns}, {units} FROM {table} JOIN usage_dimensions AS d ON d.id = dimension_id WHERE {_BETWEEN}
+            SELECT {columns}, {units} FROM {table} JOIN {dimension_table(cube)} AS d ON d.id = dimension_id WHERE {_BETWEEN}
             UNION ALL SELECT {columns}, {units} FROM usage_deltas WHERE {_BETWEEN}
         ) AS c GROUP BY 1
     """  # noqa: S608 — names of ours
@@ -137,17 +137,21 @@ async def _days(connection: asyncpg.Connection, span: Span) -> list[Check]:
     ]
 
 
-async def _months(connection: asyncpg.Connection, span: Span) -> list[Check]:
-    """The months beside their days, which may be kept longer than the records."""
-    first = span.first.replace(day=1)
-    end = (span.end + timedelta(days=31)).replace(day=1)
-    month = "date_trunc('month', at, 'UTC')"
+async def _coarse(connection: asyncpg.Connection, span: Span) -> list[Check]:
+    """Weeks and months beside their days, which may be kept longer than the records."""
+    week = span.first - timedelta(days=span.first.weekday())
+    spans = {
+        "week": Span(week, span.end + timedelta(days=(7 - span.end.weekday()) % 7)),
+        "month": Span(span.first.replace(day=1), (span.end + timedelta(days=31)).replace(day=1)),
+    }
     checks = []
     for cube in CUBES:
-        days = await _rollup(connection, cube, "day", month, Span(first, end))
-        months = await _rollup(connection, cube, "month", month, Span(first, end))
-        check = Check(f"{rollup_table(cube, 'day')} = {rollup_table(cube, 'month')}, per month")
-        checks.append(_compare(check, days, months))
+        for grain, whole in spans.items():
+            group = f"date_trunc('{grain}', at, 'UTC')"
+            days = await _rollup(connection, cube, "day", group, whole)
+            cells = await _rollup(connection, cube, grain, group, whole)
+            check = Check(f"{rollup_table(cube, 'day')} = {rollup_table(cube, grain)}, per {grain}")
+            checks.append(_compare(check, days, cells))
     return checks
 
 
@@ -178,7 +182,7 @@ async def _leases(connection: asyncpg.Connection) -> Check:
 _BOOKED = f"""
 WITH cells AS (
     SELECT d.key_hash, d.user_id, d.team_id, d.status, c.calls, c.cost_nano
-    FROM {rollup_table("key", "month")} c JOIN usage_dimensions d ON d.id = c.dimension_id
+    FROM {rollup_table("key", "month")} c JOIN {dimension_table("key")} d ON d.id = c.dimension_id
     UNION ALL SELECT key_hash, user_id, team_id, status, calls, cost_nano FROM usage_deltas
 ), spent AS (
     SELECT s.scope, sum(cost_nano)::bigint AS cost, coalesce(sum(calls) FILTER (WHERE status <> 'refused'), 0)::bigint AS calls

@@ -7,7 +7,7 @@ cells; readers add what is not folded yet. :func:`rebuild` counts a span of days
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from litemaas.core.rollups import (
     GRAINS,
     MEASURES,
     TTFT_BUCKETS,
+    dimension_table,
     rollup_table,
 )
 
@@ -49,10 +50,14 @@ def _members(cube: str) -> str:
 
 
 _IDENTITIES = ", ".join(f"usage_dimension_id({_members(cube)}) AS {cube}_id" for cube in CUBES)
-_COMBINATIONS = " UNION ".join(f"SELECT {cube}_id, {_members(cube)} FROM cells" for cube in CUBES)  # noqa: S608 — names of ours
-_NAME_COMBINATIONS = (
-    f"INSERT INTO usage_dimensions (id, {', '.join(DIMENSIONS)}) {_COMBINATIONS} ON CONFLICT DO NOTHING"
-)
+
+
+def _name(cube: str) -> str:
+    members = ", ".join(CUBES[cube])
+    return f"""
+        INSERT INTO {dimension_table(cube)} (id, {members}) SELECT DISTINCT {cube}_id, {members} FROM cells
+        ON CONFLICT DO NOTHING
+    """  # noqa: S608 — names of ours
 
 
 def _add(cube: str, grain: str) -> str:
@@ -64,11 +69,13 @@ def _add(cube: str, grain: str) -> str:
 
 
 _EVERY_TABLE = [(cube, grain) for cube in CUBES for grain in GRAINS]
+_FINE = ("hour", "day")
+"""What is counted from records; the coarser grains are then added up from days."""
 _FOLD = f"""
 WITH cells AS MATERIALIZED (
     SELECT *, {_IDENTITIES} FROM usage_deltas WHERE id IN (SELECT id FROM usage_deltas ORDER BY id LIMIT {_FOLD_AT_ONCE})
 ),
-combinations AS ({_NAME_COMBINATIONS}),
+{", ".join(f"{cube}_names AS ({_name(cube)})" for cube in CUBES)},
 {", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE)}
 DELETE FROM usage_deltas WHERE id IN (SELECT id FROM cells)
 """  # noqa: S608 — names of ours
@@ -127,29 +134,30 @@ def _count_records() -> str:
 _IN_SPAN = "at >= $1 AND at < $2"
 _FORGET = [
     f"DELETE FROM {table} WHERE {_IN_SPAN}"  # noqa: S608 — names of ours
-    for table in ("usage_deltas", *(rollup_table(cube, grain) for cube, grain in _EVERY_TABLE if grain != "month"))
+    for table in ("usage_deltas", *(rollup_table(cube, grain) for cube, grain in _EVERY_TABLE if grain in _FINE))
 ]
 _RECOUNT = f"""
 WITH records AS MATERIALIZED ({_count_records()}),
 cells AS MATERIALIZED (SELECT *, {_IDENTITIES} FROM records),
-{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE if grain != "month")}
-{_NAME_COMBINATIONS}
+{", ".join(f"{cube}_names AS ({_name(cube)})" for cube in CUBES)},
+{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE if grain in _FINE)}
+SELECT
 """  # noqa: S608 — names of ours
 
 
-def _recount_months(cube: str) -> tuple[str, str]:
-    months, days = rollup_table(cube, "month"), rollup_table(cube, "day")
+def _recount_from_days(cube: str, grain: str) -> tuple[str, str]:
+    cells, days = rollup_table(cube, grain), rollup_table(cube, "day")
     return (
-        f"DELETE FROM {months} WHERE {_IN_SPAN}",  # noqa: S608 — names of ours
+        f"DELETE FROM {cells} WHERE {_IN_SPAN}",  # noqa: S608 — names of ours
         f"""
-        INSERT INTO {months} (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('month', at, 'UTC'), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
+        INSERT INTO {cells} (at, dimension_id, {", ".join(_VALUES)})
+        SELECT date_trunc('{grain}', at, 'UTC'), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
         """,  # noqa: S608 — names of ours
     )
 
 
 async def rebuild(connection: asyncpg.Connection, first: datetime, end: datetime) -> None:
-    """Counts the days from ``first`` (midnight UTC, in) to ``end`` (out) anew, one transaction per day, then their months.
+    """Counts the days from ``first`` (midnight UTC, in) to ``end`` (out) anew, each by itself, then their weeks and months.
 
     Writers go on meanwhile. Days whose records are gone would become empty: leave them out.
     """
@@ -162,16 +170,34 @@ async def rebuild(connection: asyncpg.Connection, first: datetime, end: datetime
                     await connection.execute(statement, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
                 await connection.execute(_RECOUNT, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
             day += timedelta(days=1)
-        month = first.replace(day=1)
-        while month < end:
-            following = (month + timedelta(days=32)).replace(day=1)
-            async with _one_moment(connection):
-                for cube in CUBES:
-                    for statement in _recount_months(cube):
-                        await connection.execute(statement, month, following, timeout=_TIMEOUT_S)
-            month = following
+        for start, following in _weeks(first, end):
+            await _add_up_days(connection, "week", start, following)
+        for start, following in _months(first, end):
+            await _add_up_days(connection, "month", start, following)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _add_up_days(connection: asyncpg.Connection, grain: str, start: datetime, following: datetime) -> None:
+    async with _one_moment(connection):
+        for cube in CUBES:
+            for statement in _recount_from_days(cube, grain):
+                await connection.execute(statement, start, following, timeout=_TIMEOUT_S)
+
+
+def _weeks(first: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    start = first - timedelta(days=first.weekday())
+    while start < end:
+        yield start, start + timedelta(days=7)
+        start += timedelta(days=7)
+
+
+def _months(first: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    start = first.replace(day=1)
+    while start < end:
+        following = (start + timedelta(days=32)).replace(day=1)
+        yield start, following
+        start = following
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ async def test_an_empty_ledger_is_equal(database_url: str):
 
 
 @pytest.mark.usefixtures("records")
-@pytest.mark.parametrize("table", ["usage_full_hours", "usage_key_days", "usage_model_months"])
+@pytest.mark.parametrize("table", ["usage_full_hours", "usage_key_days", "usage_model_months", "usage_full_weeks"])
 async def test_a_changed_cell_is_found_and_counted_anew(
     database_url: str, database: asyncpg.Connection, table: str, capsys: pytest.CaptureFixture[str]
 ):
@@ -88,7 +88,7 @@ async def test_a_call_that_moved_to_another_key_is_found_although_all_sums_are_t
 ):
     await fold(database)
     await database.execute(
-        "UPDATE usage_dimensions SET key_hash = 'other' WHERE id = (SELECT min(dimension_id) FROM usage_full_days)"
+        "UPDATE usage_full_dimensions SET key_hash = 'other' WHERE id = (SELECT min(dimension_id) FROM usage_full_days)"
     )
     assert await compared(database_url) == 1
     assert "per key_hash" in capsys.readouterr().out.partition("what ")[2]

@@ -43,9 +43,22 @@ def test_every_moment_is_in_the_span_that_holds_it(at: datetime, grain: str):
     assert beginning(grain, following(grain, start)) == following(grain, start)
 
 
-def test_a_quarter_is_two_whole_months_and_the_days_around_them():
+def test_a_quarter_is_two_whole_months_and_the_weeks_and_days_around_them():
     spans = spans_of(datetime(2026, 8, 28, tzinfo=UTC), datetime(2026, 11, 26, tzinfo=UTC), None)
-    assert [(span.source, span.since.day) for span in spans if span.since] == [("day", 28), ("month", 1), ("day", 1)]
+    assert [(span.source, span.since.day) for span in spans if span.since] == [
+        ("day", 28), ("month", 1), ("day", 1), ("week", 2), ("day", 23),
+    ]  # fmt: skip
+
+
+@given(MOMENTS, MOMENTS, GRAINS)
+def test_no_cell_is_longer_than_the_grain_nor_of_two_of_its_spans(since: datetime, until: datetime, grain: str | None):
+    for span in spans_of(since, until, grain):
+        if grain is None or span.source == "records" or span.since is None or span.until is None:
+            continue
+        start = span.since
+        while start < span.until:
+            assert beginning(grain, start) == beginning(grain, following(span.source, start) - timedelta(seconds=1))
+            start = following(span.source, start)
 
 
 def test_changes_are_told_as_the_specification_says():

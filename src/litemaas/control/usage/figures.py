@@ -22,7 +22,7 @@ from litemaas.control.usage.filters import (
     within,
 )
 from litemaas.control.usage.spans import Grain, Span, spans_of
-from litemaas.core.rollups import BOUNDS_US, CUBES, DURATION_BUCKETS, TTFT_BUCKETS, rollup_table
+from litemaas.core.rollups import BOUNDS_US, CUBES, DURATION_BUCKETS, TTFT_BUCKETS, dimension_table, rollup_table
 
 GroupBy = Literal[
     "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "hour", "day",
@@ -127,38 +127,58 @@ def _parts(question: _Question) -> list[str]:
     everything = Span("records", wanted.since, wanted.until)
     if wanted.needs_records or "end_user" in question.dimensions:
         return [_of_records(question, everything)]
-    needed = {*question.dimensions, *(DIMENSION_OF[member] for member in DIMENSION_OF if getattr(wanted, member))}
-    cube = next(cube for cube, members in CUBES.items() if needed <= set(members))
+    cube = _cube_for(wanted, question.dimensions)
     spans = spans_of(wanted.since, wanted.until, question.grain)
-    parts = [
-        _of_records(question, span) if span.source == "records" else _of_rollup(question, cube, span) for span in spans
-    ]
     whole = [span for span in spans if span.source != "records"]
+    parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
-        parts.append(_of_deltas(question, Span("hour", whole[0].since, whole[-1].until)))
+        parts.append(_of_deltas(question, _around(whole)))
+        if question.grain is None:
+            parts.append(_of_rollups(question, cube, whole))
+        else:
+            parts += [_of_rollup(question, cube, span) for span in whole]
     return parts or [_of_records(question, everything)]
 
 
+def _cube_for(wanted: UsageFilter, dimensions: Sequence[str]) -> str:
+    """The smallest that tells apart what is asked for."""
+    needed = {*dimensions, *(DIMENSION_OF[member] for member in DIMENSION_OF if getattr(wanted, member))}
+    return next(cube for cube, members in CUBES.items() if needed <= set(members))
+
+
+def _around(spans: Sequence[Span]) -> Span:
+    return Span("hour", spans[0].since, spans[-1].until)
+
+
 def _of_rollup(question: _Question, cube: str, span: Span) -> str:
-    table, values = rollup_table(cube, span.source), question.values
-    narrowed = cell_conditions(question.wanted, values) + _kept(question, question.dimensions[0])
-    period = within("at", span.since, span.until, values)
-    if question.grain is not None:
-        source = f"{table} JOIN usage_dimensions ON id = dimension_id{where([*period, *narrowed])}"
-        return _summed(question, question.dimensions, _sums(question.measures), source)
-    # Added up under the combination's number first: that is much less to look up and to group by names.
-    if narrowed:
-        period.append(f"dimension_id IN (SELECT id FROM usage_dimensions{where(narrowed)})")  # noqa: S608
-    combined = f"SELECT dimension_id, {_sums(question.measures)} FROM {table}{where(period)} GROUP BY 1"  # noqa: S608
-    source = f"({combined}) AS combined JOIN usage_dimensions ON id = dimension_id"
+    conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
+    table = f"{rollup_table(cube, span.source)} JOIN {dimension_table(cube)} ON id = dimension_id"
+    return _summed(question, question.dimensions, _sums(question.measures), f"{table}{where(conditions)}")
+
+
+def _of_rollups(question: _Question, cube: str, spans: Sequence[Span]) -> str:
+    """Added up under the combination's number first: that is much less to look up and to group by names."""
+    columns = ", ".join(["dimension_id", *question.measures])
+    cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
+    combined = f"SELECT dimension_id, {_sums(question.measures)} FROM ({cells}) AS c GROUP BY 1"  # noqa: S608
+    source = f"({combined}) AS combined JOIN {dimension_table(cube)} ON id = dimension_id"
     return _summed(question, question.dimensions, _sums(question.measures), source)
+
+
+def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
+    conditions = within("at", span.since, span.until, question.values)
+    if narrowed := _narrowed(question):
+        conditions.append(f"dimension_id IN (SELECT id FROM {dimension_table(cube)}{where(narrowed)})")  # noqa: S608
+    return f"SELECT {columns} FROM {rollup_table(cube, span.source)}{where(conditions)}"  # noqa: S608
+
+
+def _narrowed(question: _Question) -> list[str]:
+    return cell_conditions(question.wanted, question.values) + _kept(question, question.dimensions[0])
 
 
 def _of_deltas(question: _Question, span: Span) -> str:
-    values = question.values
-    narrowed = cell_conditions(question.wanted, values) + _kept(question, question.dimensions[0])
-    source = f"usage_deltas{where([*within('at', span.since, span.until, values), *narrowed])}"
-    return _summed(question, question.dimensions, _sums(question.measures), source)
+    conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
+    return _summed(question, question.dimensions, _sums(question.measures), f"usage_deltas{where(conditions)}")
 
 
 def _of_records(question: _Question, span: Span) -> str:
@@ -289,13 +309,41 @@ async def trend_of(
 
 
 async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tuple[int, int]:
-    """How many users and keys made a call that reached a model or failed on the way; those without a name do not count."""
+    """How many users and keys made a call that reached a model or failed on the way; those without a name do not count.
+
+    Nothing is added up: for most of it, the index of the cells is enough.
+    """
     values = Values()
-    figures = _figures(values, wanted, ("user", "key"), sums=("requests",))
-    counts = ", ".join(f"count(DISTINCT {group}) FILTER (WHERE {group} <> '')" for group in ("g0", "g1"))
-    found = await _ask(connection, f"SELECT {counts} FROM ({figures}) AS f WHERE requests > 0", values)  # noqa: S608
+    question = _Question(wanted, ("user_id", "key_hash", "status"), None, (), None, values)
+    parts = _who(question)
+    counts = ", ".join(f"count(DISTINCT {name}) FILTER (WHERE {name} <> '')" for name in ("user_id", "key_hash"))
+    found = await _ask(connection, f"SELECT {counts} FROM ({' UNION '.join(parts)}) AS who", values)  # noqa: S608
     [users, keys] = [int(count) for count in found[0]]
     return users, keys
+
+
+def _who(question: _Question) -> list[str]:
+    wanted, values = question.wanted, question.values
+    names, called = "user_id, key_hash", "status <> 'refused'"
+    spans = [Span("records", wanted.since, wanted.until)]
+    if not wanted.needs_records:
+        spans = spans_of(wanted.since, wanted.until, None) or spans
+    parts = []
+    for span in spans:
+        if span.source == "records":
+            met = record_conditions(wanted, values, as_summed=True)
+            met += within("started_at", span.since, span.until, values)
+            parts.append(f"SELECT coalesce(user_id, ''), key_hash FROM usage_records{where([*met, called])}")  # noqa: S608
+    whole = [span for span in spans if span.source != "records"]
+    if whole:
+        around = _around(whole)
+        deltas = [*within("at", around.since, around.until, values), *_narrowed(question), called]
+        parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
+        cube = _cube_for(wanted, question.dimensions)
+        cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
+        parts.append(f"SELECT {names} FROM {dimension_table(cube)} WHERE {called} AND id IN ({cells})")  # noqa: S608
+    first, *others = parts
+    return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
 
 
 async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy]) -> list[Counter[str]]:

@@ -1,4 +1,4 @@
-"""Which cells make up a span of time? As few as possible: whole months, then days, then hours, and records at ragged ends."""
+"""Which cells make up a span of time? As few as possible: whole months, then weeks, days, hours, and records at ragged ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Literal
 import msgspec
 
 Grain = Literal["hour", "day", "week", "month"]
-Source = Literal["records", "hour", "day", "month"]
-_COARSEST: dict[Grain | None, Source] = {None: "month", "month": "month", "week": "day", "day": "day", "hour": "hour"}
-_FINER: dict[Source, Source] = {"month": "day", "day": "hour", "hour": "records"}
+Source = Literal["records", "hour", "day", "week", "month"]
+_FINER: dict[Source, Source] = {"month": "week", "week": "day", "day": "hour", "hour": "records"}
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -23,10 +22,11 @@ class Span(msgspec.Struct, frozen=True):
 
 def spans_of(since: datetime | None, until: datetime | None, grain: Grain | None) -> list[Span]:
     """Disjoint spans that together are the one asked for; no cell is longer than ``grain`` (None = one sum over all)."""
-    return _split(_COARSEST[grain], since, until)
+    return _split(grain or "month", since, until, crosses_months=grain != "month")
 
 
-def _split(source: Source, since: datetime | None, until: datetime | None) -> list[Span]:
+def _split(source: Source, since: datetime | None, until: datetime | None, *, crosses_months: bool) -> list[Span]:
+    """``crosses_months``: whether a week may be taken that is of two months."""
     if since is not None and until is not None and since >= until:
         return []
     if source == "records":
@@ -35,14 +35,14 @@ def _split(source: Source, since: datetime | None, until: datetime | None) -> li
     if since is not None and first is not None and first < since:
         first = following(source, first)
     end = None if until is None else beginning(source, until)
-    finer = _FINER[source]
+    finer = "day" if source == "month" and not crosses_months else _FINER[source]
     if first is not None and end is not None and first >= end:
-        return _split(finer, since, until)
+        return _split(finer, since, until, crosses_months=crosses_months)
     found = [Span(source, first, end)]
     if since is not None and first != since:
-        found = _split(finer, since, first) + found
+        found = _split(finer, since, first, crosses_months=crosses_months) + found
     if until is not None and end != until:
-        found = found + _split(finer, end, until)
+        found = found + _split(finer, end, until, crosses_months=crosses_months)
     return found
 
 

@@ -5,7 +5,7 @@ from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, l
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.keys import virtual_keys
-from litemaas.db.tables.rollups import rollups, usage_deltas, usage_dimensions
+from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.usage import usage_records
 
 __all__ = [
@@ -15,13 +15,13 @@ __all__ = [
     "budgets",
     "changes",
     "deployments",
+    "dimensions",
     "leases",
     "metadata",
     "models",
     "prices",
     "rollups",
     "usage_deltas",
-    "usage_dimensions",
     "usage_records",
     "virtual_keys",
     "workers",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import BigInteger, Column, Identity, Index, PrimaryKeyConstraint, Table, Text
 
 from litemaas.core.rollups import (
@@ -11,13 +13,14 @@ from litemaas.core.rollups import (
     GRAINS,
     MEASURES,
     TTFT_BUCKETS,
+    dimension_table,
     rollup_table,
 )
 from litemaas.db.tables.base import Moment, metadata
 
 
-def _dimensions() -> list[Column[str]]:
-    return [Column(name, Text, nullable=False) for name in DIMENSIONS]
+def _named(names: Sequence[str]) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
 
 
 def _measures() -> list[Column[int]]:
@@ -28,24 +31,26 @@ def _measures() -> list[Column[int]]:
     ]
 
 
-usage_dimensions = Table(
-    "usage_dimensions",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    *_dimensions(),
-    Index("usage_dimensions_key", "key_hash", postgresql_using="hash"),
-    Index("usage_dimensions_user", "user_id", postgresql_using="hash"),
-    Index("usage_dimensions_team", "team_id", postgresql_using="hash"),
-    Index("usage_dimensions_model", "model", postgresql_using="hash"),
-)
-"""Each combination that has occurred, under the hash of its members; '' = none."""
+_INDEXED = ("key_hash", "user_id", "team_id", "model")
+
+dimensions: dict[str, Table] = {
+    cube: Table(
+        name := dimension_table(cube),
+        metadata,
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        *_named(members),
+        *(Index(f"{name}_{member}", member, postgresql_using="hash") for member in _INDEXED if member in members),
+    )
+    for cube, members in CUBES.items()
+}
+"""Each combination that has occurred in a cube, under the hash of its members; '' = none."""
 
 usage_deltas = Table(
     "usage_deltas",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("at", Moment, nullable=False),
-    *_dimensions(),
+    *_named(DIMENSIONS),
     *_measures(),
 )
 """Cells of records that were just stored; written by the trigger on ``usage_records``, gone when they are folded in."""
