@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from litemaas.core.errors import BudgetExhausted
 from litemaas.core.money import format_usd
 from litemaas.core.pricing import Price, affordable_output, ceiling_of
@@ -32,14 +30,17 @@ _USEFUL_OUTPUT = 256
 _ROUNDS = 3
 
 
-class _Bounds(msgspec.Struct, gc=False):
+class _Bounds:
     """The most that a call can use. Units: tokens, ``output`` per choice."""
 
-    prompt: int
-    output: int
-    exact: bool = False
-    estimate: int | None = None
-    lowered: bool = False
+    __slots__ = ("estimate", "exact", "lowered", "output", "prompt")
+
+    def __init__(self, prompt: int, output: int) -> None:
+        self.prompt = prompt
+        self.output = output
+        self.exact = False
+        self.estimate: int | None = None
+        self.lowered = False
 
     def tokens(self, ask: Ask) -> int:
         return self.prompt + self.output * ask.choices

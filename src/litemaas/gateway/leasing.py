@@ -16,9 +16,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime
 from time import monotonic
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any, NamedTuple, Protocol
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import BudgetRule
@@ -32,7 +30,7 @@ SMALL_S = 10.0
 """How long a worker that was recalled, or recalled others, draws no more than its calls need."""
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(NamedTuple):
     """What a request to the database is about. Of two requests in one life only the one with the greater serial counts."""
 
     scope: str
@@ -41,7 +39,7 @@ class Lease(msgspec.Struct, frozen=True):
     serial: int
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(NamedTuple):
     """The database's answer. Units: nano-USD; ``settled`` and ``leased`` are the sums over all workers after it.
 
     ``drawn``: what this worker has drawn in the lease's life and not given back. ``others``: workers that had leases on it
