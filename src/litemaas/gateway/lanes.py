@@ -6,7 +6,6 @@ prices, the texts of headers and records — is looked up here in one step.
 
 from __future__ import annotations
 
-from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,15 +35,17 @@ class Lane:
     """
 
     __slots__ = (
-        "_accounts", "_booked_until", "_bookings", "_counters", "_input_price", "_output_price", "_served_by", "_tail",
-        "booked", "counters", "customers", "deployments", "is_free", "limited", "limits_tokens", "model", "output_maximum",
-        "price", "rates", "snapshot", "who",
+        "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
+        "_served_by", "_tail", "booked", "counters", "customers", "deployments", "is_free", "limited", "limits_tokens",
+        "model", "output_maximum", "price", "rates", "snapshot", "who",
     )  # fmt: skip
 
     def __init__(
         self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters
     ) -> None:
         self.snapshot = snapshot
+        self._key = key
+        self._endpoint = endpoint
         self.model = model
         self.counters = counters
         self.deployments = model.deployments
@@ -64,9 +65,6 @@ class Lane:
         self.who = who_text(endpoint.route, key_hash, key.alias, key.user_id, key.team_id, model.name)
         self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
         """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
-        self._begin()
-
-    def _begin(self) -> None:
         self._accounts: list[Account] = []
         self._counters: list[Counted] = []
         self._bookings = ""
@@ -76,8 +74,7 @@ class Lane:
 
     def joined_by(self, customer: CustomerLimits) -> Lane:
         """The lane of calls that name this customer."""
-        joined = copy(self)
-        joined.customers = {}
+        joined = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters)
         if customer.budget is not None:
             joined.booked = (*self.booked, customer.budget)
             if customer.budget.limit_nano is not None and not self.is_free:
@@ -85,7 +82,6 @@ class Lane:
         if customer.rates is not None:
             joined.rates = (*self.rates, customer.rates)
             joined.limits_tokens = self.limits_tokens or customer.rates.tpm is not None
-        joined._begin()
         return joined
 
     def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:

@@ -54,14 +54,13 @@ class Replicas:
         return total or 0
 
     async def leased(self, scope: str) -> int:
-        total = await self.ledger.connection.fetchval(
-            "select sum(leased_nano)::bigint from budget_windows where scope = $1", scope
+        row = await self.ledger.connection.fetchrow(
+            "select (select coalesce(sum(leased_nano), 0)::bigint from budget_windows where scope = $1) as leased, "
+            "(select coalesce(sum(granted_nano), 0)::bigint from leases where scope = $1) as granted",
+            scope,
         )
-        granted = await self.ledger.connection.fetchval(
-            "select sum(granted_nano)::bigint from leases where scope = $1", scope
-        )
-        assert (total or 0) == (granted or 0)
-        return total or 0
+        assert row["leased"] == row["granted"]
+        return int(row["leased"])
 
     async def everything_is_settled(self) -> None:
         for platform in (self.one, self.two):
