@@ -264,7 +264,7 @@ class Gateway:
             if news.kind == "recall":
                 self.budgets.recalled(news.scope, news.window_start)
             else:
-                self.budgets.returned(news.scope, news.window_start, news.worker_id)
+                self.budgets.returned(news.scope, news.window_start, news.worker_id, news.nano)
 
     async def _start_over(self) -> None:
         snapshot = await self.directory.load_snapshot(0)  # first: while the database is away, known keys stay known

@@ -142,11 +142,11 @@ class Budgets:
         """Another worker needs what is free here."""
         self.leasing.recall(scope, window_start, self._account_of(scope, window_start))
 
-    def returned(self, scope: str, window_start: datetime, worker_id: str) -> None:
+    def returned(self, scope: str, window_start: datetime, worker_id: str, nano: int) -> None:
         """Another worker has given back what it could."""
         account = self._account_of(scope, window_start)
         if account is not None:
-            self.leasing.returned(account, worker_id)
+            self.leasing.returned(account, worker_id, nano)
 
     # -- room ---------------------------------------------------------------------------------------------------------
 

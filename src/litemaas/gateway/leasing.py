@@ -202,29 +202,27 @@ class Leasing:
     def draw_ahead(self, account: Account, amount: int) -> None:
         """Begins to draw for calls to come, unless others need the room now."""
         if monotonic() >= account.small_until:
-            self._begin(account, self._draw(account, amount, ahead=True))
+            self._begin(account, self._draw_ahead(account, amount))
 
-    async def _draw(self, account: Account, amount: int, *, ahead: bool = False) -> None:
-        deadline = monotonic() + self._recall_s
-        recalled = False
-        while True:
-            lack = max(1, amount - account.free)
-            grant = await self._request(account, self._want(account, amount, lack), 0 if ahead else lack)
-            if grant is None:
-                return
-            if grant.granted >= lack or ahead:
-                if grant.granted < lack:
-                    account.dry_until = monotonic() + DRY_S
-                return
-            if not grant.others or (recalled and not grant.granted) or monotonic() >= deadline:
-                account.dry_until = monotonic() + DRY_S
-                return
-            recalled = True
+    async def _draw_ahead(self, account: Account, amount: int) -> None:
+        lack = max(1, amount - account.free)
+        grant = await self._request(account, self._want(account, amount, lack), 0)
+        if grant is not None and grant.granted < lack:
+            account.small_until = monotonic() + DRY_S  # a call that needs more may still recall it from others
+
+    async def _draw(self, account: Account, amount: int) -> None:
+        lack = max(1, amount - account.free)
+        grant = await self._request(account, self._want(account, amount, lack), lack)
+        if grant is not None and grant.granted < lack and grant.others:
             account.small_until = monotonic() + SMALL_S
             account.unanswered = Unanswered(grant.others)
             self._wake(account)
-            await account.unanswered.wait(deadline)
+            await account.unanswered.wait(monotonic() + self._recall_s)
             account.unanswered = None
+            lack = max(1, amount - account.free)
+            grant = await self._request(account, self._want(account, amount, lack), 0)  # they have given what they can
+        if grant is not None and grant.granted < lack:
+            account.dry_until = monotonic() + DRY_S
 
     def _want(self, account: Account, amount: int, lack: int) -> int:
         left = max(0, account.limit - account.known)
@@ -266,9 +264,10 @@ class Leasing:
         else:
             account.recalled = True
 
-    def returned(self, account: Account, worker: str) -> None:
-        """Another worker has given back, or has nothing to give."""
-        account.dry_until = 0.0
+    def returned(self, account: Account, worker: str, nano: int) -> None:
+        """Another worker has given back ``nano``, or has nothing to give."""
+        if nano:
+            account.dry_until = 0.0
         if account.unanswered is not None:
             account.unanswered.heard_from(worker)
 

@@ -37,7 +37,7 @@ class Bank:
         self.settled: defaultdict[str, int] = defaultdict(int)
         self.rows: dict[tuple[str, str], Row] = {}
         self.workers: dict[str, Silent] = {}
-        self.listeners: dict[str, Callable[[str, str, datetime, str], None]] = {}
+        self.listeners: dict[str, Callable[[str, str, datetime, str, int], None]] = {}
         self.on_taken_back: Callable[[str], None] = lambda worker: None
 
     def leased(self, scope: str) -> int:
@@ -57,10 +57,10 @@ class Bank:
     def return_all(self, worker: str) -> None:
         self.rows = {place: row for place, row in self.rows.items() if place[0] != worker}
 
-    def tell(self, kind: str, scope: str, window_start: datetime, worker: str) -> None:
+    def tell(self, kind: str, scope: str, window_start: datetime, worker: str, nano: int = 0) -> None:
         for name, hear in list(self.listeners.items()):
             if name != worker:
-                asyncio.get_running_loop().call_soon(hear, kind, scope, window_start, worker)
+                asyncio.get_running_loop().call_soon(hear, kind, scope, window_start, worker, nano)
 
 
 class Door:
@@ -118,6 +118,7 @@ class Door:
     def _give_back(self, lease: Lease, amount: int, *, answers: bool) -> Grant:
         bank, scope = self._bank, lease.scope
         row = bank.rows.get((self._worker, scope))
+        back = 0
         if row is not None and row.order < (lease.life, lease.serial) and row.order[0] == lease.life:
             back = min(amount, row.granted)
             row.granted -= back
@@ -125,7 +126,7 @@ class Door:
             row.free = 0
             row.order = lease.life, lease.serial
         if answers:
-            bank.tell("back", scope, lease.window_start, self._worker)
+            bank.tell("back", scope, lease.window_start, self._worker, back)
         drawn = row.drawn if row is not None and row.order[0] == lease.life else 0
         return Grant(0, bank.settled[scope], bank.leased(scope), drawn)
 
@@ -133,6 +134,8 @@ class Door:
         await self._do(lambda: self._end(lease))
 
     def _end(self, lease: Lease) -> None:
+        """It waits for the lock of the window: what was begun before it has been done by then, or never will be."""
+        self.late.clear()
         row = self._bank.rows.get((self._worker, lease.scope))
         if row is not None and row.order < (lease.life, lease.serial):
             del self._bank.rows[self._worker, lease.scope]

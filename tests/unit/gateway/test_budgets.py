@@ -37,8 +37,8 @@ class Worker:
         self.door = Door(bank, name)
         self.budgets = Budgets(Leasing(self.door, 64, 5.0, recall_s=5.0), AllStored(), lambda: bank.clock)
         self.heartbeat = Heartbeat(self.door, self.budgets, BudgetSettings(), lambda: bank.clock)
-        bank.listeners[name] = lambda kind, scope, start, worker: (
-            self.budgets.recalled(scope, start) if kind == "recall" else self.budgets.returned(scope, start, worker)
+        bank.listeners[name] = lambda kind, scope, start, *told: (
+            self.budgets.recalled(scope, start) if kind == "recall" else self.budgets.returned(scope, start, *told)
         )
 
     async def begin(self, rules: Sequence[BudgetRule], amount: int) -> Hold | None:
@@ -99,6 +99,21 @@ async def test_a_recalled_worker_draws_no_more_than_its_calls_need_for_a_while()
 
     assert bank.granted("one", "key:k") <= 300
     assert one.account(rule).free == 0
+
+
+async def test_room_that_could_not_be_drawn_ahead_is_recalled_for_a_call_that_needs_it() -> None:
+    _, one, two = await two_workers()
+    leased = await one.begin((KEY,), 900)
+    assert leased is not None
+    leased.close(0)
+    hold = await two.begin((KEY,), 100)
+    assert hold is not None
+    two.account().small_until = 0.0
+
+    two.budgets.refill(hold.accounts, 100)
+    await asyncio.gather(*two.budgets.leasing._tasks)
+
+    assert await two.begin((KEY,), 900) is not None
 
 
 async def test_two_starved_workers_with_half_of_it_each_admit_one_of_two_calls_for_all_of_it() -> None:
@@ -183,6 +198,28 @@ async def test_a_lease_that_nobody_uses_goes_back_as_a_whole() -> None:
 
     assert not bank.rows
     assert not list(one.budgets.every_account())
+
+
+async def test_what_is_spent_and_not_yet_stored_stays_leased(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, one, _ = await two_workers()
+    monkeypatch.setattr(AllStored, "is_stored", lambda self, position: False)
+    hold = await one.begin((KEY,), 100)
+    assert hold is not None
+    hold.close(100)
+
+    await one.budgets.return_idle(-1.0)
+
+    assert bank.granted("one", "key:k") == 100
+
+
+async def test_an_answer_says_nothing_when_there_is_a_later_request() -> None:
+    account = Worker(Bank(), "one").account()
+    first, second = account.next_request(), account.next_request()
+
+    account.take(Grant(0, 0, 500, 500), first)
+    assert account.free == 0
+    account.take(Grant(0, 0, 300, 300), second)
+    assert account.free == 300
 
 
 async def test_a_lease_in_use_is_not_given_back() -> None:
@@ -280,9 +317,10 @@ async def test_after_an_outage_the_living_are_heard_before_anything_is_taken_bac
 
 async def test_a_worker_that_was_taken_for_lost_asks_for_its_leases_anew_and_keeps_what_its_calls_cost() -> None:
     bank, one, two = await two_workers()
-    hold = await one.begin((KEY,), 600)
+    hold = await one.begin((KEY,), 100)
     assert hold is not None
     await one.heartbeat.beat()
+    assert one.account().free == 150
     bank.clock += LOST_AFTER_S + 1
     for _ in range(5):
         await two.heartbeat.beat()
@@ -290,9 +328,10 @@ async def test_a_worker_that_was_taken_for_lost_asks_for_its_leases_anew_and_kee
     await one.heartbeat.beat()
 
     assert one.account().free == 0
-    assert await one.begin((KEY,), 401) is None
+    assert bank.leased("key:k") == 100
+    assert await one.begin((KEY,), 901) is None
     one.account().dry_until = 0.0
-    assert await one.begin((KEY,), 400) is not None
+    assert await one.begin((KEY,), 900) is not None
     assert bank.leased("key:k") == 1000
 
 

@@ -28,7 +28,7 @@ from litemaas.gateway.http.stepping import stepped
 from litemaas.gateway.leasing import Leasing
 from litemaas.gateway.settings import BudgetSettings
 
-from .bank import Bank, Door
+from .bank import LOST_AFTER_S, Bank, Door
 
 T = TypeVar("T")
 TEAM = BudgetRule("team:t", "team", 1500)
@@ -83,13 +83,17 @@ class Clerk:
         self.is_deaf = False
         bank.listeners[name] = self.hear
 
-    def hear(self, kind: str, scope: str, window_start: datetime, worker: str) -> None:
+    def hear(self, kind: str, scope: str, window_start: datetime, worker: str, nano: int) -> None:
         if self.is_deaf or self.door.is_cut:
             return
         if kind == "recall":
             self.budgets.recalled(scope, window_start)
         else:
-            self.budgets.returned(scope, window_start, worker)
+            self.budgets.returned(scope, window_start, worker, nano)
+
+    @property
+    def answers(self) -> bool:
+        return not self.is_deaf and not self.door.is_cut and self.door.next_outcome == "answered"
 
     @property
     def is_trusted(self) -> bool:
@@ -98,7 +102,7 @@ class Clerk:
     async def begin(self, key: str, amount: int) -> bool:
         accounts = self.budgets.accounts(LEVELS[key])
         for account in accounts:
-            account.dry_until = 0.0
+            account.dry_until = account.small_until = 0.0
         with suppress(ServiceUnavailable):
             self.budgets.check_trust()
             if self.budgets.try_hold(accounts, 10**9) is None:
@@ -119,11 +123,6 @@ class Clerk:
             for scope in record.scopes:
                 self.bank.settle(self.name, scope, record.cost, record.held)
         self.journal.waiting.clear()
-
-    async def rest(self) -> None:
-        """Until nothing is under way any more."""
-        while tasks := list(self.budgets.leasing._tasks):
-            await asyncio.gather(*tasks)
 
     def engaged(self, scope: str) -> int:
         """Held by running calls, or spent and not flushed."""
@@ -157,10 +156,17 @@ class Workers(RuleBasedStateMachine):
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         async def and_rest() -> T:
             result = await work
-            for clerk in self.clerks:
-                await clerk.rest()
-            return result
+            while True:  # news are told in later turns
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                tasks = [task for clerk in self.clerks for task in clerk.budgets.leasing._tasks]
+                if not tasks:
+                    return result
+                await asyncio.gather(*tasks)
 
+        everybody_answers = not self.dead and all(clerk.answers for clerk in self.clerks)
+        for clerk in self.clerks:
+            clerk.budgets.leasing._recall_s = 60.0 if everybody_answers else 0.0  # how long is the same on any machine
         return self.loop.run_until_complete(and_rest())
 
     def _taken_back(self, worker: str) -> None:
@@ -262,6 +268,14 @@ class Workers(RuleBasedStateMachine):
     def time_goes_by(self, seconds: float) -> None:
         self.bank.clock += seconds
 
+    @rule(place=places)
+    def a_silent_worker_is_taken_for_lost(self, place: int) -> None:
+        self.clerks[place].door.is_cut = True
+        self.bank.clock += LOST_AFTER_S
+        for other in range(len(self.clerks)):
+            if other != place:
+                self.a_heart_beats(other, 5)
+
     @rule(place=places, beats=st.integers(1, 5))
     def a_heart_beats(self, place: int, beats: int) -> None:
         for _ in range(beats if place not in self.dead else 0):
@@ -277,6 +291,13 @@ class Workers(RuleBasedStateMachine):
             for place, clerk in enumerate(self.clerks):
                 possible += clerk.engaged(scope) + (clerk.spendable(scope) if place not in self.dead else 0)
             assert possible <= limit + self.beyond[scope], (scope, possible, self.beyond[scope])
+
+    @invariant()
+    def whatever_a_worker_may_spend_is_leased_to_it(self) -> None:
+        for scope in LIMITS:
+            for place, clerk in enumerate(self.clerks):
+                promised = clerk.engaged(scope) + (clerk.spendable(scope) if place not in self.dead else 0)
+                assert promised <= self.bank.granted(clerk.name, scope) + self.beyond[scope], (clerk.name, scope)
 
     @invariant()
     def no_request_is_left_without_an_end(self) -> None:
@@ -308,5 +329,5 @@ class Workers(RuleBasedStateMachine):
 
 IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings() if IS_NIGHTLY else settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestWorkers.settings = settings() if IS_NIGHTLY else settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestWorkers.pytestmark = [pytest.mark.timeout(14_400 if IS_NIGHTLY else 120)]

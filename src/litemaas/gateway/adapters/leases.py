@@ -42,12 +42,13 @@ from gone g where w.scope = g.scope and w.window_start = g.window_start
 
 
 class LeaseNews(msgspec.Struct, frozen=True, array_like=True):
-    """What workers tell one another. ``kind``: ``recall`` or ``back``."""
+    """What workers tell one another. ``kind``: ``recall`` or ``back``. ``nano``: what has come back, in nano-USD."""
 
     kind: str
     scope: str
     window_start: datetime
     worker_id: str
+    nano: int = 0
 
 
 def read_news(payload: str) -> LeaseNews | None:
@@ -144,7 +145,7 @@ class Leases:
                     *place, back,
                 )  # fmt: skip
             if answers or (back and window["recalled"]):
-                await self._tell(connection, "back", place)
+                await self._tell(connection, "back", place, back)
             return Grant(-back, settled, leased - back, drawn - back)
 
     async def end(self, lease: Lease) -> None:
@@ -164,7 +165,7 @@ class Leases:
                     *place, own["granted_nano"],
                 )  # fmt: skip
                 if window["recalled"]:
-                    await self._tell(connection, "back", place)
+                    await self._tell(connection, "back", place, own["granted_nano"])
 
     async def answer(self, scope: str, window_start: datetime) -> None:
         async with self._postgres.connection() as connection:
@@ -176,8 +177,10 @@ class Leases:
             await connection.execute("delete from workers where worker_id = $1", worker_id)
             await return_all(connection, worker_id)
 
-    async def _tell(self, connection: asyncpg.Connection, kind: str, place: tuple[str, datetime]) -> None:
-        news = LeaseNews(kind, *place, self._worker_id)
+    async def _tell(
+        self, connection: asyncpg.Connection, kind: str, place: tuple[str, datetime], nano: int = 0
+    ) -> None:
+        news = LeaseNews(kind, *place, self._worker_id, nano)
         await connection.execute("select pg_notify($1, $2)", CHANNEL, msgspec.json.encode(news).decode())
 
 
