@@ -90,7 +90,7 @@ _STATEMENTS = (
     "CREATE INDEX usage_records_end_user ON usage_records (end_user, started_at DESC) WHERE end_user IS NOT NULL",
     "CREATE INDEX usage_records_engine ON usage_records (engine_request_id) WHERE engine_request_id IS NOT NULL",
     "CREATE INDEX usage_records_unsuccessful ON usage_records (started_at DESC) WHERE status <> 'success'",
-    "CREATE INDEX usage_records_slow ON usage_records (started_at DESC) WHERE duration_us >= 10000000",
+    "CREATE INDEX usage_records_slow ON usage_records (started_at DESC, duration_us) WHERE duration_us >= 10000000",
     "CREATE INDEX usage_records_tags ON usage_records USING gin (tags) WHERE tags <> '{}'",
     f"""
     CREATE TABLE usage_deltas (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter
+import msgspec
+from fastapi import APIRouter, Response
 from sqlalchemy import Row
 
 from litemaas.control.auth.service import Role
@@ -39,7 +40,7 @@ async def logs(
     start_date: str | None = None,
     end_date: str | None = None,
     summarize: bool = True,
-) -> list[dict[str, Any]]:
+) -> Response:
     """Rows, the newest thousand; with both dates sums per day, unless ``summarize=false``."""
     wanted = UsageFilter(
         keys=(hash_of(api_key),) if api_key else (),
@@ -50,13 +51,16 @@ async def logs(
     )
     if wanted.since and wanted.until and summarize:
         connection = await service.snapshot(work)
-        return _days(
-            await figures.cost_by_day(connection, wanted, ("user", "key")),
-            await figures.cost_by_day(connection, wanted, ("model",)),
-        )
+        asked = await figures.cost_by_day(connection, wanted, ("user", "key"))
+        return _written(_days(asked, await figures.cost_by_day(connection, wanted, ("model",))))
     connection = await work.connection()
     seen: set[str] = set()
-    return [_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)]
+    return _written([_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)])
+
+
+def _written(rows: list[dict[str, Any]]) -> Response:
+    """Written at once: a month's summary has a member for each key and day."""
+    return Response(msgspec.json.encode(rows), media_type="application/json")
 
 
 def _midnight(day: str | None, field: str, days_later: int = 0) -> datetime | None:

@@ -53,7 +53,7 @@ async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> 
     before = _read_cursor(query.cursor) if query.cursor else None
     connection = await work.connection()
     await repository.prepare(connection)
-    rows = await repository.list_records(connection, _filter(query), query.limit + 1, before)
+    rows = await service.list_records(connection, _filter(query), query.limit + 1, before, work.now)
     page = rows[: query.limit]
     more = _write_cursor(page[-1]) if len(rows) > len(page) else None
     return RecordPage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -344,6 +345,14 @@ def _who(question: _Question) -> list[str]:
         parts.append(f"SELECT {names} FROM {dimension_table(cube)} WHERE {called} AND id IN ({cells})")  # noqa: S608
     first, *others = parts
     return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
+
+
+async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> list[tuple[datetime, int]]:
+    """The days (UTC) with calls and how many, the newest first."""
+    values = Values()
+    figures = _figures(values, wanted, (), "day", sums=("requests", "blocked_requests"))
+    rows = await _ask(connection, f"{figures} ORDER BY at DESC", values)
+    return [(row.at, row.requests + row.blocked_requests) for row in rows]
 
 
 async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy]) -> list[Counter[str]]:

@@ -48,6 +48,23 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
             or self.min_cost_nano is not None
         )
 
+    @property
+    def is_named_by_cells_only(self) -> bool:
+        """Whether records have no index for it while rollups know the days on which to look."""
+        return bool(self.models or self.deployments or self.providers or self.endpoints or self.error_codes)
+
+    @property
+    def may_mean_strangers(self) -> bool:
+        """Whether calls without a known key can meet it by their model, of which rollups know nothing."""
+        known = (self.keys, self.users, self.teams, self.deployments, self.providers)
+        return bool(self.models) and not any(chosen and "" not in chosen for chosen in known)
+
+    def cells_only(self) -> UsageFilter:
+        """As far as rollups tell apart."""
+        return msgspec.structs.replace(
+            self, end_users=(), tags=(), request_id=None, min_duration_us=None, min_cost_nano=None
+        )
+
 
 DIMENSION_OF = {
     "keys": "key_hash",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import Work
@@ -47,6 +48,58 @@ async def snapshot(work: Work) -> AsyncConnection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     await repository.prepare(connection)
     return connection
+
+
+async def list_records(
+    connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
+) -> Sequence[Row[Any]]:
+    """The newest records, or those that follow the one named by ``before``. Rollups say on which days to look."""
+    if wanted.is_named_by_cells_only:
+        found = await _where_to_look(connection, wanted, limit, before, now)
+        if found is None:
+            return []
+        wanted = found
+    return await repository.list_records(connection, wanted, limit, before)
+
+
+async def _where_to_look(
+    connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
+) -> UsageFilter | None:
+    """``wanted`` within the days that the page is on; None = there are none."""
+    known = wanted.cells_only()
+    if before is not None:
+        known = msgspec.structs.replace(known, until=following("day", beginning("day", before[0])))
+    days = await figures.days_with_calls(connection, known)
+    enough = (
+        None if wanted.needs_records else _day_with_enough(days, limit, before)
+    )  # a day's calls need not meet all of it
+    if wanted.may_mean_strangers:
+        return wanted if enough is None else _cut(wanted, enough, None)
+    if not days:
+        return None
+    newest = following("day", days[0][0])
+    return _cut(wanted, enough or days[-1][0], None if newest > now else newest)
+
+
+def _day_with_enough(
+    days: Sequence[tuple[datetime, int]], limit: int, before: tuple[datetime, str] | None
+) -> datetime | None:
+    """The first day of a page; of the day on which it begins it is not known how many calls are left."""
+    calls = 0
+    for at, count in days:
+        if before is None or following("day", at) <= before[0]:
+            calls += count
+        if calls >= limit:
+            return at
+    return None
+
+
+def _cut(wanted: UsageFilter, since: datetime, until: datetime | None) -> UsageFilter:
+    return msgspec.structs.replace(
+        wanted,
+        since=since if wanted.since is None else max(since, wanted.since),
+        until=wanted.until if until is None else until if wanted.until is None else min(until, wanted.until),
+    )
 
 
 async def summarize(

@@ -79,7 +79,9 @@ usage_records = Table(
     Index("usage_records_end_user", "end_user", text("started_at DESC"), postgresql_where=text("end_user IS NOT NULL")),
     Index("usage_records_engine", "engine_request_id", postgresql_where=text("engine_request_id IS NOT NULL")),
     Index("usage_records_unsuccessful", text("started_at DESC"), postgresql_where=text("status <> 'success'")),
-    Index("usage_records_slow", text("started_at DESC"), postgresql_where=text("duration_us >= 10000000")),
+    Index(
+        "usage_records_slow", text("started_at DESC"), "duration_us", postgresql_where=text("duration_us >= 10000000")
+    ),
     Index("usage_records_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
     postgresql_partition_by="RANGE (started_at)",
 )
