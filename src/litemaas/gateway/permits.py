@@ -38,19 +38,20 @@ class Permits:
     ``ends_at``: from then on no call counts in this window; ``over_at``: then it has ended for the store, too.
     ``serial``: number of the window at this worker; a ticket with a lower number is from an earlier one.
     ``known_…``: given out to all workers when the store was last asked. ``dry_…``: until when it need not be asked again.
+    ``in_doubt``: the store may have given something that never arrived here.
     ``short``: what it last refused. ``drawing``: calls that wait for it. ``wanted_until``: others need what comes back; 0 = no.
     ``window``: the store's number; 0 = none, or a window of this worker's own while the store is away.
     """
 
     __slots__ = (
         "drawing", "dry_places_until", "dry_requests_until", "dry_tokens", "dry_tokens_until", "ends_at", "forgotten",
-        "granted_places", "granted_requests", "granted_tokens", "known_places", "known_requests", "known_tokens", "over_at",
-        "places", "requests", "rule", "serial", "short", "sign_of_life", "still_since", "tokens", "told_at", "wanted_until",
-        "window",
+        "granted_places", "granted_requests", "granted_tokens", "in_doubt", "known_places", "known_requests", "known_tokens",
+        "over_at", "places", "requests", "rule", "serial", "short", "sign_of_life", "still_since", "tokens", "told_at",
+        "wanted_until", "window",
     )  # fmt: skip
 
     def __init__(self, rule: RateRule) -> None:
-        self.forgotten = False
+        self.forgotten = self.in_doubt = False
         self.drawing = self.short = 0
         self.serial = self.window = 0
         self.known_requests = self.known_tokens = self.known_places = 0
@@ -108,7 +109,7 @@ class Permits:
             -1 if rule.tpm is None else rule.tpm,
             -1 if rule.parallel is None else rule.parallel,
             1 if rule.rpm is not None and requests < 1 else 0,
-            max(0, tokens - left) if rule.tpm is not None else 0,
+            max(0 if open_window else 1, tokens - left) if rule.tpm is not None else 0,  # one begins a window
             1 if rule.parallel is not None and self.places - earlier[2] < 1 else 0,
         )
 
@@ -160,6 +161,7 @@ class Permits:
             self._set_end(view, sent, received)
         self._know(view)
         self.told_at = received
+        self.in_doubt = False
 
     def _know(self, view: View) -> None:
         self.known_requests, self.known_tokens, self.known_places = view.requests, view.tokens, view.places

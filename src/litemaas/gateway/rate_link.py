@@ -39,6 +39,8 @@ _CENSUS_EVERY_S = 5.0
 _CENSUS_WITHIN_S = 3.0
 _SETTLES_WITHIN_S = 1.1
 _CALLS_AT_ONCE = 128
+_CLOCKS_DIFFER_S = 0.5
+"""By more than an answer takes: the store's clock was put back."""
 _TOLD_AT_ONCE = 1_000
 log = structlog.get_logger(__name__)
 
@@ -150,8 +152,11 @@ class RateLink:
             received = self._monotonic()
             ahead_s = answer.now_ms / 1000 - received
             if answer.status != "late":
-                self._ahead_s = max(self._ahead_s - (received - self._clocks_at) * DRIFT, ahead_s)
-                self._clocks_at = received
+                if ahead_s < self._ahead_s - _CLOCKS_DIFFER_S:
+                    self._set_clock(answer.now_ms)
+                else:
+                    self._ahead_s = max(self._ahead_s - (received - self._clocks_at) * DRIFT, ahead_s)
+                    self._clocks_at = received
                 return answer, sent, received
             self._set_clock(answer.now_ms)  # one of the clocks was set, or this process was held up
         raise StoreAway
@@ -250,6 +255,7 @@ class RateLink:
             "rate limits are not shared at the moment: the store does not answer", worker=self._standing.worker_id
         )
         draws, self._draws = self._draws, deque()
+        self._rates.doubt(draws)
         self._rates.lose(now, informed=self._hears)
         for draw in draws:
             draw.end(None)

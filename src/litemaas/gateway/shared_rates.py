@@ -309,7 +309,13 @@ class SharedRates:
         """All that this worker has, for a store that may have forgotten it."""
         time = self._monotonic()
         told = [(permits, permits.told(time)) for permits in self._permits.values()]
-        return [(permits, one) for permits, one in told if one.age_ms >= 0 or one.places >= 0]
+        return [(permits, one) for permits, one in told if one.age_ms >= 0 or one.places >= 0 or permits.in_doubt]
+
+    def doubt(self, draws: Iterable[Draw]) -> None:
+        """It is not known whether the store has granted these; whatever it has is not used."""
+        for draw in draws:
+            for _, permits, _ in draw.entries:
+                permits.in_doubt = True
 
     def give_up_everything(self) -> list[tuple[Permits, Told]]:
         for permits in self._permits.values():

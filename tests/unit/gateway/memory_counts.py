@@ -195,6 +195,8 @@ class _Step:
 
     def hear(self, told: Told) -> View:
         window = self.window_of(told.scope)
+        if told.age_ms < 0 and self.joins and window is not None and told.window != window.id:
+            told = Told(told.scope, told.window, 0, 0, 0, 0, told.places)
         if told.age_ms >= 0:
             if window is None and self.joins:
                 window = self.begin(told.scope, self.now - told.age_ms)

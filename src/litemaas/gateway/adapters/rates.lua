@@ -178,6 +178,9 @@ end
 
 local function hear(scope, id, age, requests, idle, tokens, mine)
   local window = window_of(scope)
+  if age < 0 and joins and window.id > 0 and window.id ~= id and window.part['r:' .. me] then
+    age, requests, idle, tokens = 0, 0, 0, 0 -- what it was given of this window never arrived
+  end
   if age >= 0 then
     if window.id == 0 and joins then
       begin_window(window, now - age)
