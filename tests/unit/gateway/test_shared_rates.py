@@ -165,6 +165,36 @@ async def test_a_late_message_of_a_lost_connection_takes_nothing(world: World) -
 
 
 @in_world("a", "b")
+async def test_a_message_that_arrives_after_its_worker_has_told_anew_is_not_executed(world: World) -> None:
+    a, b = world.workers
+    a.wire.delays = True
+    await served(a, REQUESTS, 1)
+    held, world.late = world.late, []
+    await world.wait(3)
+    assert a.link.in_step
+    assert [world.store.execute(message).status for message in held] == ["late"]
+    assert await served(b, REQUESTS, 20) == 12
+
+
+@in_world("a", "b")
+async def test_without_the_store_places_are_reduced_to_the_share_before_others_use_theirs(world: World) -> None:
+    a, b = world.workers
+    assert await served(a, PLACES, 2) == 2
+    world.store.away = True
+    await world.wait(3)
+    a.end(0, 0)
+    assert await served(a, PLACES, 1) == 1, "for the moment it has two"
+    await world.wait(LEASE_S)
+    a.end(0, 0)
+    assert await served(a, PLACES, 1) == 0
+    assert await served(b, PLACES, 1) == 0, "others may still run on what they had"
+    await world.wait(61)
+    assert await served(b, PLACES, 2) == 1
+    a.end(0, 0)
+    assert await served(a, PLACES, 2) == 1
+
+
+@in_world("a", "b")
 async def test_a_store_whose_clock_is_put_back_or_forward_does_not_stop_anybody(world: World) -> None:
     a, b = world.workers
     await served(a, REQUESTS, 12)
@@ -233,7 +263,9 @@ async def test_callers_read_what_is_left_for_all_and_when_to_come_back(world: Wo
     await world.wait(20)
     await served(b, REQUESTS, 20)
     await served(a, REQUESTS, 1)
-    with pytest.raises(RateLimited, match=r"for team\. Limit type: requests\. Current limit: 12, Remaining: 0") as refusal:
+    with pytest.raises(
+        RateLimited, match=r"for team\. Limit type: requests\. Current limit: 12, Remaining: 0"
+    ) as refusal:
         a.rates.take([a.entries[1]], 0)
     assert 58 <= refusal.value.retry_after_s <= 60
 
