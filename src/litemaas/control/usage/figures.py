@@ -23,7 +23,15 @@ from litemaas.control.usage.filters import (
     within,
 )
 from litemaas.control.usage.spans import Grain, Span, spans_of
-from litemaas.core.rollups import BOUNDS_US, CUBES, DURATION_BUCKETS, TTFT_BUCKETS, dimension_table, rollup_table
+from litemaas.core.rollups import (
+    BOUNDS_US,
+    BUCKETS,
+    CUBES,
+    DURATION_BUCKETS,
+    TTFT_BUCKETS,
+    dimension_table,
+    rollup_table,
+)
 
 GroupBy = Literal[
     "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "hour", "day",
@@ -57,23 +65,29 @@ _MEASURES_OF: dict[str, tuple[str, ...]] = {
     "estimated_requests": ("estimated_calls",),
     "total_tokens": ("prompt_tokens", "completion_tokens"),
 }
-_FIGURE = {
+_OF_CELLS = {
     "requests": "sum(calls) FILTER (WHERE status <> 'refused')",
     **{name: f"sum(calls) FILTER (WHERE status = '{status}')" for name, status in _BY_STATUS.items()},
     "estimated_requests": "sum(estimated_calls)",
     "total_tokens": "sum(prompt_tokens + completion_tokens)",
     **{name: f"sum({name}) FILTER (WHERE status = 'success')" for name in LATENCY},
+    **{name: f"sum({name})" for name in _PLAIN},
+    "last_at": "max(last_at)",
+}
+_OF_RECORDS = {
+    "requests": "count(*) FILTER (WHERE status <> 'refused')",
+    **{name: f"count(*) FILTER (WHERE status = '{status}')" for name, status in _BY_STATUS.items()},
+    "estimated_requests": "count(*) FILTER (WHERE usage_source IN ('tokenizer', 'estimate'))",
+    "total_tokens": "sum(prompt_tokens::bigint + completion_tokens)",
+    "duration_us": "sum(duration_us) FILTER (WHERE status = 'success')",
+    "ttft_us": "sum(ttft_us) FILTER (WHERE status = 'success')",
+    "ttft_calls": "count(ttft_us) FILTER (WHERE status = 'success')",
+    **{f"d{place:02}": f"count(*) FILTER (WHERE status = 'success' AND d = {place})" for place in range(BUCKETS)},
+    **{f"t{place:02}": f"count(*) FILTER (WHERE status = 'success' AND t = {place})" for place in range(BUCKETS)},
+    **{name: f"sum({name})" for name in _PLAIN},
+    "last_at": "max(started_at)",
 }
 _BOUNDS = f"'{{{', '.join(map(str, BOUNDS_US))}}}'::bigint[]"
-_OF_RECORDS = {
-    "calls": "count(*)",
-    "estimated_calls": "count(*) FILTER (WHERE usage_source IN ('tokenizer', 'estimate'))",
-    "ttft_us": "coalesce(sum(ttft_us), 0)",
-    "ttft_calls": "count(ttft_us)",
-    "last_at": "max(started_at)",
-    **{name: f"count(*) FILTER (WHERE d = {place})" for place, name in enumerate(DURATION_BUCKETS)},
-    **{name: f"count(*) FILTER (WHERE t = {place})" for place, name in enumerate(TTFT_BUCKETS)},
-}
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -82,7 +96,7 @@ class _Question(msgspec.Struct, frozen=True):
     wanted: UsageFilter
     dimensions: tuple[str, ...]
     grain: Grain | None
-    measures: tuple[str, ...]
+    sums: tuple[str, ...]
     kept: tuple[str, ...] | None
     values: Values
 
@@ -95,29 +109,46 @@ def _figures(
 
     A group is '' for calls without one. ``kept``: the values of the first group that are wanted, None = all.
     """
-    question = _Question(
-        wanted, (*(_DIMENSION[group] for group in groups), "status"), grain, _measures(tuple(sums)),
-        None if kept is None else tuple(kept), values,
-    )  # fmt: skip
+    dimensions = tuple(_DIMENSION[group] for group in groups)
+    question = _Question(wanted, dimensions, grain, tuple(sums), None if kept is None else tuple(kept), values)
     keys = [f"g{place}" for place in range(len(groups))] + (["at"] if grain is not None else [])
     grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-    columns = ", ".join([*keys, _figure_columns(tuple(sums))])
-    return f"SELECT {columns} FROM ({' UNION ALL '.join(_parts(question))}) AS cells{grouped}"  # noqa: S608 — as all below: names of ours, values apart
+    columns = ", ".join([*keys, _added(tuple(sums))])
+    return f"SELECT {columns} FROM ({' UNION ALL '.join(_parts(question))}) AS parts{grouped}"  # noqa: S608 — as all below: names of ours, values apart
+
+
+@lru_cache(maxsize=64)
+def _added(sums: tuple[str, ...]) -> str:
+    return ", ".join(
+        "max(last_at) AS last_at" if name == "last_at" else f"coalesce(sum({name}), 0)::bigint AS {name}"
+        for name in sums
+    )
 
 
 @lru_cache(maxsize=64)
 def _measures(sums: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of cells that ``sums`` need."""
     return tuple(dict.fromkeys(measure for name in sums for measure in _MEASURES_OF.get(name, (name,))))
 
 
 @lru_cache(maxsize=64)
-def _figure_columns(sums: tuple[str, ...]) -> str:
-    return ", ".join(
-        "max(last_at) AS last_at"
-        if name == "last_at"
-        else f"coalesce({_FIGURE.get(name, f'sum({name})')}, 0)::bigint AS {name}"
-        for name in sums
-    )
+def _sums_of_cells(sums: tuple[str, ...]) -> str:
+    return _named_sums({name: f"sum({name})" for name in LATENCY} if _only_latency(sums) else _OF_CELLS, sums)
+
+
+@lru_cache(maxsize=64)
+def _only_latency(sums: tuple[str, ...]) -> bool:
+    """Whether only successful calls matter: then no other is looked at."""
+    return bool(sums) and set(sums) <= set(LATENCY)
+
+
+@lru_cache(maxsize=64)
+def _sums_of_records(sums: tuple[str, ...]) -> str:
+    return _named_sums(_OF_RECORDS, sums)
+
+
+def _named_sums(spelled: Mapping[str, str], sums: tuple[str, ...]) -> str:
+    return ", ".join(f"({spelled[name]}){'' if name == 'last_at' else '::bigint'} AS {name}" for name in sums)
 
 
 # -- where cells come from ------------------------------------------------------------------------------------------------
@@ -128,22 +159,18 @@ def _parts(question: _Question) -> list[str]:
     everything = Span("records", wanted.since, wanted.until)
     if wanted.needs_records or "end_user" in question.dimensions:
         return [_of_records(question, everything)]
-    cube = _cube_for(wanted, question.dimensions)
     spans = spans_of(wanted.since, wanted.until, question.grain)
     whole = [span for span in spans if span.source != "records"]
     parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
-        parts.append(_of_deltas(question, _around(whole)))
-        if question.grain is None:
-            parts.append(_of_rollups(question, cube, whole))
-        else:
-            parts += [_of_rollup(question, cube, span) for span in whole]
+        parts += [_of_deltas(question, _around(whole)), _of_rollups(question, whole)]
     return parts or [_of_records(question, everything)]
 
 
-def _cube_for(wanted: UsageFilter, dimensions: Sequence[str]) -> str:
+def _cube_for(question: _Question) -> str:
     """The smallest that tells apart what is asked for."""
-    needed = {*dimensions, *(DIMENSION_OF[member] for member in DIMENSION_OF if getattr(wanted, member))}
+    narrowed = (DIMENSION_OF[member] for member in DIMENSION_OF if getattr(question.wanted, member))
+    needed = {*question.dimensions, *narrowed}
     return next(cube for cube, members in CUBES.items() if needed <= set(members))
 
 
@@ -151,19 +178,12 @@ def _around(spans: Sequence[Span]) -> Span:
     return Span("hour", spans[0].since, spans[-1].until)
 
 
-def _of_rollup(question: _Question, cube: str, span: Span) -> str:
-    conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
-    table = f"{rollup_table(cube, span.source)} JOIN {dimension_table(cube)} ON id = dimension_id"
-    return _summed(question, question.dimensions, _sums(question.measures), f"{table}{where(conditions)}")
-
-
-def _of_rollups(question: _Question, cube: str, spans: Sequence[Span]) -> str:
-    """Added up under the combination's number first: that is much less to look up and to group by names."""
-    columns = ", ".join(["dimension_id", *question.measures])
+def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
+    cube = _cube_for(question)
+    columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
-    combined = f"SELECT dimension_id, {_sums(question.measures)} FROM ({cells}) AS c GROUP BY 1"  # noqa: S608
-    source = f"({combined}) AS combined JOIN {dimension_table(cube)} ON id = dimension_id"
-    return _summed(question, question.dimensions, _sums(question.measures), source)
+    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id"
+    return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
 
 
 def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
@@ -174,12 +194,13 @@ def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
 
 
 def _narrowed(question: _Question) -> list[str]:
-    return cell_conditions(question.wanted, question.values) + _kept(question, question.dimensions[0])
+    found = cell_conditions(question.wanted, question.values) + _kept(question, question.dimensions)
+    return [*found, "status = 'success'"] if _only_latency(question.sums) else found
 
 
 def _of_deltas(question: _Question, span: Span) -> str:
     conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
-    return _summed(question, question.dimensions, _sums(question.measures), f"usage_deltas{where(conditions)}")
+    return _summed(question, question.dimensions, _sums_of_cells(question.sums), f"usage_deltas{where(conditions)}")
 
 
 def _of_records(question: _Question, span: Span) -> str:
@@ -189,40 +210,26 @@ def _of_records(question: _Question, span: Span) -> str:
         for name in question.dimensions
     ]
     conditions = record_conditions(question.wanted, values, as_summed=True)
-    conditions += within("started_at", span.since, span.until, values) + _kept(question, dimensions[0])
+    conditions += within("started_at", span.since, span.until, values) + _kept(question, dimensions)
     source = f"usage_records{where(conditions)}"
-    if DURATION_BUCKETS[0] in question.measures:  # OFFSET 0: each record's buckets are looked up once
+    if DURATION_BUCKETS[0] in question.sums:  # OFFSET 0: each record's buckets are looked up once
         buckets = f"width_bucket(duration_us, {_BOUNDS}) AS d, width_bucket(ttft_us, {_BOUNDS}) AS t"
         source = f"(SELECT *, started_at AS at, {buckets} FROM {source} OFFSET 0) AS r"  # noqa: S608
     else:
         source = f"(SELECT *, started_at AS at FROM {source}) AS r"  # noqa: S608
-    return _summed(question, dimensions, _sums_of_records(question.measures), source)
+    return _summed(question, dimensions, _sums_of_records(question.sums), source)
 
 
-def _kept(question: _Question, column: str) -> list[str]:
-    return [] if question.kept is None else [one_of(column, question.kept, question.values)]
-
-
-@lru_cache(maxsize=64)
-def _sums(measures: tuple[str, ...]) -> str:
-    return ", ".join(
-        "max(last_at) AS last_at" if name == "last_at" else f"sum({name})::bigint AS {name}" for name in measures
-    )
-
-
-@lru_cache(maxsize=64)
-def _sums_of_records(measures: tuple[str, ...]) -> str:
-    return ", ".join(f"{_OF_RECORDS.get(name, f'sum({name})::bigint')} AS {name}" for name in measures)
+def _kept(question: _Question, columns: Sequence[str]) -> list[str]:
+    return [] if question.kept is None else [one_of(columns[0], question.kept, question.values)]
 
 
 def _summed(question: _Question, dimensions: Sequence[str], sums: str, source: str) -> str:
-    """The last dimension is always the status."""
-    *groups, status = dimensions
-    keys = [f"{group} AS g{place}" for place, group in enumerate(groups)] + [f"{status} AS status"]
+    keys = [f"{name} AS g{place}" for place, name in enumerate(dimensions)]
     if question.grain is not None:
         keys.append(f"date_trunc('{question.grain}', at, 'UTC') AS at")
-    places = ", ".join(str(place) for place in range(1, len(keys) + 1))
-    return f"SELECT {', '.join(keys)}, {sums} FROM {source} GROUP BY {places}"  # noqa: S608
+    grouped = f" GROUP BY {', '.join(str(place) for place in range(1, len(keys) + 1))}" if keys else ""
+    return f"SELECT {', '.join([*keys, sums])} FROM {source}{grouped}"  # noqa: S608
 
 
 # -- what is asked --------------------------------------------------------------------------------------------------------
@@ -315,7 +322,7 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     Nothing is added up: for most of it, the index of the cells is enough.
     """
     values = Values()
-    question = _Question(wanted, ("user_id", "key_hash", "status"), None, (), None, values)
+    question = _Question(wanted, ("user_id", "key_hash"), None, (), None, values)
     parts = _who(question)
     counts = ", ".join(f"count(DISTINCT {name}) FILTER (WHERE {name} <> '')" for name in ("user_id", "key_hash"))
     found = await _ask(connection, f"SELECT {counts} FROM ({' UNION '.join(parts)}) AS who", values)  # noqa: S608
@@ -340,7 +347,7 @@ def _who(question: _Question) -> list[str]:
         around = _around(whole)
         deltas = [*within("at", around.since, around.until, values), *_narrowed(question), called]
         parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
-        cube = _cube_for(wanted, question.dimensions)
+        cube = _cube_for(question)
         cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
         parts.append(f"SELECT {names} FROM {dimension_table(cube)} WHERE {called} AND id IN ({cells})")  # noqa: S608
     first, *others = parts
