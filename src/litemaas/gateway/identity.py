@@ -72,6 +72,8 @@ class Identity:
             VirtualKey(key_hash=hash_key(master_key), key_name="master key", is_master=True), 0, float("inf")
         )
         self._callers: dict[str, Caller] = {}
+        self._doubted: dict[str, Caller] = {}
+        """Keys that changes may have passed by: they are looked up before they are used, unless the database is away again."""
         self._unknown: set[str] = set()
         self._generation = 0
 
@@ -114,6 +116,8 @@ class Identity:
         cached = self._callers.get(key_hash)
         if (cached is not None or key_hash in self._unknown) and self._trust.is_current():
             return cached
+        if cached is None:
+            cached = self._doubted.get(key_hash)
         if cached is not None and time - cached.checked_at < self._distrust_s:
             return cached
         generation = self._generation
@@ -134,6 +138,7 @@ class Identity:
 
     def _remember(self, key_hash: str, caller: Caller | None) -> None:
         """Hashes without a key are kept apart: a flood of made-up keys must not push out the real ones."""
+        self._doubted.pop(key_hash, None)
         if caller is None:
             if len(self._unknown) >= _MAX_UNKNOWN:
                 self._unknown.clear()
@@ -148,6 +153,7 @@ class Identity:
         """The key was changed, or there is one now where there was none."""
         self._generation += 1
         self._callers.pop(key_hash, None)
+        self._doubted.pop(key_hash, None)
         self._unknown.discard(key_hash)
 
     def forget_sharers(self, scope: str) -> None:
@@ -156,13 +162,20 @@ class Identity:
         kind, _, shared = scope.partition(":")
         of_it = {"user": "user_id", "team": "team_id", "pot": "pot_id"}.get(kind)
         if of_it is not None:
-            sharers = [key_hash for key_hash, caller in self._callers.items() if getattr(caller.key, of_it) == shared]
-            for key_hash in sharers:
-                del self._callers[key_hash]
+            for callers in (self._callers, self._doubted):
+                sharers = [key_hash for key_hash, caller in callers.items() if getattr(caller.key, of_it) == shared]
+                for key_hash in sharers:
+                    del callers[key_hash]
 
     def forget_all(self) -> None:
+        """Changes may have been missed."""
         self._generation += 1
         self._unknown.clear()
+        if len(self._doubted) + len(self._callers) > self._cache_size:
+            self._doubted.clear()
+        for key_hash, caller in self._callers.items():
+            caller.checked_at = float("-inf")
+            self._doubted[key_hash] = caller
         self._callers.clear()
 
 

@@ -225,3 +225,43 @@ def test_what_is_no_key_is_refused_without_repeating_it(
         presented_key(headers)
     for value in headers.values():
         assert len(value) < 8 or value.decode() not in str(raised.value)
+
+
+async def test_a_key_that_was_known_goes_on_when_the_database_leaves_again_before_it_could_be_looked_up() -> None:
+    keys = Keys(a_key())
+    identity = desk(keys, distrust_s=0.0)
+    first = await ask(identity)
+    identity.forget_all()
+    keys.away = True
+    assert await ask(identity) is first
+    keys.away = False
+    keys.keys[hash_key(ONE)] = a_key(blocked=True)
+    with pytest.raises(KeyBlocked):
+        await ask(identity)
+    keys.away = True
+    identity.forget_all()
+    with pytest.raises(KeyBlocked):
+        await ask(identity)
+
+
+async def test_a_key_that_was_changed_is_not_used_as_it_was_however_often_the_database_leaves() -> None:
+    keys = Keys(a_key(user_id="u-1"))
+    identity = desk(keys)
+    for forget in (lambda: identity.forget(hash_key(ONE)), lambda: identity.forget_sharers("user:u-1")):
+        keys.away = False
+        await ask(identity)
+        identity.forget_all()
+        forget()
+        keys.away = True
+        with pytest.raises(ServiceUnavailable):
+            await ask(identity)
+
+
+async def test_what_is_doubted_is_bounded_like_what_is_known() -> None:
+    secrets = [f"sk-number-{number:08d}" for number in range(30)]
+    keys = Keys(*(a_key(secret) for secret in secrets))
+    identity = desk(keys, cache_size=10)
+    for secret in secrets:
+        await ask(identity, secret)
+        identity.forget_all()
+        assert len(identity._doubted) <= 10
