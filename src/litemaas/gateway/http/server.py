@@ -90,7 +90,8 @@ class Server:
         if listener is None:
             return
         queue = select.poll()
-        queue.register(listener.sockets[0].fileno(), select.POLLIN)
+        sockets: Any = listener.sockets  # uvloop has a list where asyncio has a tuple
+        queue.register(sockets[0].fileno(), select.POLLIN)
         deadline = monotonic() + _ACCEPTING_S
         while queue.poll(0) and monotonic() < deadline:  # noqa: ASYNC110 - the loop accepts them in its turns
             await asyncio.sleep(0)
