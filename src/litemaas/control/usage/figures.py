@@ -182,14 +182,22 @@ def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
     cube = _cube_for(question)
     columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
-    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id"
+    named = "" if _is_few(question) else where(_narrowed(question))
+    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+
+
+def _is_few(question: _Question) -> bool:
+    """Whether so few combinations are meant that their cells are best looked up one by one."""
+    wanted = question.wanted
+    return bool(wanted.keys or wanted.users or wanted.teams) or question.kept is not None
 
 
 def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
     conditions = within("at", span.since, span.until, question.values)
-    if narrowed := _narrowed(question):
-        conditions.append(f"dimension_id IN (SELECT id FROM {dimension_table(cube)}{where(narrowed)})")  # noqa: S608
+    if _is_few(question):
+        named = where(_narrowed(question))
+        conditions.append(f"dimension_id IN (SELECT id FROM {dimension_table(cube)}{named})")  # noqa: S608
     return f"SELECT {columns} FROM {rollup_table(cube, span.source)}{where(conditions)}"  # noqa: S608
 
 
@@ -349,7 +357,8 @@ def _who(question: _Question) -> list[str]:
         parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
         cube = _cube_for(question)
         cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
-        parts.append(f"SELECT {names} FROM {dimension_table(cube)} WHERE {called} AND id IN ({cells})")  # noqa: S608
+        met = where([*_narrowed(question), called, f"id IN ({cells})"])
+        parts.append(f"SELECT {names} FROM {dimension_table(cube)}{met}")  # noqa: S608
     first, *others = parts
     return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
 
