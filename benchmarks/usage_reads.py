@@ -35,6 +35,8 @@ _RESULT = machine.ROOT / "benchmarks" / "results" / "usage_reads.json"
 _PAGE = machine.ROOT / "docs" / "explanation" / "performance.md"
 _BEGIN, _END = "<!-- usage reads: begin -->\n", "<!-- usage reads: end -->\n"
 _BAR_MS = 200
+_NOT_THE_PORTALS = "LiteLLM's /spend/logs, 30 days by day"
+"""Its answer names every key and user of every day: five megabytes."""
 _MASTER_KEY = "sk-benchmark-0123456789"
 Query = tuple[str, dict[str, Any]]
 _SIZES = """
@@ -99,7 +101,7 @@ def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
         "request log, one tag of one key": ("records", {"limit": 50, "key": key, "tag": tag}),
         "request log, one id": ("records", {"request_id": request_id}),
         "request log, an id that is not there": ("records", {"request_id": "not-there"}),
-        "LiteLLM's /spend/logs, 30 days by day": (
+        _NOT_THE_PORTALS: (
             "/litellm/spend/logs", {"start_date": f"{today - timedelta(days=29):%Y-%m-%d}", "end_date": f"{today:%Y-%m-%d}"},
         ),
     }  # fmt: skip
@@ -189,7 +191,7 @@ def main() -> int:
     if not arguments.no_save:
         _RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         _quote(table)
-    slow = [name for name, times in result["queries"].items() if times["p95_ms"] > _BAR_MS]
+    slow = [name for name, times in result["queries"].items() if times["p95_ms"] > _BAR_MS and name != _NOT_THE_PORTALS]
     if slow:
         print(f"slower than {_BAR_MS} ms: {'; '.join(slow)}", file=sys.stderr)
     return 1 if slow else 0
