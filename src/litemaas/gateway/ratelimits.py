@@ -15,7 +15,7 @@ from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 
 WINDOW_S = 60.0
-DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key"}
+DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key", "customer": "end_user"}
 """Our words for levels → the words in headers."""
 
 Counted = tuple[RateRule, Any, str]

@@ -124,6 +124,8 @@ async def test_a_new_duration_keeps_what_was_spent(client: httpx2.AsyncClient, d
     changed = await client.put(f"{BUDGETS}/team/blue", json={"max_budget_nano": 1000, "budget_duration": "daily"})
 
     assert changed.json()["spent_nano"] == 700
+    audited = await database.fetchval("select detail from audit order by id desc limit 1")
+    assert '"carried_nano": 700' in audited
 
 
 async def test_the_state_shows_what_is_settled_and_leased_by_whom_and_what_was_told(

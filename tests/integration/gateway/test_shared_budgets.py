@@ -283,3 +283,13 @@ async def test_a_teams_rate_limit_counts_all_its_keys(replicas: Replicas):
     answers = [(await ask(replicas.one, key)).status_code for key in keys * 2]
 
     assert answers == [200, 200, 429, 429]
+
+
+async def test_a_customers_rate_limit_counts_its_calls_with_any_key(replicas: Replicas):
+    await replicas.set_budget("customer:hasty", 10**12, rpm_limit=1)
+    first, second = [await replicas.ledger.add_key() for _ in range(2)]
+
+    reply = await ask(replicas.one, first, user="hasty")
+    assert (reply.status_code, reply.headers["x-ratelimit-end_user-limit-requests"]) == (200, "1")
+    assert (await ask(replicas.one, second, user="hasty")).status_code == 429
+    assert (await ask(replicas.one, second)).status_code == 200

@@ -37,11 +37,11 @@ async def set_budget(work: Work, kind: BudgetKind, owner_id: str, draft: BudgetD
     check_limits(values)
     scope = scope_of(kind, owner_id)
     before = await repository.find_budget(connection, scope, lock=True)
-    set_at = work.now
+    set_at, carried = work.now, 0
     if before is not None and before.budget_duration == draft.budget_duration:
         set_at = before.budget_set_at
     elif before is not None:
-        await _carry_spend(work, before, draft.budget_duration)
+        carried = await _carry_spend(work, before, draft.budget_duration)
     await repository.put_budget(
         connection,
         values
@@ -55,7 +55,7 @@ async def set_budget(work: Work, kind: BudgetKind, owner_id: str, draft: BudgetD
         },
     )
     work.changed(ChangeKind.BUDGET, scope)
-    await record(work, "budget.set", "budget", scope, values)
+    await record(work, "budget.set", "budget", scope, values | ({"carried_nano": carried} if carried else {}))
 
 
 async def delete_budget(work: Work, kind: BudgetKind, owner_id: str) -> None:
@@ -131,11 +131,14 @@ def budget_not_found() -> NotFound:
     return NotFound("The budget was not found.", "id")
 
 
-async def _carry_spend(work: Work, before: Row[Any], duration: str | None) -> None:
+async def _carry_spend(work: Work, before: Row[Any], duration: str | None) -> int:
+    """Returns what the new window begins with. Units: nano-USD."""
     connection = await work.connection()
     old = (before.scope, current_window(before, work.now).start)
     new = (before.scope, window_at(duration, work.now, work.now).start)
     booked = await keys.settled(connection, [old, new])
     spent = booked.get(old, 0)
-    if new != old and spent > booked.get(new, 0):
-        await keys.set_settled(connection, *new, spent)
+    if new == old or spent <= booked.get(new, 0):
+        return 0
+    await keys.set_settled(connection, *new, spent)
+    return spent
