@@ -190,7 +190,8 @@ def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
 def _is_few(question: _Question) -> bool:
     """Whether so few combinations are meant that their cells are best looked up one by one."""
     wanted = question.wanted
-    return bool(wanted.keys or wanted.users or wanted.teams) or question.kept is not None
+    named = wanted.keys or wanted.users or wanted.teams or wanted.models or wanted.deployments
+    return bool(named) or question.kept is not None
 
 
 def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
@@ -357,8 +358,8 @@ def _who(question: _Question) -> list[str]:
         parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
         cube = _cube_for(question)
         cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
-        met = where([*_narrowed(question), called, f"id IN ({cells})"])
-        parts.append(f"SELECT {names} FROM {dimension_table(cube)}{met}")  # noqa: S608
+        named = where([*_narrowed(question), called, f"id IN ({cells})"])
+        parts.append(f"SELECT {names} FROM {dimension_table(cube)}{named}")  # noqa: S608
     first, *others = parts
     return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
 

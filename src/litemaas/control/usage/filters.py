@@ -49,9 +49,10 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def is_named_by_cells_only(self) -> bool:
-        """Whether records have no index for it while rollups know the days on which to look."""
-        return bool(self.models or self.deployments or self.providers or self.endpoints or self.error_codes)
+    def is_known_to_cells(self) -> bool:
+        """Whether rollups know the days on which to look for records, and few enough cells say so."""
+        asked = self.keys or self.users or self.teams
+        return bool(asked or self.models or self.deployments or self.providers or self.endpoints or self.error_codes)
 
     @property
     def may_mean_strangers(self) -> bool:

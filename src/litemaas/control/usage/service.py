@@ -54,7 +54,7 @@ async def list_records(
     connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
 ) -> Sequence[Row[Any]]:
     """The newest records, or those that follow the one named by ``before``. Rollups say on which days to look."""
-    if wanted.is_named_by_cells_only:
+    if wanted.is_known_to_cells:
         found = await _where_to_look(connection, wanted, limit, before, now)
         if found is None:
             return []
