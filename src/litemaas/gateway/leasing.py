@@ -31,12 +31,17 @@ SMALL_S = 10.0
 
 
 class Lease(NamedTuple):
-    """What a request to the database is about. Of two requests in one life only the one with the greater serial counts."""
+    """What a request to the database is about. Of two requests in one life only the one with the greater serial counts.
+
+    ``drawn``: what the worker believes to have drawn in this life; when others took it for lost and took some of it back, that
+    much of what it believes to be free is not. Units: nano-USD.
+    """
 
     scope: str
     window_start: datetime
     life: int
     serial: int
+    drawn: int = 0
 
 
 class Grant(NamedTuple):
@@ -138,7 +143,7 @@ class Account:
 
     def next_request(self) -> Lease:
         self.serial += 1
-        return Lease(self.rule.scope, self.window.start, self.life, self.serial)
+        return Lease(self.rule.scope, self.window.start, self.life, self.serial, self.drawn - self.beside)
 
     def take(self, grant: Grant, lease: Lease) -> None:
         """``lease``: the request that is answered; when there is a later one, that one's answer says more."""
@@ -310,13 +315,13 @@ class Leasing:
 
     def _giving_back(self, account: Account, *, answers: bool) -> Coroutine[Any, Any, None]:
         """From this moment the room is gone, also when no answer comes: another worker may have been given it by then."""
+        lease = account.next_request()
         amount = max(0, account.free)
         account.drawn -= amount
         account.known -= amount
-        return self._give_back(account, amount, answers=answers)
+        return self._give_back(account, lease, amount, answers=answers)
 
-    async def _give_back(self, account: Account, amount: int, *, answers: bool) -> None:
-        lease = account.next_request()
+    async def _give_back(self, account: Account, lease: Lease, amount: int, *, answers: bool) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 account.take(await self._store.give_back(lease, amount, answers=answers), lease)

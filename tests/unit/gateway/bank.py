@@ -96,6 +96,7 @@ class Door:
         if row.order[0] != lease.life:
             leased -= row.granted
             row.granted = row.drawn = 0
+        free = max(0, free - max(0, lease.drawn - row.drawn))
         granted = max(0, min(want, limit - settled - leased))
         row.drawn += granted
         row.granted += granted
@@ -120,7 +121,7 @@ class Door:
         row = bank.rows.get((self._worker, scope))
         back = 0
         if row is not None and row.order < (lease.life, lease.serial) and row.order[0] == lease.life:
-            back = min(amount, row.granted)
+            back = max(0, min(amount - max(0, lease.drawn - row.drawn), row.granted))
             row.granted -= back
             row.drawn -= back
             row.free = 0

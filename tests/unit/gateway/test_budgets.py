@@ -335,6 +335,21 @@ async def test_a_worker_that_was_taken_for_lost_asks_for_its_leases_anew_and_kee
     assert bank.leased("key:k") == 1000
 
 
+async def test_a_worker_that_does_not_know_yet_that_it_was_lost_gives_back_nothing_that_its_calls_need() -> None:
+    bank, one, two = await two_workers()
+    assert await one.begin((KEY,), 100) is not None
+    await one.heartbeat.beat()
+    assert one.account().free == 150
+    bank.clock += LOST_AFTER_S + 1
+    for _ in range(5):
+        await two.heartbeat.beat()
+    assert bank.granted("one", "key:k") == 100
+
+    await one.budgets.return_idle(-1.0)
+
+    assert bank.granted("one", "key:k") == 100
+
+
 def test_a_refused_caller_reads_what_is_spent_and_spoken_for() -> None:
     one = Worker(Bank(), "one")
     account = one.account(BudgetRule("key:k", "key", 100))

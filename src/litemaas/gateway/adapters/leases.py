@@ -91,6 +91,7 @@ class Leases:
             surplus = 0
             if own is not None and own["life"] != lease.life:  # a life ends when all it spent is settled
                 surplus, kept, drawn = kept, 0, 0
+            free = max(0, free_nano - max(0, lease.drawn - drawn))
             granted = max(0, min(want_nano, limit_nano - settled - leased + surplus))
             leased += granted - surplus
             if granted or own is not None or lease.serial > 1:
@@ -100,7 +101,7 @@ class Leases:
                     "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (worker_id, scope, window_start) do update set "
                     "granted_nano = $4, drawn_nano = $5, free_nano = $6, life = $7, serial = $8, "
                     "updated_at = now()",
-                    self._worker_id, *place, kept + granted, drawn + granted, free_nano + granted, lease.life, lease.serial,
+                    self._worker_id, *place, kept + granted, drawn + granted, free + granted, lease.life, lease.serial,
                 )  # fmt: skip
             if granted != surplus:
                 await connection.execute(
@@ -132,7 +133,7 @@ class Leases:
             if own is not None and own["life"] == lease.life:
                 drawn = own["drawn_nano"]
                 if not _is_late(lease, own):
-                    back = min(amount_nano, own["granted_nano"])
+                    back = max(0, min(amount_nano - max(0, lease.drawn - drawn), own["granted_nano"]))
                     await connection.execute(
                         "update leases set granted_nano = granted_nano - $4, drawn_nano = drawn_nano - $4, free_nano = 0, "
                         "serial = $5, updated_at = now() where worker_id = $1 and scope = $2 and window_start = $3",
