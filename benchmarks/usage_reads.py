@@ -43,7 +43,7 @@ _SIZES = """
 SELECT (SELECT count(*) FROM usage_records) AS records, (SELECT count(*) FROM usage_full_hours) AS hour_cells,
     (SELECT count(*) FROM usage_full_days) AS day_cells, (SELECT count(*) FROM usage_full_dimensions) AS combinations,
     sum(pg_total_relation_size(oid)) FILTER (WHERE relkind = 'r' AND relname ~ '^usage_records_')::bigint AS records_bytes,
-    sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^usage_(full|model|key)_[a-z]+s$')::bigint AS rollups_bytes
+    sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^usage_(full|model|key|total)_[a-z]+s$')::bigint AS rollups_bytes
 FROM pg_class
 """
 

@@ -15,7 +15,12 @@ depends_on = None
 _DIMENSIONS = (
     "key_hash", "user_id", "team_id", "model", "deployment_id", "provider", "engine_model", "endpoint", "status", "error_code",
 )  # fmt: skip
-_CUBES = {"model": _DIMENSIONS[3:], "key": (*_DIMENSIONS[:3], *_DIMENSIONS[8:]), "full": _DIMENSIONS}
+_CUBES = {
+    "total": _DIMENSIONS[8:],
+    "model": _DIMENSIONS[3:],
+    "key": (*_DIMENSIONS[:3], *_DIMENSIONS[8:]),
+    "full": _DIMENSIONS,
+}
 _OPTIONAL = {"user_id", "team_id", "deployment_id", "provider", "engine_model", "error_code"}
 _SUMS = {
     "calls": "count(*)",

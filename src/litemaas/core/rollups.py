@@ -1,7 +1,7 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
-A *cell* is one span of time with one combination of dimensions. Three cubes keep the same calls: ``full`` by all dimensions,
-``model`` without who asked, ``key`` without what served; the two smaller ones answer what needs no more in less time.
+A *cell* is one span of time with one combination of dimensions. Four cubes keep the same calls: ``full`` by all dimensions,
+``model`` without who asked, ``key`` without what served, ``total`` without both; a smaller one answers sooner what needs no more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ DIMENSIONS = ASKED + SERVED + ENDED
 """What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
 GRAINS = ("hour", "day", "week", "month")
 """Spans of a cell, in UTC; weeks begin on Monday."""
-CUBES: dict[str, tuple[str, ...]] = {"model": SERVED + ENDED, "key": ASKED + ENDED, "full": DIMENSIONS}
+CUBES: dict[str, tuple[str, ...]] = {
+    "total": ENDED,
+    "model": SERVED + ENDED,
+    "key": ASKED + ENDED,
+    "full": DIMENSIONS,
+}
 """The smallest first: there are fewer models than keys."""
 
 MEASURES = (
