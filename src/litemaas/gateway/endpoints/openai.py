@@ -117,7 +117,7 @@ class OpenAIEndpoint(Endpoint):
         members: Members = dict(ask.members or ())
         members["model"] = target.engine_model
         if ask.has_gateway_members:
-            for member in _SPECIAL & members.keys():
+            for member in [name for name in members if name in _SPECIAL]:
                 del members[member]
         if target.deployment.defaults:
             for name, value in target.deployment.defaults.items():

@@ -50,7 +50,7 @@ class Server:
         self.heads: HeadCache[RequestHead] = HeadCache()
         self._connections: set[ServerConnection] = set()
         self._all_gone = asyncio.Event()
-        self._listener: asyncio.Server | None = None
+        self._listener: Any = None  # uvloop's differs from asyncio's in the types of its attributes
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def listen(self, sock: socket.socket) -> None:
@@ -90,8 +90,7 @@ class Server:
         if listener is None:
             return
         queue = select.poll()
-        sockets: Any = listener.sockets  # uvloop has a list where asyncio has a tuple
-        queue.register(sockets[0].fileno(), select.POLLIN)
+        queue.register(listener.sockets[0].fileno(), select.POLLIN)
         deadline = monotonic() + _ACCEPTING_S
         while queue.poll(0) and monotonic() < deadline:  # noqa: ASYNC110 - the loop accepts them in its turns
             await asyncio.sleep(0)
