@@ -1,7 +1,7 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
 A *cell* is one span of time with one combination of dimensions. Four cubes keep the same calls: ``full`` by all dimensions,
-``model`` without who asked, ``key`` without what served, ``total`` without both; a smaller one answers sooner what needs no more.
+``model`` without who asked, ``key`` without what served, ``total`` without both; a smaller one answers sooner if it can.
 """
 
 from __future__ import annotations
