@@ -22,7 +22,7 @@ from litemaas.gateway.ratelimits import WINDOW_S, Counted
 if TYPE_CHECKING:
     from litemaas.gateway.shared_rates import SharedRates
 
-UNBOUNDED = 1 << 62
+UNBOUNDED = 1 << 60
 NEVER, ALWAYS = float("-inf"), float("inf")
 DRIFT = 0.001
 """Clocks of two machines differ in speed by less than this."""
@@ -240,7 +240,8 @@ class SharedTicket:
         self._rates = rates
 
     def close(self, used_tokens: int) -> None:
-        for rule, permits, _ in self._entries:
+        for rule, known, _ in self._entries:
+            permits: Permits = known
             permits.places += 1
             if rule.tpm is not None and permits.serial <= self._serial:  # else the window it was counted in is over
                 permits.tokens += self._tokens - used_tokens
@@ -250,15 +251,11 @@ class SharedTicket:
     def header_lines(self) -> str:
         """What is left of each limit for all workers, as far as known here, this call included."""
         lines = ""
-        for rule, permits, template in self._entries:
-            left: list[int] = []
-            if rule.rpm is not None:
-                left.append(rule.rpm - permits.known_requests + permits.requests)
-            if rule.tpm is not None:
-                left.append(rule.tpm - permits.known_tokens + permits.tokens)
-            if rule.parallel is not None:
-                left.append(rule.parallel - permits.known_places + permits.places)
-            if min(left) < 0:
-                left = [max(0, number) for number in left]
-            lines += template % tuple(left)
+        for _, known, what_is_left in self._entries:
+            permits: Permits = known
+            lines += what_is_left.lines(
+                permits.known_requests - permits.requests,
+                permits.known_tokens - permits.tokens,
+                permits.known_places - permits.places,
+            )
         return lines

@@ -18,8 +18,42 @@ WINDOW_S = 60.0
 DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key", "customer": "end_user"}
 """Our words for levels → the words in headers."""
 
-Counted = tuple[RateRule, Any, str]
-"""A rule, what its limiter counts of its scope, and the template of its header lines.
+
+class WhatIsLeft:
+    """Writes the header lines of a rule (gateway-api contract 1.4)."""
+
+    __slots__ = ("_places", "_places_text", "_requests", "_requests_text", "_tokens", "_tokens_text")
+
+    def __init__(self, rule: RateRule) -> None:
+        level = DESCRIPTORS.get(rule.level, rule.level)
+        self._requests = rule.rpm or 0
+        self._requests_text = _text_of(level, "requests", rule.rpm)
+        self._tokens = rule.tpm or 0
+        self._tokens_text = _text_of(level, "tokens", rule.tpm)
+        self._places = rule.parallel or 0
+        self._places_text = _text_of(level, "max_parallel_requests", rule.parallel)
+
+    def lines(self, requests: int, tokens: int, places: int) -> str:
+        """The limits and what is left of each; the numbers are what is used, and count only where there is a limit."""
+        lines = ""
+        if self._requests_text:
+            lines = f"{self._requests_text}{max(0, self._requests - requests)}\r\n"
+        if self._tokens_text:
+            lines = f"{lines}{self._tokens_text}{max(0, self._tokens - tokens)}\r\n"
+        if self._places_text:
+            lines = f"{lines}{self._places_text}{max(0, self._places - places)}\r\n"
+        return lines
+
+
+def _text_of(level: str, kind: str, limit: int | None) -> str:
+    """Everything before the number that is left; nothing where there is no limit."""
+    if limit is None:
+        return ""
+    return f"x-ratelimit-{level}-limit-{kind}: {limit}\r\nx-ratelimit-{level}-remaining-{kind}: "
+
+
+Counted = tuple[RateRule, Any, WhatIsLeft]
+"""A rule, what its limiter counts of its scope, and who writes its header lines.
 
 What is counted says ``forgotten`` once it was dropped; who still has it must ask again.
 """
@@ -84,36 +118,18 @@ class LocalTicket:
         self._time = time
 
     def close(self, used_tokens: int) -> None:
-        for rule, counter, _ in self._entries:
+        for rule, counted, _ in self._entries:
+            counter: Counter = counted
             counter.parallel -= 1
             if rule.tpm is not None and counter.started <= self._time:  # else the window it was counted in is over
                 counter.tokens += used_tokens - self._tokens
 
     def header_lines(self) -> str:
         lines = ""
-        for rule, counter, template in self._entries:
-            left: list[int] = []
-            if rule.rpm is not None:
-                left.append(rule.rpm - counter.requests)
-            if rule.tpm is not None:
-                left.append(rule.tpm - counter.tokens)
-            if rule.parallel is not None:
-                left.append(rule.parallel - counter.parallel)
-            if min(left) < 0:
-                left = [max(0, number) for number in left]
-            lines += template % tuple(left)
+        for _, counted, what_is_left in self._entries:
+            counter: Counter = counted
+            lines += what_is_left.lines(counter.requests, counter.tokens, counter.parallel)
         return lines
-
-
-def header_template(rule: RateRule) -> str:
-    """The header lines of a rule, but for the numbers that are left."""
-    name = DESCRIPTORS.get(rule.level, rule.level).replace("%", "")
-    limits = (("requests", rule.rpm), ("tokens", rule.tpm), ("max_parallel_requests", rule.parallel))
-    return "".join(
-        f"x-ratelimit-{name}-limit-{kind}: {limit}\r\nx-ratelimit-{name}-remaining-{kind}: %d\r\n"
-        for kind, limit in limits
-        if limit is not None
-    )
 
 
 def refusal_of(rule: RateRule, kind: str, limit: int, used: int, wait_s: float, now: datetime) -> RateLimited:
@@ -136,11 +152,12 @@ class LocalRates:
         self._counters: dict[str, Counter] = {}
 
     def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
-        return [(rule, self._counters.setdefault(rule.scope, Counter()), header_template(rule)) for rule in rules]
+        return [(rule, self._counters.setdefault(rule.scope, Counter()), WhatIsLeft(rule)) for rule in rules]
 
     def take(self, entries: Sequence[Counted], tokens: int) -> LocalTicket | None:
         time = self._monotonic()
-        for rule, counter, _ in entries:
+        for rule, counted, _ in entries:
+            counter: Counter = counted
             if time - counter.started >= WINDOW_S:
                 counter.started = time
                 counter.requests = counter.tokens = 0
@@ -150,7 +167,8 @@ class LocalRates:
                 return None
             if rule.parallel is not None and counter.parallel >= rule.parallel:
                 raise self._refusal(rule, "max_parallel_requests", rule.parallel, counter.parallel, counter, time)
-        for _, counter, _ in entries:
+        for _, counted, _ in entries:
+            counter = counted
             counter.requests += 1
             counter.parallel += 1
             counter.tokens += tokens

@@ -17,7 +17,7 @@ from litemaas.core.limits import RateRule
 from litemaas.gateway.http.stepping import Wake
 from litemaas.gateway.permits import ALWAYS, UNBOUNDED, Permits, SharedTicket, windowed
 from litemaas.gateway.rate_messages import PLACES, REQUESTS, RESERVED, TOKENS, Told, Verdict, Want
-from litemaas.gateway.ratelimits import Counted, header_template, refusal_of
+from litemaas.gateway.ratelimits import Counted, WhatIsLeft, refusal_of
 from litemaas.gateway.standing import Stage, Standing
 
 PATIENCE_S = (0.01, 0.03, 0.09)
@@ -76,7 +76,7 @@ class SharedRates:
     # -- per call -----------------------------------------------------------------------------------------------------
 
     def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
-        return [(rule, self._permits_of(rule), header_template(rule)) for rule in rules]
+        return [(rule, self._permits_of(rule), WhatIsLeft(rule)) for rule in rules]
 
     def _permits_of(self, rule: RateRule) -> Permits:
         permits = self._permits.get(rule.scope)
@@ -92,11 +92,13 @@ class SharedRates:
         time = self._monotonic()
         if time >= self.standing.check_at and not self._goes_on(time):
             return None
-        for _, permits, _ in entries:
+        for _, known, _ in entries:
+            permits: Permits = known
             if permits.requests < 1 or permits.tokens < tokens or permits.places < 1 or time >= permits.ends_at:
                 self._refuse_if_certain(entries, time)
                 return None
-        for _, permits, _ in entries:
+        for _, known, _ in entries:
+            permits = known
             permits.requests -= 1
             permits.tokens -= tokens
             permits.places -= 1
