@@ -42,7 +42,7 @@ _HEAD = "<!-- Written by docs/generate.py from the code. Change it there; `pytho
 
 SETTINGS = {
     "DATABASE_URL": "libpq URL of PostgreSQL 16 or newer",
-    "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news of changes; without it each worker counts for itself",
+    "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news; without it each worker counts for itself",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
     "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
@@ -87,14 +87,14 @@ SETTINGS = {
     "GATEWAY__BUDGETS__LEASE_CALLS": "a lease has room for about so many calls, at most a quarter of what is left",
     "GATEWAY__BUDGETS__LEASE_TRUST_S": "for so long a worker spends its leases while the database is away",
     "GATEWAY__BUDGETS__LOST_AFTER_S": "a worker that is silent for so long is lost, and others take back what it had free",
-    "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of every rate limit",
+    "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of a limit",
     "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
     "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",
     "CONTROL__HOST": "address to listen on",
     "CONTROL__PORT": "port to listen on; 0 lets the system choose",
     "CONTROL__POOL_SIZE": "connections to the database",
-    "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it they are kept for ever",
+    "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it all are kept",
 }
 _PROVIDED_BY_UP = {
     "DATABASE_URL": "embedded",
@@ -298,9 +298,9 @@ METRICS = {
 _METRICS_INTRO = """# Metrics
 
 `GET /metrics` on the gateway's port answers in Prometheus' text format. It needs no key unless
-`LITEMAAS_GATEWAY__METRICS_NEED_KEY` is set. Several workers on one port answer as one: counters are summed, gauges carry a label
-`worker` more, see [several workers](../how-to/run-several-workers.md). Counters begin with the gateway; sum over the replicas.
-`route` is the path without `/v1`, `model` the public name. The simulated servers have
+`LITEMAAS_GATEWAY__METRICS_NEED_KEY` is set. Several workers on one port answer as one: counters are summed, gauges carry a
+label `worker` more, see [several workers](../how-to/run-several-workers.md). Counters begin with the gateway; sum over the
+replicas. `route` is the path without `/v1`, `model` the public name. The simulated servers have
 [metrics of their own](simulated-servers.md).
 """
 
