@@ -7,7 +7,8 @@ STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
 COMPILED := $(CURDIR)/build/compiled/src
 
-WHOLE := tests/integration/gateway tests/contract tests/e2e tests/chaos
+WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
+	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py)
 CHECKED := src tests benchmarks docs migrations tools
 
 .DEFAULT_GOAL := help
@@ -48,6 +49,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(MAKE) --no-print-directory test-compiled
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
 	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(WHOLE); fi

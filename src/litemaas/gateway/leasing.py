@@ -25,7 +25,7 @@ from litemaas.gateway.http.stepping import Wake
 
 DRY_S = 1.0
 """How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""
-RECALL_S = 1.0
+RECALL_S = 3.0
 SMALL_S = 10.0
 """How long a worker that was recalled, or recalled others, draws no more than its calls need."""
 
