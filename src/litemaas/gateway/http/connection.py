@@ -291,6 +291,7 @@ class ServerConnection(asyncio.Protocol):
             request = self._request = queue.popleft()
             response = self._response = Response(self, request)
             self._deadline = 0.0 if request.complete else monotonic() + self._server.limits.body_timeout_s
+            self._turn.calls += 1
             run = self._run = Run(self._server.handler(request, response), self._run_ended)
             run.start()
             if queue:
@@ -346,6 +347,7 @@ class ServerConnection(asyncio.Protocol):
     def _run_ended(self, error: BaseException | None) -> None:
         response: Response = self._response  # type: ignore[assignment]  # as above
         self._run = self._response = self._request = None
+        self._turn.calls -= 1
         if error is not None and not (self._closing and isinstance(error, ClientGone)):
             self._server.on_defect(error)
         elif not response.ended and not self._closing:

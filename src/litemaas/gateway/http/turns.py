@@ -12,20 +12,23 @@ from collections.abc import Callable
 
 
 class Turn:
-    """Collects the writes of one turn. ``first`` is called before any of them is made."""
+    """Collects the writes of one turn. ``first`` is called before any of them is made. ``calls``: requests under way."""
 
-    __slots__ = ("_first", "_loop", "_scheduled", "_writes")
+    __slots__ = ("_first", "_loop", "_scheduled", "_writes", "calls")
 
     def __init__(self, first: Callable[[], None]) -> None:
         self._first = first
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.calls = 0
         self._scheduled = False
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """To be called instead of ``transport.write``."""
         self._writes.append((transport, data))
-        if not self._scheduled:
+        if self.calls <= 1:
+            self.flush()  # nobody else's bytes to wait for, and the loop is spared another round
+        elif not self._scheduled:
             self._scheduled = True
             if self._loop is None:
                 self._loop = asyncio.get_running_loop()

@@ -12,6 +12,13 @@ from tests.unit.gateway.http.dialogue import WireTransport
 from litemaas.gateway.http.turns import Turn
 
 
+def busy(first: Callable[[], None]) -> Turn:
+    """The turn of a gateway with several calls under way."""
+    turn = Turn(first)
+    turn.calls = 2
+    return turn
+
+
 class Order(WireTransport):
     def __init__(self, log: list[str], name: str) -> None:
         super().__init__()
@@ -24,7 +31,7 @@ class Order(WireTransport):
 
 async def test_writes_leave_in_order_at_the_end_of_the_turn_and_the_first_thing_is_first() -> None:
     log: list[str] = []
-    turn = Turn(lambda: log.append("journal"))
+    turn = busy(lambda: log.append("journal"))
     a, b = Order(log, "a"), Order(log, "b")
     turn.write(a, b"1")
     turn.write(b, b"2")
@@ -37,9 +44,19 @@ async def test_writes_leave_in_order_at_the_end_of_the_turn_and_the_first_thing_
     assert log[4:] == ["journal", "a 4"]
 
 
-async def test_who_closes_writes_at_once_and_nothing_is_written_twice() -> None:
+async def test_the_bytes_of_a_lone_call_wait_for_nobody() -> None:
     log: list[str] = []
     turn = Turn(lambda: log.append("journal"))
+    turn.calls = 1
+    turn.write(Order(log, "a"), b"1")
+    assert log == ["journal", "a 1"]
+    await asyncio.sleep(0)
+    assert log.count("a 1") == 1
+
+
+async def test_who_closes_writes_at_once_and_nothing_is_written_twice() -> None:
+    log: list[str] = []
+    turn = busy(lambda: log.append("journal"))
     turn.write(Order(log, "a"), b"1")
     turn.flush()
     assert log == ["journal", "a 1"]
@@ -49,7 +66,7 @@ async def test_who_closes_writes_at_once_and_nothing_is_written_twice() -> None:
 
 async def test_nothing_is_written_to_a_connection_that_closed_in_the_same_turn() -> None:
     transport = WireTransport()
-    turn = Turn(lambda: None)
+    turn = busy(lambda: None)
     turn.write(transport, b"1")
     transport.close()
     await asyncio.sleep(0)
@@ -76,7 +93,7 @@ def reports() -> Any:
 async def test_a_write_that_fails_ends_its_connection_and_no_other(reports: Any) -> None:
     broken, good = WireTransport(), WireTransport()
     broken.is_lost = True  # writing raises, as it does on a closed handle
-    turn = Turn(lambda: None)
+    turn = busy(lambda: None)
 
     def play() -> None:
         turn.write(broken, b"1")
@@ -93,6 +110,6 @@ async def test_a_first_thing_that_fails_holds_nothing_back(reports: Any) -> None
     def journal() -> None:
         raise OSError("the disk is gone")
 
-    turn = Turn(journal)
+    turn = busy(journal)
     assert [type(error) for error in await reports(lambda: turn.write(good, b"2"))] == [OSError]
     assert good.written == b"2"
