@@ -27,7 +27,7 @@ class Turn:
         """To be called instead of ``transport.write``."""
         self._writes.append((transport, data))
         if self.calls <= 1:
-            self.flush()  # nobody else's bytes to wait for, and the loop is spared another round
+            self.flush()  # there is nobody else's to wait for, and the loop is spared another round
         elif not self._scheduled:
             self._scheduled = True
             if self._loop is None:
