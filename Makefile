@@ -27,7 +27,7 @@ $(STAMPS)/venv: requirements/uv.txt
 $(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.txt pyproject.toml
 	@echo "· installing hash-locked dependencies"
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
-	@echo "$(CURDIR)/src" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/litemaas.pth"
+	@printf '%s\n' "$(COMPILED)" "$(CURDIR)/src" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/litemaas.pth"
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
@@ -44,7 +44,7 @@ compiled: $(STAMPS)/compiler  ## compile the gateway's hot path where there is a
 
 run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
 	@$(MAKE) --no-print-directory compiled || true
-	@PYTHONPATH=$(COMPILED) exec $(BIN)/python -m litemaas up --demo
+	@exec $(BIN)/python -m litemaas up --demo
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -15,6 +16,9 @@ from hypothesis import settings
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.kit.logging import configure_logging
+
+# What tests start is the code they test, not what was compiled of an earlier state; `make test-compiled` says otherwise.
+os.environ.setdefault("PYTHONPATH", str(Path(__file__).parents[1] / "src"))
 
 settings.register_profile("nightly", max_examples=2_500, stateful_step_count=50, deadline=None, print_blob=True)
 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly":
