@@ -27,7 +27,7 @@ from litemaas.core.windows import Window, window_at
 from litemaas.gateway.http.stepping import Wake
 from litemaas.gateway.leasing import Account, Leasing
 
-_PATIENCE_S = 3.0
+_PATIENCE_S = 8.0
 """How long a call waits for room in all; a recall takes less."""
 _LOW_WATER = 16
 """A lease that has room for fewer calls than this is drawn ahead."""
