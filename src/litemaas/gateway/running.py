@@ -172,4 +172,4 @@ def _line_of(slot: bytes) -> str | None:
 
 def _cost(usage: Usage, price: str) -> Cost:
     parts = [int(part) if part else None for part in price.split(",")]
-    return cost_of(usage, Price(*parts), 1 if usage.pages else 0)  # type: ignore[arg-type]  # those without None have a number
+    return cost_of(usage, Price(*parts), 1 if usage.total_tokens or usage.pages else 0)  # type: ignore[arg-type]  # those without None have a number

@@ -50,6 +50,16 @@ async def gateway_process(url: str, state_dir: Path, port: int) -> AsyncIterator
             await asyncio.wait_for(process.wait(), WITHIN_S)
 
 
+async def is_ready(http: httpx2.AsyncClient) -> None:
+    async def serves() -> bool:
+        try:
+            return (await http.get("/health/readiness")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    await until(serves, WITHIN_S * 2)
+
+
 async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is_there_twice(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -63,12 +73,6 @@ async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is
         finished: list[str] = []
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_S) as http:
 
-            async def is_ready() -> bool:
-                try:
-                    return (await http.get("/health/readiness")).status_code == 200
-                except httpx2.TransportError:
-                    return False
-
             async def ask_until_it_dies(path: str, body: dict[str, Any]) -> None:
                 while True:
                     try:
@@ -81,7 +85,7 @@ async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is
             for _ in range(2):
                 finished_before = len(finished)
                 async with gateway_process(database_url, tmp_path, port) as process:
-                    await until(is_ready, WITHIN_S * 2)
+                    await is_ready(http)
                     callers = [asyncio.create_task(ask_until_it_dies(*call)) for call in CALLS * 2]
 
                     async def more(start: int = finished_before) -> bool:
@@ -93,7 +97,7 @@ async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is
                     await asyncio.gather(*callers)
 
             async with gateway_process(database_url, tmp_path, port):
-                await until(is_ready, WITHIN_S * 2)
+                await is_ready(http)
                 rows = await ledger.records(key)
                 ids = [row["request_id"] for row in rows]
 
@@ -117,15 +121,8 @@ async def test_calls_that_a_kill_cut_off_are_in_the_ledger_and_a_stream_is_paid_
         key = await ledger.add_key(max_budget_nano=10**12)
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_S) as http:
-
-            async def is_ready() -> bool:
-                try:
-                    return (await http.get("/health/readiness")).status_code == 200
-                except httpx2.TransportError:
-                    return False
-
             async with gateway_process(database_url, tmp_path, port) as process:
-                await until(is_ready, WITHIN_S * 2)
+                await is_ready(http)
                 whole = asyncio.create_task(http.post(CALLS[0][0], json=QUESTION, headers=headers))
                 heard = 0
                 try:
@@ -140,7 +137,7 @@ async def test_calls_that_a_kill_cut_off_are_in_the_ledger_and_a_stream_is_paid_
                 assert isinstance((await asyncio.gather(whole, return_exceptions=True))[0], httpx2.TransportError)
 
             async with gateway_process(database_url, tmp_path, port):
-                await until(is_ready, WITHIN_S * 2)
+                await is_ready(http)
                 rows = await ledger.records(key)
         by_stream = {row["stream"]: row for row in rows}
         assert len(rows) == 2
