@@ -115,7 +115,7 @@ async def _measure(client: httpx2.AsyncClient, today: datetime, rounds: int) -> 
         dice.shuffle(queries)
         for name, (path, params) in queries:
             began_at = time.perf_counter()
-            answer = await client.get(path if path.startswith("/") else f"/api/v1/usage/{path}", params=params)
+            answer = await client.get(path if path.startswith("/") else f"/api/v1/admin/usage/{path}", params=params)
             elapsed_ms = (time.perf_counter() - began_at) * 1000
             assert answer.status_code == 200, (name, answer.text)
             if number:  # the first round fills the caches

@@ -1,6 +1,6 @@
 """Which reference pages can be read off the code? Settings, errors, metrics and the usage record are written from it.
 
-    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record}.md
+    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,access}.md
     python docs/generate.py --check    says which of them are out of date, and exits with 1
 
 Names, types and defaults come from the code; the meanings stand here, and a name without a meaning is an error.
@@ -28,6 +28,7 @@ from litemaas.control.litellm_api import errors as facade
 from litemaas.core import errors
 from litemaas.core.errors import LiteMaaSError
 from litemaas.core.ledger import COLUMNS
+from litemaas.core.permissions import MATRIX, Permission, Role
 from litemaas.db.tables import usage_records
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.errors import PROFILES
@@ -45,6 +46,9 @@ SETTINGS = {
     "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news; without it each worker counts for itself",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
     "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
+    "PUBLIC_URL": "where browsers reach the control plane and the portal",
+    "GATEWAY_PUBLIC_URL": "where clients reach the gateway; shown to people",
+    "TRUSTED_PROXIES": "networks like `10.0.0.0/8`, with commas between them, whose `X-Forwarded-For` counts",
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
     "GATEWAY__HOST": "address to listen on",
     "GATEWAY__PORT": "port to listen on; 0 lets the system choose",
@@ -214,7 +218,7 @@ who is asked:
 - **Inference calls** on the gateway answer in OpenAI's envelope, in one of two profiles (`LITEMAAS_GATEWAY__ERROR_PROFILE`):
   `1.81` is what existing clients of LiteLLM were written against, `current` what newer ones expect.
 - **Management calls** on the gateway's port (`/key/…`, `/model/…`, `/spend/…`) answer in the same envelope, always as 1.81 did.
-- **The control plane's own API** (`/api/v1/…`) answers RFC 9457 problems with a `code` of its own.
+- **The control plane's own API** (`/api/v1/admin/…`) answers RFC 9457 problems with a `code` of its own.
 
 ```json
 {"error": {"message": "…", "type": "budget_exceeded", "param": null, "code": "400"}}
@@ -395,6 +399,45 @@ def _dialect() -> Any:
     return postgresql.dialect()
 
 
+# -- access ---------------------------------------------------------------------------------------------------------------
+
+_ACCESS_INTRO = """# Who may call what
+
+Every route of the control plane declares what it demands: nothing (`public`), that somebody is signed in (`signed in`), or one
+permission. `GET` and the other methods of a path may demand different ones. Without credentials the answer is 401; without the
+permission it is 403, and `auth.denied` stands in the audit. Data of one's own is narrowed down by the query besides.
+A test calls every route as everybody and compares.
+
+## Roles
+"""
+
+
+def access_page() -> str:
+    from fastapi.routing import iter_route_contexts
+
+    from litemaas.control.app import create_app
+    from litemaas.control.auth.gates import Gate
+
+    roles = _table(
+        ("permission", *(f"`{role}`" for role in Role)),
+        (
+            (f"`{permission}`", *("yes" if permission in MATRIX[role] else "" for role in Role))
+            for permission in Permission
+        ),
+    )
+    app = create_app(
+        ControlSettings(database_url="postgresql://x/y", master_key="sk-" + "0" * 32, encryption_key="0" * 32)
+    )
+    rows = []
+    for context in iter_route_contexts(app.routes):
+        dependant = getattr(context, "dependant", None)
+        gates = [d.call for d in dependant.dependencies if isinstance(d.call, Gate)] if dependant else []
+        methods = context.original_route.methods - {"HEAD"} if gates else ()
+        rows += [(context.path, method, gates[0].demand(method)) for method in methods]
+    routes = ((f"`{path}`", method, f"`{demand}`") for path, method, demand in sorted(rows))
+    return "\n".join((_HEAD, _ACCESS_INTRO, roles, "## Routes\n", _table(("path", "method", "demands"), routes)))
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -402,6 +445,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "usage-record.md": usage_record_page,
+    "access.md": access_page,
 }
 
 

@@ -104,8 +104,8 @@ async def _register(control_url: str, master_key: str, place: Place) -> str:
             "api_key": "sk-upstream",
             "price": PRICE,
         }
-        await send("/api/v1/models", {"name": canned.PUBLIC_MODEL, "mode": "chat", "deployments": [deployment]})
-        return str((await send("/api/v1/keys", KEY))["secret"])
+        await send("/api/v1/admin/models", {"name": canned.PUBLIC_MODEL, "mode": "chat", "deployments": [deployment]})
+        return str((await send("/api/v1/admin/keys", KEY))["secret"])
 
 
 async def _audit(database_url: str, key_hash: str, answered: int, maybe_cut: int) -> str:

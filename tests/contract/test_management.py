@@ -26,7 +26,7 @@ DOCUMENT = {"sources": [{"kind": "file", "filename": "a.txt", "base64_string": "
 @pytest.fixture
 def chat_url(platform: Mapping[str, str]) -> str:
     """The API base of the simulated chat server."""
-    [deployment] = ask_control(platform, f"/api/v1/models/{demo.CHAT_MODEL}")["deployments"]
+    [deployment] = ask_control(platform, f"/api/v1/admin/models/{demo.CHAT_MODEL}")["deployments"]
     return str(deployment["api_base"])
 
 

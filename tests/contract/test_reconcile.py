@@ -88,7 +88,7 @@ class Engines:
     """The simulated servers, which count what they serve."""
 
     def __init__(self, platform: Mapping[str, str]) -> None:
-        [deployment] = ask_control(platform, f"/api/v1/models/{demo.CHAT_MODEL}")["deployments"]
+        [deployment] = ask_control(platform, f"/api/v1/admin/models/{demo.CHAT_MODEL}")["deployments"]
         self._controls = f"http://{urlsplit(deployment['api_base']).netloc}/sim"
 
     def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def records_of(platform: Mapping[str, str], key: str) -> list[dict[str, Any]]:
     """The ledger's records of the key, once there is one of every call."""
     query = {"key": hash_key(key), "limit": "1000"}
     until(
-        lambda: len(ask_control(platform, "/api/v1/usage/records", query)["data"]) >= CALLS,
+        lambda: len(ask_control(platform, "/api/v1/admin/usage/records", query)["data"]) >= CALLS,
         ANSWERS_WITHIN_S,
         "every call is in the ledger",
     )
-    return list(ask_control(platform, "/api/v1/usage/records", query)["data"])
+    return list(ask_control(platform, "/api/v1/admin/usage/records", query)["data"])
 
 
 async def test_ledger_equals_what_the_engines_served_to_the_token(
@@ -165,7 +165,7 @@ async def test_ledger_equals_what_the_engines_served_to_the_token(
     assert len({record["request_id"] for record in records}) == len(records) == CALLS
 
     by_model = {name: counts for server in served["servers"].values() for name, counts in server["models"].items()}
-    summary = ask_control(platform, "/api/v1/usage/summary", {"key": hash_key(key), "group_by": "model"})
+    summary = ask_control(platform, "/api/v1/admin/usage/summary", {"key": hash_key(key), "group_by": "model"})
     booked = {group["group"]: group for group in summary["data"]}
     assert set(by_model) == set(demo.MODEL_NAMES) == set(booked) - {"no-such-model"}
     for name, counts in by_model.items():
@@ -201,7 +201,7 @@ async def test_every_call_has_its_own_record_with_the_engine_s_own_numbers_and_i
     assert {record["usage_source"] for record in records if record["status"] == "success"} == {"engine"}
 
     prices = {
-        model["name"]: model["deployments"][0]["price"] for model in ask_control(platform, "/api/v1/models")["data"]
+        model["name"]: model["deployments"][0]["price"] for model in ask_control(platform, "/api/v1/admin/models")["data"]
     }
     for record in reached:
         price = prices[record["model"]]
@@ -211,6 +211,6 @@ async def test_every_call_has_its_own_record_with_the_engine_s_own_numbers_and_i
             + record["pages"] * (price["page_per_million"] or 0)
         )
         assert record["cost_nano"] == round(exact / 1_000_000), record
-    assert ask_control(platform, f"/api/v1/keys/{hash_key(key)}")["spent_nano"] == sum(
+    assert ask_control(platform, f"/api/v1/admin/keys/{hash_key(key)}")["spent_nano"] == sum(
         record["cost_nano"] for record in records
     )

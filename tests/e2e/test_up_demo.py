@@ -32,7 +32,7 @@ def test_every_simulated_model_is_offered_to_the_demo_key_and_labelled_as_simula
         timeout=ANSWERS_WITHIN_S,
     ).json()["data"]
     assert {model["id"] for model in offered} == set(demo.MODEL_NAMES)
-    catalogue = ask_control(platform, "/api/v1/models")["data"]
+    catalogue = ask_control(platform, "/api/v1/admin/models")["data"]
     assert all(model["simulated"] for model in catalogue)
     assert all(
         any(value for name, value in m["deployments"][0]["price"].items() if name != "version") for m in catalogue
@@ -50,7 +50,7 @@ def test_demo_key_embeds_and_converts(platform: Mapping[str, str]):
 
 
 def test_demo_key_has_a_budget_and_limits(platform: Mapping[str, str]):
-    [key] = ask_control(platform, "/api/v1/keys", {"alias": str(demo.KEY["alias"])})["data"]
+    [key] = ask_control(platform, "/api/v1/admin/keys", {"alias": str(demo.KEY["alias"])})["data"]
     assert {name: key[name] for name in demo.KEY} == dict(demo.KEY)
 
 

@@ -56,7 +56,7 @@ def records_of(connection: Mapping[str, str], call_ids: Collection[str]) -> list
     records: list[dict[str, Any]] = []
 
     def has_all() -> bool:
-        records[:] = ask_control(connection, "/api/v1/usage/records", query)["data"]
+        records[:] = ask_control(connection, "/api/v1/admin/usage/records", query)["data"]
         return {record["request_id"] for record in records}.issuperset(call_ids)
 
     until(has_all, ANSWERS_WITHIN_S, f"{len(call_ids)} calls are in the ledger")
@@ -91,7 +91,7 @@ def test_every_answered_call_is_in_the_ledger_exactly_once_after_everything_was_
     for call_id, usage in answered.items():
         assert booked[call_id]["prompt_tokens"] == usage["prompt_tokens"]
         assert booked[call_id]["completion_tokens"] == usage["completion_tokens"]
-    key = ask_control(connection, f"/api/v1/keys/{hash_key(connection['LITEMAAS_DEMO_KEY'])}")
+    key = ask_control(connection, f"/api/v1/admin/keys/{hash_key(connection['LITEMAAS_DEMO_KEY'])}")
     # What a killed gateway held and nobody can prove unspent stays booked.
     assert key["spent_nano"] >= sum(record["cost_nano"] for record in records)
     assert up.stop() == 0

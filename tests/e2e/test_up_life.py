@@ -28,14 +28,14 @@ def test_second_start_keeps_keys_ports_and_catalogue_wherever_the_state_lies(sta
     environ = {"HOME": str(tmp_path / "nothing here"), "LC_ALL": "C"}
     up = start_up(state_dir, "--demo", environ=environ)
     first = up.ready()
-    catalogue = ask_control(first, "/api/v1/models")
+    catalogue = ask_control(first, "/api/v1/admin/models")
     assert up.stop() == 0, up.output
     assert processes_of(state_dir) == []
 
     up = start_up(state_dir, "--demo", environ=environ)
     assert up.ready() == first
-    assert ask_control(first, "/api/v1/models") == catalogue
-    assert ask_control(first, "/api/v1/keys")["pagination"]["total"] == 1
+    assert ask_control(first, "/api/v1/admin/models") == catalogue
+    assert ask_control(first, "/api/v1/admin/keys")["pagination"]["total"] == 1
     assert chat(first, demo.CHAT_MODEL).status_code == 200
 
 
@@ -108,7 +108,7 @@ def test_parts_and_servers_that_die_are_started_again(start_up: StartUp, state_d
     next(process for process in processes_of(state_dir) if "-D" in process.cmdline()).kill()
     up.says("PostgreSQL is back")
     assert chat(connection, demo.CHAT_MODEL).status_code == 200
-    assert ask_control(connection, "/api/v1/keys")["pagination"]["total"] == 1
+    assert ask_control(connection, "/api/v1/admin/keys")["pagination"]["total"] == 1
     assert up.stop() == 0
 
 
@@ -119,6 +119,6 @@ def test_lost_demo_key_is_replaced_by_one_new_key(start_up: StartUp, state_dir: 
     (state_dir / "demo.key").unlink()
     second = start_up(state_dir, "--demo").ready()
     assert second["LITEMAAS_DEMO_KEY"] != first["LITEMAAS_DEMO_KEY"]
-    assert ask_control(second, "/api/v1/keys")["pagination"]["total"] == 1
+    assert ask_control(second, "/api/v1/admin/keys")["pagination"]["total"] == 1
     assert chat(second, demo.CHAT_MODEL).status_code == 200
     assert chat(second, demo.CHAT_MODEL, first["LITEMAAS_DEMO_KEY"]).status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import httpx2
 import pytest
 
 from litemaas.control.app import Settings, create_app
+
+from .people import ROLES, add_user, browser, start_session
 
 MASTER_KEY = "sk-master-0123456789abcdef"
 ENCRYPTION_KEY = "an encryption key for tests"
@@ -49,3 +52,15 @@ async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def people(app: Any, database: asyncpg.Connection) -> AsyncIterator[dict[str, httpx2.AsyncClient]]:
+    """Clients of one signed-in person per entry of :data:`people.ROLES`, by username, which is the user's id, too."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(
+                browser(app, await start_session(database, await add_user(database, name, roles)))
+            )
+            for name, roles in ROLES.items()
+        }

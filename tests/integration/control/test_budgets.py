@@ -11,7 +11,7 @@ import pytest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIMITS = {"max_budget_nano": 1000, "soft_budget_nano": 500, "budget_duration": "monthly", "rpm_limit": 60}
-BUDGETS = "/api/v1/budgets"
+BUDGETS = "/api/v1/admin/budgets"
 
 
 async def book(
@@ -159,7 +159,9 @@ async def test_the_state_of_a_key_has_its_models_and_windows_that_are_over(
     client: httpx2.AsyncClient, database: asyncpg.Connection
 ):
     limits = {"granite": {"max_budget_nano": 5, "budget_duration": "daily"}}
-    key = (await client.post("/api/v1/keys", json={"max_budget_nano": 9, "model_limits": limits})).json()["key"]["id"]
+    key = (await client.post("/api/v1/admin/keys", json={"max_budget_nano": 9, "model_limits": limits})).json()["key"][
+        "id"
+    ]
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     await book(database, f"key:{key}", 3)
     await book(database, f"key:{key}/model:granite", 2, start=today)
@@ -203,12 +205,12 @@ async def test_what_lost_workers_have_leased_is_released_on_an_administrators_wo
 
 
 async def test_keys_are_put_into_a_pot_and_found_by_it(client: httpx2.AsyncClient):
-    key = (await client.post("/api/v1/keys", json={"pot_id": "workshop"})).json()["key"]
-    await client.post("/api/v1/keys", json={})
+    key = (await client.post("/api/v1/admin/keys", json={"pot_id": "workshop"})).json()["key"]
+    await client.post("/api/v1/admin/keys", json={})
     assert key["pot_id"] == "workshop"
-    found = (await client.get("/api/v1/keys", params={"pot_id": "workshop"})).json()["data"]
+    found = (await client.get("/api/v1/admin/keys", params={"pot_id": "workshop"})).json()["data"]
     assert [one["id"] for one in found] == [key["id"]]
-    taken_out = await client.patch(f"/api/v1/keys/{key['id']}", json={"pot_id": None})
+    taken_out = await client.patch(f"/api/v1/admin/keys/{key['id']}", json={"pot_id": None})
     assert taken_out.json()["pot_id"] is None
 
 

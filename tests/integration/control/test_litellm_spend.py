@@ -94,19 +94,19 @@ async def test_our_own_records_and_sums_page_and_add_up(client: httpx2.AsyncClie
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        page = (await client.get("/api/v1/usage/records", params={"limit": 3, **cursor})).json()
+        page = (await client.get("/api/v1/admin/usage/records", params={"limit": 3, **cursor})).json()
         seen += [entry["request_id"] for entry in page["data"]]
         if page["pagination"]["next_cursor"] is None:
             break
         cursor = {"cursor": page["pagination"]["next_cursor"]}
     assert len(seen) == len(set(seen)) == 8
-    summary = (await client.get("/api/v1/usage/summary", params={"group_by": "model"})).json()
+    summary = (await client.get("/api/v1/admin/usage/summary", params={"group_by": "model"})).json()
     assert (summary["total"]["requests"], summary["total"]["blocked_requests"]) == (7, 1)
     assert summary["total"]["cost_nano"] == 7 * 25_000 == sum(group["cost_nano"] for group in summary["data"])
-    short = (await client.get("/api/v1/usage/summary", params={"group_by": "model", "limit": 1})).json()
+    short = (await client.get("/api/v1/admin/usage/summary", params={"group_by": "model", "limit": 1})).json()
     assert (short["rest"]["requests"], short["rest"]["blocked_requests"]) == (0, 1)
     assert short["total"] == summary["total"]
     filters = {"status": "refused", "since": "2026-11-23T00:00:00Z", "until": "2026-11-24T00:00:00Z"}
-    assert len((await client.get("/api/v1/usage/records", params=filters)).json()["data"]) == 1
-    assert (await client.get("/api/v1/usage/records", params={"cursor": "nonsense"})).status_code == 400
-    assert (await client.get("/api/v1/usage/records", params={"unknown": "x"})).status_code == 400
+    assert len((await client.get("/api/v1/admin/usage/records", params=filters)).json()["data"]) == 1
+    assert (await client.get("/api/v1/admin/usage/records", params={"cursor": "nonsense"})).status_code == 400
+    assert (await client.get("/api/v1/admin/usage/records", params={"unknown": "x"})).status_code == 400

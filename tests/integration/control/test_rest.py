@@ -27,28 +27,28 @@ MODEL = {"name": "org/granite", "simulated": True, "deployments": [DEPLOYMENT]}
 
 
 async def test_a_model_is_created_listed_changed_and_deleted(client: httpx2.AsyncClient):
-    made = await client.post("/api/v1/models", json=MODEL)
+    made = await client.post("/api/v1/admin/models", json=MODEL)
     assert made.status_code == 201, made.text
     assert made.json()["simulated"] is True
     (deployment,) = made.json()["deployments"]
     assert deployment["has_api_key"] is True
     assert deployment["extra_headers"] == ["X-Tenant"]
-    assert (await client.get("/api/v1/models/org/granite")).json() == made.json()
-    listed = (await client.get("/api/v1/models", params={"search": "GRAN"})).json()
+    assert (await client.get("/api/v1/admin/models/org/granite")).json() == made.json()
+    listed = (await client.get("/api/v1/admin/models", params={"search": "GRAN"})).json()
     assert listed["data"] == [made.json()]
     assert listed["pagination"] == {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
-    changed = await client.patch("/api/v1/models/org/granite", json={"description": "new"})
+    changed = await client.patch("/api/v1/admin/models/org/granite", json={"description": "new"})
     assert changed.json()["description"] == "new"
     assert changed.json()["simulated"] is True
-    assert (await client.post("/api/v1/models", json=MODEL)).status_code == 409
-    assert (await client.delete("/api/v1/models/org/granite")).status_code == 204
-    assert (await client.get("/api/v1/models/org/granite")).status_code == 404
+    assert (await client.post("/api/v1/admin/models", json=MODEL)).status_code == 409
+    assert (await client.delete("/api/v1/admin/models/org/granite")).status_code == 204
+    assert (await client.get("/api/v1/admin/models/org/granite")).status_code == 404
 
 
 async def test_a_changed_price_is_a_new_version_and_the_old_one_stays(client: httpx2.AsyncClient):
-    made = (await client.post("/api/v1/models", json=MODEL)).json()
+    made = (await client.post("/api/v1/admin/models", json=MODEL)).json()
     deployment = made["deployments"][0]
-    path = f"/api/v1/deployments/{deployment['id']}"
+    path = f"/api/v1/admin/deployments/{deployment['id']}"
     price = {"input_per_million": 300, "output_per_million": 200}
     newer = (await client.post(f"{path}/prices", json=price)).json()
     same = await client.post(f"{path}/prices", json=price)
@@ -60,14 +60,14 @@ async def test_a_changed_price_is_a_new_version_and_the_old_one_stays(client: ht
 
 
 async def test_deployments_come_change_and_go(client: httpx2.AsyncClient):
-    await client.post("/api/v1/models", json=MODEL)
+    await client.post("/api/v1/admin/models", json=MODEL)
     second = DEPLOYMENT | {"api_base": "https://other:8443/v1/", "weight": 3}
-    added = await client.post("/api/v1/models/org/granite/deployments", json=second)
+    added = await client.post("/api/v1/admin/models/org/granite/deployments", json=second)
     assert added.status_code == 201
     assert added.json()["api_base"] == "https://other:8443/v1"
-    assert (await client.post("/api/v1/models/org/granite/deployments", json=second)).status_code == 409
-    assert (await client.post("/api/v1/models/nobody/deployments", json=second)).status_code == 404
-    path = f"/api/v1/deployments/{added.json()['id']}"
+    assert (await client.post("/api/v1/admin/models/org/granite/deployments", json=second)).status_code == 409
+    assert (await client.post("/api/v1/admin/models/nobody/deployments", json=second)).status_code == 404
+    path = f"/api/v1/admin/deployments/{added.json()['id']}"
     changed = (await client.patch(path, json={"weight": 0, "api_key": None, "tls_verify": False})).json()
     assert (changed["weight"], changed["has_api_key"], changed["tls_verify"]) == (0, False, False)
     assert changed["price"] == added.json()["price"]
@@ -78,10 +78,10 @@ async def test_deployments_come_change_and_go(client: httpx2.AsyncClient):
 
 
 async def test_a_keys_secret_is_shown_once(client: httpx2.AsyncClient):
-    made = await client.post("/api/v1/keys", json={"alias": "ab12", "duration": "7d", "max_budget_nano": 5})
+    made = await client.post("/api/v1/admin/keys", json={"alias": "ab12", "duration": "7d", "max_budget_nano": 5})
     assert made.status_code == 201
     secret, key = made.json()["secret"], made.json()["key"]
-    path = f"/api/v1/keys/{key['id']}"
+    path = f"/api/v1/admin/keys/{key['id']}"
     got = await client.get(path)
     assert got.json() == key
     assert secret not in got.text
@@ -89,16 +89,16 @@ async def test_a_keys_secret_is_shown_once(client: httpx2.AsyncClient):
     assert changed["max_budget_nano"] is None
     assert changed["alias"] == "ab12"
     assert (await client.post(f"{path}/block")).json()["blocked"] is True
-    listed = (await client.get("/api/v1/keys", params={"blocked": "true", "search": "AB1"})).json()
+    listed = (await client.get("/api/v1/admin/keys", params={"blocked": "true", "search": "AB1"})).json()
     assert [entry["id"] for entry in listed["data"]] == [key["id"]]
     assert (await client.post(f"{path}/unblock")).json()["blocked"] is False
-    assert (await client.post("/api/v1/keys", json={"alias": "ab12"})).status_code == 409
+    assert (await client.post("/api/v1/admin/keys", json={"alias": "ab12"})).status_code == 409
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(path)).status_code == 404
 
 
 async def test_all_violations_come_in_one_problem(client: httpx2.AsyncClient):
-    answer = await client.post("/api/v1/keys", json={"rpm_limit": "5", "models": [1], "unknown": 1})
+    answer = await client.post("/api/v1/admin/keys", json={"rpm_limit": "5", "models": [1], "unknown": 1})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -110,13 +110,21 @@ async def test_all_violations_come_in_one_problem(client: httpx2.AsyncClient):
 async def test_every_layer_answers_with_problems(client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient):
     json_type = {"Content-Type": "application/json"}
     cases = [
-        (await anonymous.get("/api/v1/keys"), 401, "UNAUTHENTICATED"),
-        (await anonymous.get("/api/v1/keys", headers={"Authorization": "Bearer sk-wrong"}), 401, "UNAUTHENTICATED"),
+        (await anonymous.get("/api/v1/admin/keys"), 401, "UNAUTHENTICATED"),
+        (
+            await anonymous.get("/api/v1/admin/keys", headers={"Authorization": "Bearer sk-wrong"}),
+            401,
+            "UNAUTHENTICATED",
+        ),
         (await client.get("/nowhere"), 404, "NOT_FOUND"),
-        (await client.put("/api/v1/keys"), 405, "METHOD_NOT_ALLOWED"),
-        (await client.post("/api/v1/keys", content=b"{", headers=json_type), 400, "VALIDATION_ERROR"),
-        (await client.post("/api/v1/keys", content=b'"' + b"x" * 2_000_000, headers=json_type), 413, "BODY_TOO_LARGE"),
-        (await client.post("/api/v1/keys", json={"metadata": {"a": "\0"}}), 400, "VALIDATION_ERROR"),
+        (await client.put("/api/v1/admin/keys"), 405, "METHOD_NOT_ALLOWED"),
+        (await client.post("/api/v1/admin/keys", content=b"{", headers=json_type), 400, "VALIDATION_ERROR"),
+        (
+            await client.post("/api/v1/admin/keys", content=b'"' + b"x" * 2_000_000, headers=json_type),
+            413,
+            "BODY_TOO_LARGE",
+        ),
+        (await client.post("/api/v1/admin/keys", json={"metadata": {"a": "\0"}}), 400, "VALIDATION_ERROR"),
     ]
     for answer, status, code in cases:
         assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -137,8 +145,8 @@ async def test_every_mutation_leaves_change_and_audit_and_their_order_is_the_com
     heard: list[int] = []
     await database.add_listener("litemaas_changes", lambda *arguments: heard.append(int(arguments[3])))
     answers = await asyncio.gather(
-        *(client.post("/api/v1/keys", json={"alias": f"k{n}"}) for n in range(10)),
-        *(client.post("/api/v1/models", json=MODEL | {"name": f"m{n}"}) for n in range(10)),
+        *(client.post("/api/v1/admin/keys", json={"alias": f"k{n}"}) for n in range(10)),
+        *(client.post("/api/v1/admin/models", json=MODEL | {"name": f"m{n}"}) for n in range(10)),
     )
     assert {answer.status_code for answer in answers} == {201}
     told = sorted(int(answer.headers["x-litemaas-change"]) for answer in answers)
@@ -153,7 +161,7 @@ async def test_every_mutation_leaves_change_and_audit_and_their_order_is_the_com
 
 async def test_a_refused_mutation_leaves_nothing_behind(client: httpx2.AsyncClient, database: asyncpg.Connection):
     bad = MODEL | {"deployments": [DEPLOYMENT, DEPLOYMENT | {"api_base": "nonsense"}]}
-    refused = await client.post("/api/v1/models", json=bad)
+    refused = await client.post("/api/v1/admin/models", json=bad)
     assert refused.status_code == 400
     assert "x-litemaas-change" not in refused.headers
     for table in ("models", "deployments", "prices", "changes", "audit"):
@@ -161,13 +169,13 @@ async def test_a_refused_mutation_leaves_nothing_behind(client: httpx2.AsyncClie
 
 
 async def test_no_secret_reaches_answers_audit_or_the_feed(client: httpx2.AsyncClient, database: asyncpg.Connection):
-    made = (await client.post("/api/v1/models", json=MODEL)).json()
+    made = (await client.post("/api/v1/admin/models", json=MODEL)).json()
     deployment = made["deployments"][0]["id"]
-    await client.patch(f"/api/v1/deployments/{deployment}", json={"api_key": "engine-secret-3"})
+    await client.patch(f"/api/v1/admin/deployments/{deployment}", json={"api_key": "engine-secret-3"})
     litellm = {"model": "openai/x", "api_base": "http://x/v1", "api_key": "engine-secret-4", "aws_secret_access_key": "s-5",
                "extra_headers": {"x-a": "header-secret-6"}}  # fmt: skip
     new = await client.post("/litellm/model/new", json={"model_name": "x", "litellm_params": litellm})
-    secret = (await client.post("/api/v1/keys", json={"alias": "a"})).json()["secret"]
+    secret = (await client.post("/api/v1/admin/keys", json={"alias": "a"})).json()["secret"]
     second = (await client.post("/litellm/key/generate", json={"metadata": {"note": "kept"}})).json()["key"]
     wrong_type = await client.post("/litellm/key/generate", json={"key": ["sk-oops-0123456789"]})
     secrets = ["engine-secret", "header-secret", "s-5", secret, second, MASTER_KEY, "sk-oops"]
@@ -175,8 +183,8 @@ async def test_no_secret_reaches_answers_audit_or_the_feed(client: httpx2.AsyncC
     texts += [
         (await client.get(path)).text
         for path in (
-            "/api/v1/models",
-            "/api/v1/keys",
+            "/api/v1/admin/models",
+            "/api/v1/admin/keys",
             "/litellm/model/info",
             "/litellm/key/list?return_full_object=true",
         )
@@ -201,7 +209,7 @@ async def test_health_tells_live_from_ready(anonymous: httpx2.AsyncClient, empty
             assert (await client.get("http://control/health/live")).status_code == 200
             if url == nowhere:
                 headers = {"Authorization": f"Bearer {MASTER_KEY}"}
-                for path in ("api/v1/keys", "litellm/key/list"):
+                for path in ("api/v1/admin/keys", "litellm/key/list"):
                     away = await client.get(f"http://control/{path}", headers=headers)
                     assert away.status_code == 503
                     assert "127.0.0.1" not in away.text
@@ -220,7 +228,7 @@ async def test_valkey_hears_of_changes_and_its_absence_harms_nothing(database_ur
             app = create_app(settings)
             transport = httpx2.ASGITransport(app=app)
             async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport) as client:
-                made = await client.post("http://control/api/v1/keys", json={}, headers=headers)
+                made = await client.post("http://control/api/v1/admin/keys", json={}, headers=headers)
                 assert made.status_code == 201
                 if url == redis_url:
                     message = await channel.get_message(timeout=5)
@@ -233,13 +241,13 @@ async def test_valkey_hears_of_changes_and_its_absence_harms_nothing(database_ur
 async def test_the_contract_is_public_and_has_the_problems(anonymous: httpx2.AsyncClient):
     contract = (await anonymous.get("/openapi.json")).json()
     assert contract["openapi"].startswith("3.1")
-    assert "/api/v1/keys" in contract["paths"]
+    assert "/api/v1/admin/keys" in contract["paths"]
     assert not [path for path in contract["paths"] if "litellm" in path]
     page = await anonymous.get("/docs")
-    assert "/api/v1/keys" in page.text
+    assert "/api/v1/admin/keys" in page.text
 
 
-@pytest.mark.parametrize("path", ["/api/v1/keys/{}", "/api/v1/deployments/{}", "/api/v1/models/{}"])
+@pytest.mark.parametrize("path", ["/api/v1/admin/keys/{}", "/api/v1/admin/deployments/{}", "/api/v1/admin/models/{}"])
 async def test_changing_what_is_not_there_is_not_found(client: httpx2.AsyncClient, path: str):
     assert (await client.patch(path.format("nobody"), json={})).status_code == 404
     assert (await client.delete(path.format("nobody"))).status_code == 404
@@ -248,7 +256,7 @@ async def test_changing_what_is_not_there_is_not_found(client: httpx2.AsyncClien
 async def test_upkeep_makes_partitions_and_ends_old_changes(
     client: httpx2.AsyncClient, database: asyncpg.Connection, database_url: str
 ):
-    await client.post("/api/v1/keys", json={})
+    await client.post("/api/v1/admin/keys", json={})
     await database.execute("INSERT INTO changes (at, kind) VALUES (now() - interval '25 hours', 'key')")
     await database.execute(f"DROP TABLE usage_records_{datetime.now(UTC) + timedelta(days=5):%Y%m%d}")
     assert len(await tidy(database_url)) == 1
@@ -274,7 +282,9 @@ async def test_registering_and_removing_one_name_at_once_never_fails_nor_leaves_
 
 async def test_a_credential_that_a_header_cannot_carry_is_refused_without_repeating_it(client: httpx2.AsyncClient):
     for odd in ("engine\r\nx-evil: 1", "schlüssel", "tab\there"):
-        refused = await client.post("/api/v1/models", json=MODEL | {"deployments": [DEPLOYMENT | {"api_key": odd}]})
+        refused = await client.post(
+            "/api/v1/admin/models", json=MODEL | {"deployments": [DEPLOYMENT | {"api_key": odd}]}
+        )
         assert refused.status_code == 400
         assert "api_key" in refused.text
         assert "evil" not in refused.text

@@ -96,12 +96,14 @@ async def test_every_filter_holds_everywhere_and_the_parts_make_the_whole(
     met = [record for record in records if meets(record)]
     assert met
     for group, column in GROUPS.items():
-        summary = (await client.get("/api/v1/usage/summary", params=params | {"group_by": group, "limit": 2})).json()
+        summary = (
+            await client.get("/api/v1/admin/usage/summary", params=params | {"group_by": group, "limit": 2})
+        ).json()
         same(summary["total"], met)
         for part in summary["data"]:
             same(part, [record for record in met if (record[column] or None) == part["group"]])
         assert summary["groups"] == len({record[column] for record in met})
-    log = (await client.get("/api/v1/usage/records", params=params | {"limit": 1000})).json()["data"]
+    log = (await client.get("/api/v1/admin/usage/records", params=params | {"limit": 1000})).json()["data"]
     assert {entry["request_id"] for entry in log} == {record["request_id"] for record in met}
 
 
@@ -136,7 +138,7 @@ async def test_the_log_pages_through_everything_once_and_in_order(
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        page = (await client.get("/api/v1/usage/records", params={**params, **cursor, "limit": 9})).json()
+        page = (await client.get("/api/v1/admin/usage/records", params={**params, **cursor, "limit": 9})).json()
         seen += [entry["request_id"] for entry in page["data"]]
         if page["pagination"]["next_cursor"] is None:
             break
@@ -162,7 +164,7 @@ async def test_every_period_is_cut_exactly_and_periods_side_by_side_make_the_who
 
     async def total(start: datetime, end: datetime, by: str) -> dict[str, Any]:
         period = {"since": start.isoformat(), "until": end.isoformat(), "group_by": by}
-        return dict((await client.get("/api/v1/usage/summary", params=period)).json()["total"])
+        return dict((await client.get("/api/v1/admin/usage/summary", params=period)).json()["total"])
 
     for by in ("key", "model", "day", "hour"):
         same(await total(since, until, by), [r for r in records if since <= r["started_at"] < until])
@@ -178,7 +180,7 @@ async def test_a_trend_has_every_span_and_sums_to_the_summary(
     since = TODAY - timedelta(days=33 if grain == "hour" else 66)
     params: dict[str, Any] = {"since": since.isoformat(), "by": grain, "latency": True}
     trend = (
-        await client.get("/api/v1/usage/trend", params=params | ({"group_by": group, "top": 1} if group else {}))
+        await client.get("/api/v1/admin/usage/trend", params=params | ({"group_by": group, "top": 1} if group else {}))
     ).json()
     met = [record for record in records if record["started_at"] >= since]
     for name, value in sums(met).items():
@@ -197,7 +199,7 @@ async def test_a_trend_has_every_span_and_sums_to_the_summary(
 
 
 async def test_the_overview_compares_with_the_period_before(client: httpx2.AsyncClient, records: list[Record]):
-    overview = (await client.get("/api/v1/usage/overview")).json()
+    overview = (await client.get("/api/v1/admin/usage/overview")).json()
     start = TODAY - timedelta(days=29)
     now = [r for r in records if r["started_at"] >= start]
     before = [r for r in records if start - timedelta(days=30) <= r["started_at"] < start]
@@ -221,7 +223,7 @@ async def test_a_summary_is_paged_and_sorted_and_its_total_stays_the_same(
 ):
     async def page(number: int, **more: Any) -> dict[str, Any]:
         params = {"group_by": "key", "limit": 1, "page": number, **more}
-        return dict((await client.get("/api/v1/usage/summary", params=params)).json())
+        return dict((await client.get("/api/v1/admin/usage/summary", params=params)).json())
 
     pages = [await page(number) for number in range(1, 6)]
     assert len({str(found["total"]) for found in pages}) == 1
@@ -235,7 +237,7 @@ async def test_a_summary_is_paged_and_sorted_and_its_total_stays_the_same(
 
 
 async def test_options_are_what_occurs_most_used_first(client: httpx2.AsyncClient, records: list[Record]):
-    options = (await client.get("/api/v1/usage/options", params={"model": "qwen"})).json()
+    options = (await client.get("/api/v1/admin/usage/options", params={"model": "qwen"})).json()
     recent = [r for r in records if r["started_at"] >= TODAY - timedelta(days=29) and r["model"] == "qwen"]
     assert options["models"] == ["qwen"]
     assert set(options["users"]) == {"u1", "u2"}
@@ -254,20 +256,20 @@ async def test_what_cannot_be_asked_is_refused_with_words(client: httpx2.AsyncCl
         ("summary", {"since": "yesterday"}),
         ("summary", {"sort": "1; DROP TABLE usage_records"}),
     ):
-        answer = await client.get(f"/api/v1/usage/{path}", params=params)
+        answer = await client.get(f"/api/v1/admin/usage/{path}", params=params)
         assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR"), (path, params)
     hostile = {"model": "x' OR '1'='1", "key": "\u0000", "tag": "{}", "end_user": "%"}
     for name, value in hostile.items():
-        answer = await client.get("/api/v1/usage/summary", params={name: value})
+        answer = await client.get("/api/v1/admin/usage/summary", params={name: value})
         assert answer.status_code in (200, 400), name
         assert answer.status_code == 400 or answer.json()["total"]["requests"] == 0
 
 
 async def test_without_any_call_everything_is_zero(client: httpx2.AsyncClient):
-    overview = (await client.get("/api/v1/usage/overview")).json()
+    overview = (await client.get("/api/v1/admin/usage/overview")).json()
     assert overview["current"]["requests"] == overview["current"]["active_users"] == 0
     assert overview["current"]["success_rate"] is None
     assert overview["current"]["latency"]["duration"]["p95_ms"] is None
-    summary = (await client.get("/api/v1/usage/summary")).json()
+    summary = (await client.get("/api/v1/admin/usage/summary")).json()
     assert (summary["data"], summary["rest"], summary["groups"]) == ([], None, 0)
-    assert len((await client.get("/api/v1/usage/trend")).json()["data"]) == 30
+    assert len((await client.get("/api/v1/admin/usage/trend")).json()["data"]) == 30

@@ -39,7 +39,7 @@ class Administration:
             body = {"name": wanted.name, "mode": wanted.mode, "description": wanted.description}
             deployments = [{**one.place, "price": dict(one.price)} for one in wanted.deployments]
             await self._send(
-                "POST", "/api/v1/models", {**body, "simulated": wanted.simulated, "deployments": deployments}
+                "POST", "/api/v1/admin/models", {**body, "simulated": wanted.simulated, "deployments": deployments}
             )
             return
         if wanted.simulated and not there["simulated"]:
@@ -76,15 +76,15 @@ class Administration:
                 await self._send("PATCH", _deployment_path(deployment["id"]), {"enabled": enabled})
 
     async def has_key(self, secret: str) -> bool:
-        return await self._find(f"/api/v1/keys/{hash_key(secret)}") is not None
+        return await self._find(f"/api/v1/admin/keys/{hash_key(secret)}") is not None
 
     async def create_key(self, wanted: Mapping[str, Any]) -> str:
         """A new key; one of the same alias whose secret is lost makes room for it. Returns the secret."""
-        answer = await self._send("GET", "/api/v1/keys", query={"alias": wanted["alias"]})
+        answer = await self._send("GET", "/api/v1/admin/keys", query={"alias": wanted["alias"]})
         for former in answer["data"]:
             if former["alias"] == wanted["alias"] and former["metadata"] == wanted["metadata"]:
-                await self._send("DELETE", f"/api/v1/keys/{former['id']}")
-        return str((await self._send("POST", "/api/v1/keys", wanted))["secret"])
+                await self._send("DELETE", f"/api/v1/admin/keys/{former['id']}")
+        return str((await self._send("POST", "/api/v1/admin/keys", wanted))["secret"])
 
     async def _find(self, path: str) -> dict[str, Any] | None:
         return await self._send("GET", path, none_when_missing=True) or None
@@ -116,8 +116,8 @@ def _reason(answer: httpx2.Response) -> str:
 
 
 def _model_path(name: str) -> str:
-    return f"/api/v1/models/{quote(name, safe='/')}"
+    return f"/api/v1/admin/models/{quote(name, safe='/')}"
 
 
 def _deployment_path(deployment_id: str) -> str:
-    return f"/api/v1/deployments/{quote(deployment_id, safe='')}"
+    return f"/api/v1/admin/deployments/{quote(deployment_id, safe='')}"

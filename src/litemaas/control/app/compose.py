@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,13 +10,15 @@ from fastapi import FastAPI
 
 import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
-from litemaas.control.app.settings import Settings, check_settings
+from litemaas.control.app.settings import Settings, check_settings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
 from litemaas.control.budgets import endpoints as budgets
 from litemaas.control.catalog import endpoints as catalog
+from litemaas.control.http.duties import Duty, keep_duties
 from litemaas.control.http.edge import Edge
 from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
+from litemaas.control.http.forgetting import FORGET_ANSWERS
 from litemaas.control.http.problems import answer_with_problems
 from litemaas.control.http.work import Plane
 from litemaas.control.keys import endpoints as keys
@@ -28,6 +29,9 @@ from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
 
 MAX_BODY_BYTES = 1_048_576
+FEATURES = (catalog, keys, budgets, usage, health, docs)
+"""Modules with a ``router``."""
+DUTIES: tuple[Duty, ...] = (FORGET_ANSWERS,)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -42,13 +46,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        upkeep = asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep")
+        background = [
+            asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
+            asyncio.create_task(keep_duties(plane, DUTIES), name="duties"),
+        ]
         try:
             yield
         finally:
-            upkeep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await upkeep
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await publisher.close()
             await engine.dispose()
 
@@ -61,13 +68,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    authenticator = Authenticator(settings.master_key)
+    authenticator = Authenticator(settings.master_key, settings.encryption_key)
     for part in (app, facade := create_facade()):
         part.state.plane = plane
         part.state.authenticator = authenticator
     answer_with_problems(app)
-    for feature in (catalog, keys, budgets, usage, health, docs):
+    for feature in FEATURES:
         app.include_router(feature.router)
     app.mount("/litellm", facade)
-    app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES)
+    app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES, trusted_proxies=trusted_networks(settings))
     return app

@@ -8,11 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import Open, requires
 from litemaas.control.http.work import WorkRoute
 
-router = APIRouter(route_class=WorkRoute, dependencies=[requires(Role.PUBLIC)], include_in_schema=False)
+router = APIRouter(route_class=WorkRoute, dependencies=[requires(Open.PUBLIC)], include_in_schema=False)
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:16px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}}td{{padding:.2em 1em .2em 0}}</style>
 <h1>{title}</h1><p>The machine-readable contract: <a href="openapi.json">openapi.json</a>. Send the master key as

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import Open, requires
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Plane, WorkRoute
 from litemaas.core.errors import ServiceUnavailable
@@ -20,7 +19,7 @@ from litemaas.db.migrate import newest_revision
 
 _READY_TIMEOUT_S = 3.0
 router = APIRouter(
-    prefix="/health", tags=["health"], route_class=WorkRoute, dependencies=[requires(Role.PUBLIC)], responses=PROBLEMS
+    prefix="/health", tags=["health"], route_class=WorkRoute, dependencies=[requires(Open.PUBLIC)], responses=PROBLEMS
 )
 
 

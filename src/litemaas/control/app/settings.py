@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 import msgspec
@@ -21,12 +22,19 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """``LITEMAAS_DATABASE_URL``, ``LITEMAAS_REDIS_URL`` (optional), ``LITEMAAS_MASTER_KEY``, ``LITEMAAS_ENCRYPTION_KEY``."""
+    """``LITEMAAS_DATABASE_URL``, ``LITEMAAS_REDIS_URL`` (optional), ``LITEMAAS_MASTER_KEY``, ``LITEMAAS_ENCRYPTION_KEY``.
+
+    ``public_url``: where browsers reach this plane and the portal; ``gateway_public_url``: where clients reach the gateway.
+    ``trusted_proxies``: networks like ``10.0.0.0/8,::1/128`` whose ``X-Forwarded-For`` counts.
+    """
 
     database_url: str
     master_key: str
     encryption_key: str
     redis_url: str | None = None
+    public_url: str | None = None
+    gateway_public_url: str | None = None
+    trusted_proxies: str = ""
     control: ListenSettings = ListenSettings()
 
 
@@ -38,4 +46,13 @@ def check_settings(settings: Settings) -> Settings:
         raise SettingsError(f"LITEMAAS_ENCRYPTION_KEY: must have at least {_MIN_SECRET} characters")
     if not settings.database_url.startswith(("postgresql", "postgres")):
         raise SettingsError("LITEMAAS_DATABASE_URL: must be a postgresql:// URL")
+    trusted_networks(settings)
     return settings
+
+
+def trusted_networks(settings: Settings) -> list[IPv4Network | IPv6Network]:
+    """Errors: SettingsError."""
+    try:
+        return [ip_network(written.strip()) for written in settings.trusted_proxies.split(",") if written.strip()]
+    except ValueError:
+        raise SettingsError("LITEMAAS_TRUSTED_PROXIES: must be networks like 10.0.0.0/8, separated by commas") from None

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Row
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import requires
 from litemaas.control.budgets import repository, service
 from litemaas.control.budgets.drafts import BudgetDraft, BudgetKind, SpendKind, scope_of
 from litemaas.control.budgets.schemas import (
@@ -24,15 +23,16 @@ from litemaas.control.budgets.schemas import (
 )
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.core.permissions import Permission
 from litemaas.core.windows import window_at
 
 Owner = Annotated[str, Path(min_length=1, max_length=256)]
 _SILENT_S = 15.0
 router = APIRouter(
-    prefix="/api/v1/budgets",
+    prefix="/api/v1/admin/budgets",
     tags=["budgets"],
     route_class=WorkRoute,
-    dependencies=[requires(Role.ADMIN)],
+    dependencies=[requires(Permission.ADMIN_USERS_READ, Permission.ADMIN_USERS_WRITE)],
     responses=PROBLEMS,
 )
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import requires
 from litemaas.control.catalog import repository, service
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft
 from litemaas.control.catalog.schemas import (
@@ -24,10 +23,15 @@ from litemaas.control.catalog.schemas import (
 )
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.core.permissions import Permission
 from litemaas.core.pricing import Price
 
 router = APIRouter(
-    prefix="/api/v1", tags=["catalog"], route_class=WorkRoute, dependencies=[requires(Role.ADMIN)], responses=PROBLEMS
+    prefix="/api/v1/admin",
+    tags=["catalog"],
+    route_class=WorkRoute,
+    dependencies=[requires(Permission.ADMIN_MODELS_READ, Permission.ADMIN_MODELS_WRITE)],
+    responses=PROBLEMS,
 )
 
 

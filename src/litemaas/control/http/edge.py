@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from uuid import uuid4
 
 import structlog
@@ -11,6 +13,7 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Network = IPv4Network | IPv6Network
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SAFE_HEADERS = {
@@ -25,8 +28,9 @@ _SAFE_HEADERS = {
 class Edge:
     """The outermost layer. Paths and queries can hold keys, so the log names the route's template instead."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, trusted_proxies: Sequence[Network] = ()) -> None:
         self._app = app
+        self._trusted_proxies = tuple(trusted_proxies)
         self._max_body_bytes = max_body_bytes
         self._log = structlog.get_logger("control.access")
 
@@ -36,7 +40,9 @@ class Edge:
             return
         wanted = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = wanted if _REQUEST_ID.fullmatch(wanted) else str(uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["address"] = self._address_of(scope)
         started = time.perf_counter()
         status = 500
 
@@ -61,6 +67,24 @@ class Edge:
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 request_id=request_id,
             )
+
+    def _address_of(self, scope: Scope) -> str | None:
+        """Who asks: the nearest address that is none of our proxies. A forwarding header of anybody else counts for nothing."""
+        client = scope.get("client")
+        if not client:
+            return None
+        address: str = client[0]
+        hops = [hop.strip() for hop in Headers(scope=scope).get("x-forwarded-for", "").split(",") if hop.strip()]
+        while hops and self._is_trusted(address):
+            address = hops.pop()
+        return address[:64]
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted_proxies)
 
     def _limited(self, receive: Receive) -> Receive:
         """Reading past the limit raises where the body is read, so that the refusal has the shape of the API in use."""

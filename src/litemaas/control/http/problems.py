@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from litemaas.control.http.refusals import ControlRefusal
 from litemaas.core import errors as e
 
 TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
@@ -51,6 +53,16 @@ _TITLES = {
     "VALIDATION_ERROR": "The request cannot be understood",
     "BODY_TOO_LARGE": "The body is too large",
     "ALREADY_EXISTS": "It already exists",
+    "SESSION_EXPIRED": "The session has ended",
+    "ACCOUNT_DISABLED": "The account is disabled",
+    "REAUTHENTICATION_REQUIRED": "Sign in again first",
+    "LIMIT_ABOVE_MAXIMUM": "A limit is above its maximum",
+    "INVALID_DATE_RANGE": "The dates do not make a range",
+    "DATE_RANGE_TOO_LARGE": "The range is too long",
+    "INVALID_TRANSITION": "Not possible from this state",
+    "CONFLICT": "Something else is in the way",
+    "PRECONDITION_FAILED": "It was changed in the meantime",
+    "RATE_LIMITED": "Too many requests",
     "NOT_FOUND": "Not found",
     "METHOD_NOT_ALLOWED": "The path does not know this method",
     "UNAVAILABLE": "A part of the platform is away",
@@ -88,9 +100,10 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _of_domain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, e.LiteMaaSError)  # noqa: S101 — registered for this type only
-    status, code = TABLE[type(error)]
-    field = getattr(error, "field", None)
-    violations = [Violation(field=field, message=error.message, code=error.code)] if field and status == 400 else None
+    status, code = (error.status, error.public_code) if isinstance(error, ControlRefusal) else TABLE[type(error)]
+    violations = [Violation(**msgspec.structs.asdict(mend)) for mend in getattr(error, "mends", ())] or None
+    if (field := getattr(error, "field", None)) and status == 400:
+        violations = [Violation(field=field, message=error.message, code=error.code)]
     retry_after = getattr(error, "retry_after_s", 1 if status == 503 else None)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return _respond(request, status, code, error.message, violations, retry_after, headers)

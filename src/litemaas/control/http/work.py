@@ -5,7 +5,7 @@ Services add their changes and never commit. Database failures become the domain
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,12 +15,15 @@ import structlog
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import exc
+from sqlalchemy import exc, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.exceptions import HTTPException
 
 from litemaas.control.http.feed import ChangeKind, Publisher, append_changes
+from litemaas.control.http.once import GivenAnswer, keep_answer
 from litemaas.core.errors import InvalidField, LiteMaaSError, ServiceUnavailable, Unexpected
+from litemaas.core.principals import NOBODY, SYSTEM, Principal
+from litemaas.db.tables import audit
 from litemaas.kit.clock import Clock
 from litemaas.kit.crypto import Vault
 from litemaas.kit.defects import named_with_frames
@@ -37,18 +40,44 @@ class Plane:
         self.vault = vault
         self.clock = clock
 
+    @asynccontextmanager
+    async def work(self, principal: Principal = SYSTEM) -> AsyncIterator[Work]:
+        """A unit of work outside a request: committed at the end of the block, rolled back when it raises."""
+        work = Work(self, None, principal)
+        try:
+            yield work
+            seq = await work.commit()
+        finally:
+            await work.close()
+        if seq is not None:
+            await self.publisher.publish(seq)
+
 
 class Work:
     """One request's unit of work: its transaction, who asked, and what the gateways must hear of."""
 
-    def __init__(self, plane: Plane, request_id: str) -> None:
+    def __init__(
+        self, plane: Plane, request_id: str | None, principal: Principal = NOBODY,
+        *, address: str | None = None, user_agent: str | None = None,
+    ) -> None:  # fmt: skip
         self.vault = plane.vault
         self.request_id = request_id
-        self.actor = "nobody"
+        self.address = address
+        self.user_agent = user_agent
+        self.principal = principal
+        self.actor = principal.id
         self.now: datetime = plane.clock.now()
+        self.once: tuple[str, str] | None = None
+        """Asker and key under which the answer is kept, where the request has an ``Idempotency-Key``."""
+        self.refusals: list[Mapping[str, Any]] = []
+        """Audit records that must stay although the request is refused and rolled back."""
         self._engine = plane.engine
         self._connection: AsyncConnection | None = None
         self._pending: dict[ChangeKind, list[str]] = {}
+
+    def act_as(self, principal: Principal) -> None:
+        self.principal = principal
+        self.actor = principal.id
 
     async def connection(self) -> AsyncConnection:
         if self._connection is None:
@@ -82,19 +111,38 @@ class WorkRoute(APIRoute):
         async def in_one_transaction(request: Request) -> Response:
             plane: Plane = request.app.state.plane
             async with _domain_errors():
-                work = Work(plane, request.state.request_id)
+                work = Work(
+                    plane, request.state.request_id,
+                    address=request.state.address, user_agent=(request.headers.get("user-agent") or "")[:512] or None,
+                )  # fmt: skip
                 request.state.work = work
                 try:
                     response = await handle(request)
+                    if work.once is not None:
+                        await keep_answer(await work.connection(), work.vault, work.once, response)
                     seq = await work.commit()
+                except GivenAnswer as given:
+                    return given.response()
                 finally:
                     await work.close()
+                    if work.refusals:
+                        await _keep_refusals(plane, work)
             if seq is not None:
                 response.headers[CHANGE_HEADER] = str(seq)
                 await plane.publisher.publish(seq)
             return response
 
         return in_one_transaction
+
+
+async def _keep_refusals(plane: Plane, work: Work) -> None:
+    """Fails: open. A refusal stands, whether or not it can be audited."""
+    try:
+        async with plane.engine.begin() as connection:
+            for refusal in work.refusals:
+                await connection.execute(insert(audit).values(**refusal))
+    except Exception as error:  # noqa: BLE001 — the answer is the refusal, whatever happens to its record
+        structlog.get_logger("control.work").warning("a refusal is not audited", error=type(error).__name__)
 
 
 def current_work(request: Request) -> Work:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import requires
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository, service
@@ -17,9 +16,14 @@ from litemaas.control.keys.repository import KeyFilter
 from litemaas.control.keys.schemas import KeyIn, KeyOut, KeyPatch, KeyQuery, NewKeyOut
 from litemaas.core.errors import InvalidField
 from litemaas.core.keys import hash_key
+from litemaas.core.permissions import Permission
 
 router = APIRouter(
-    prefix="/api/v1/keys", tags=["keys"], route_class=WorkRoute, dependencies=[requires(Role.ADMIN)], responses=PROBLEMS
+    prefix="/api/v1/admin/keys",
+    tags=["keys"],
+    route_class=WorkRoute,
+    dependencies=[requires(Permission.ADMIN_KEYS_READ, Permission.ADMIN_KEYS_WRITE)],
+    responses=PROBLEMS,
 )
 
 

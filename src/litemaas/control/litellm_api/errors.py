@@ -83,7 +83,7 @@ def answer_like_litellm(app: FastAPI) -> None:
 
 async def _of_domain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, e.LiteMaaSError)  # noqa: S101 — registered for this type only
-    status, type_, param = TABLE[type(error)]
+    status, type_, param = TABLE.get(type(error)) or (getattr(error, "status", 500), "bad_request_error", None)
     if isinstance(error, e.KeyExpired):
         param = error.masked_key
     field = getattr(error, "field", None)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Request
 from sqlalchemy import Row
 
-from litemaas.control.auth.endpoints import RoleGate
-from litemaas.control.auth.service import MASTER_ACTOR, Authenticator, Role
+from litemaas.control.auth.service import Authenticator
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, MasterKeyRequired
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
+from litemaas.core.principals import MASTER, Principal, PrincipalKind
 
 _OTHER_HEADERS = ("api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key")
 
@@ -35,11 +36,19 @@ class Caller(msgspec.Struct, frozen=True):
         return key.may_call(model, tuple(access_groups))
 
 
-class FacadeGate(RoleGate):
+class Access(StrEnum):
+    """What a call of this API demands."""
+
+    MASTER = "master key"
+    VIRTUAL_KEY = "virtual key"
+    """A virtual key about itself; the master key, too."""
+
+
+class FacadeGate:
     """Refusals of virtual keys have LiteLLM's codes: 401, on ``/key/list`` 403."""
 
-    def __init__(self, role: Role, refusal: int) -> None:
-        self.role = role
+    def __init__(self, access: Access, refusal: int) -> None:
+        self.access = access
         self._refusal = refusal
 
     async def __call__(self, request: Request) -> None:
@@ -47,22 +56,22 @@ class FacadeGate(RoleGate):
         work: Work = request.state.work
         presented = presented_key(request)
         if authenticator.is_master(presented):
-            work.actor = MASTER_ACTOR
+            work.act_as(MASTER)
             request.state.caller = Caller(None)
             return
         row = await _live_key(work, presented)
-        if self.role is not Role.VIRTUAL_KEY:
+        if self.access is not Access.VIRTUAL_KEY:
             message = "This call needs the master key."
             if self._refusal != 401:
                 raise Refused(self._refusal, "auth_error", "None", message)
             raise MasterKeyRequired(message)
-        work.actor = row.key_name
+        work.act_as(Principal(kind=PrincipalKind.SERVICE, id=row.key_name, name=row.key_name))
         request.state.caller = Caller(row)
 
 
-def facade_requires(role: Role, refusal: int = 401) -> Any:
+def facade_requires(access: Access, refusal: int = 401) -> Any:
     """The dependency by which a route of this API declares who may call it."""
-    return Depends(FacadeGate(role, refusal))
+    return Depends(FacadeGate(access, refusal))
 
 
 def _caller(request: Request) -> Caller:

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
-from litemaas.control.auth.service import Role
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository, service
 from litemaas.control.keys.drafts import KeyDraft
 from litemaas.control.keys.repository import KeyFilter
 from litemaas.control.litellm_api.errors import Refused
-from litemaas.control.litellm_api.gate import CallerOf, facade_requires
+from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import generated, key_row, listed
 from litemaas.control.litellm_api.key_requests import (
     KeyDeletion,
@@ -26,7 +25,7 @@ from litemaas.core.errors import NotFound
 from litemaas.core.keys import hash_key
 
 router = APIRouter(prefix="/key", route_class=WorkRoute)
-_MASTER = [facade_requires(Role.ADMIN)]
+_MASTER = [facade_requires(Access.MASTER)]
 _ALL = 1000
 
 
@@ -41,7 +40,7 @@ async def generate(work: WorkOf, request: Annotated[KeyRequest | None, Body()] =
     return generated(row, secret, spent)
 
 
-@router.get("/info", dependencies=[facade_requires(Role.VIRTUAL_KEY)])
+@router.get("/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
 async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[str, Any]:
     if key is None and caller.row is None:
         raise NotFound("The master key has no record: key not found. Name one with ?key=.", "key")
@@ -52,7 +51,7 @@ async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[s
     return {"key": key or key_hash, "info": reply}
 
 
-@router.get("/list", dependencies=[facade_requires(Role.ADMIN, refusal=403)])
+@router.get("/list", dependencies=[facade_requires(Access.MASTER, refusal=403)])
 async def list_keys(
     work: WorkOf,
     page: Annotated[int, Query(ge=1)] = 1,

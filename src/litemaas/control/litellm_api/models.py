@@ -8,17 +8,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from litemaas.control.auth.service import Role
 from litemaas.control.catalog import repository, service
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.litellm_api.errors import Refused
-from litemaas.control.litellm_api.gate import CallerOf, facade_requires
+from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
 from litemaas.control.litellm_api.model_params import known_prices, params_of, read_model
 from litemaas.core.errors import MissingField, NotFound
 
 router = APIRouter(route_class=WorkRoute)
-_MASTER = [facade_requires(Role.ADMIN)]
+_MASTER = [facade_requires(Access.MASTER)]
 _MASK = "****"
 _UNKNOWN = (
     "max_tokens", "max_input_tokens", "max_output_tokens", "tpm", "rpm", "supports_tool_choice",
@@ -108,7 +107,7 @@ async def delete(work: WorkOf, request: ModelDeletion) -> dict[str, Any]:
     return {"message": f"Model: {request.id} deleted successfully"}
 
 
-@router.get("/model/info", dependencies=[facade_requires(Role.VIRTUAL_KEY)])
+@router.get("/model/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
 async def info(work: WorkOf, caller: CallerOf, litellm_model_id: str | None = None) -> dict[str, Any]:
     rows = await repository.list_deployments(await work.connection(), deployment_id=litellm_model_id)
     visible = [row for row in rows if caller.may_see(row.model_name, row.access_groups)]
@@ -121,7 +120,7 @@ async def info(work: WorkOf, caller: CallerOf, litellm_model_id: str | None = No
     }
 
 
-router.add_api_route("/v1/model/info", info, methods=["GET"], dependencies=[facade_requires(Role.VIRTUAL_KEY)])
+router.add_api_route("/v1/model/info", info, methods=["GET"], dependencies=[facade_requires(Access.VIRTUAL_KEY)])
 
 
 async def _reply(work: Work, deployment_id: str) -> dict[str, Any]:

@@ -10,10 +10,9 @@ import msgspec
 from fastapi import APIRouter, Response
 from sqlalchemy import Row
 
-from litemaas.control.auth.service import Role
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.keys.service import hash_of
-from litemaas.control.litellm_api.gate import facade_requires
+from litemaas.control.litellm_api.gate import Access, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
 from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
@@ -31,7 +30,7 @@ _CALL_TYPES = (
 )
 
 
-@router.get("/spend/logs", dependencies=[facade_requires(Role.ADMIN)], response_model=None)
+@router.get("/spend/logs", dependencies=[facade_requires(Access.MASTER)], response_model=None)
 async def logs(
     work: WorkOf,
     api_key: str | None = None,

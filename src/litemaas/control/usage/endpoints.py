@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
-from litemaas.control.auth.endpoints import requires
-from litemaas.control.auth.service import Role
+from litemaas.control.auth.gates import requires
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.usage import repository, service
@@ -32,6 +31,7 @@ from litemaas.control.usage.schemas import (
     UsageQuery,
 )
 from litemaas.core.errors import InvalidField
+from litemaas.core.permissions import Permission
 
 _PARAMETER_OF = {
     "keys": "key", "users": "user_id", "teams": "team_id", "models": "model", "deployments": "deployment_id",
@@ -39,10 +39,10 @@ _PARAMETER_OF = {
     "end_users": "end_user", "tags": "tag",
 }  # fmt: skip
 router = APIRouter(
-    prefix="/api/v1/usage",
+    prefix="/api/v1/admin/usage",
     tags=["usage"],
     route_class=WorkRoute,
-    dependencies=[requires(Role.ADMIN)],
+    dependencies=[requires(Permission.ADMIN_USAGE_READ)],
     responses=PROBLEMS,
 )
 

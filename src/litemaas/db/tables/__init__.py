@@ -5,7 +5,10 @@ from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, l
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.keys import virtual_keys
+from litemaas.db.tables.people import sessions, tokens, users
+from litemaas.db.tables.platform import duties, given_answers, settings
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
+from litemaas.db.tables.teams import team_members, teams
 from litemaas.db.tables.usage import usage_records
 
 __all__ = [
@@ -16,13 +19,21 @@ __all__ = [
     "changes",
     "deployments",
     "dimensions",
+    "duties",
+    "given_answers",
     "leases",
     "metadata",
     "models",
     "prices",
     "rollups",
+    "sessions",
+    "settings",
+    "team_members",
+    "teams",
+    "tokens",
     "usage_deltas",
     "usage_records",
+    "users",
     "virtual_keys",
     "workers",
 ]

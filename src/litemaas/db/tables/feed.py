@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Table, Text, text
 
 from litemaas.db.tables.base import json_object, metadata, moment, text_array
 
@@ -28,5 +28,15 @@ audit = Table(
     Column("object_id", Text, nullable=False),
     json_object("detail"),
     Column("request_id", Text),
+    Column("actor_kind", Text, nullable=False, server_default=text("'service'")),
+    Column("actor_name", Text),
+    Column("object_name", Text),
+    Column("success", Boolean, nullable=False, server_default=text("true")),
+    Column("error_code", Text),
+    Column("address", Text),
+    Column("user_agent", Text),
     Index("audit_object", "object_kind", "object_id", text("id DESC")),
+    Index("audit_newest", text("at DESC"), text("id DESC")),
+    Index("audit_actor", "actor", text("id DESC")),
+    Index("audit_action", "action", text("id DESC")),
 )

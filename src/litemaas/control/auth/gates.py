@@ -1,0 +1,121 @@
+"""Who may call a route? Each route says so with one gate; a test walks all routes and finds silent ones."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from litemaas.control.audit.service import record_refusal
+from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE, Authenticator
+from litemaas.control.http.once import take_key
+from litemaas.control.http.refusals import NotSignedIn, PermissionDenied, ReauthenticationRequired
+from litemaas.control.http.work import Work
+from litemaas.core.permissions import Permission
+from litemaas.core.principals import Principal
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+RECENT_S = 15 * 60
+
+
+class Open(StrEnum):
+    """What a route may demand besides a permission."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+
+
+Demand = Permission | Open
+
+
+class Gate:
+    """The base of all declarations."""
+
+    def demand(self, method: str) -> Demand:
+        """What a request with this method needs."""
+        raise NotImplementedError
+
+
+class PublicGate(Gate):
+    def demand(self, method: str) -> Demand:  # noqa: ARG002 — the same for all
+        return Open.PUBLIC
+
+    async def __call__(self) -> None:
+        return None
+
+
+class SignedInGate(Gate, HTTPBearer):
+    """Lets in who has what the route demands, and puts the principal on the request's work."""
+
+    def __init__(self, read: Demand, write: Demand) -> None:
+        HTTPBearer.__init__(
+            self, scheme_name="bearer", description="A personal or service token, or the master key", auto_error=False
+        )
+        self._read = read
+        self._write = write
+
+    def demand(self, method: str) -> Demand:
+        return self._read if method in _READS else self._write
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]  # a gate opens or raises
+        work: Work = request.state.work
+        work.act_as(await _identify(request, work))
+        demanded = self.demand(request.method)
+        if isinstance(demanded, Permission):
+            require(work, demanded)
+        if request.method == "POST":
+            work.once = await take_key(await work.connection(), work.vault, request, work.principal.id)
+
+
+def requires(demanded: Demand, write: Demand | None = None) -> Any:
+    """The dependency by which a route, or a router for all of its routes, declares who may call it.
+
+    With two demands the first is for reading methods, the second for all others.
+    """
+    if demanded is Open.PUBLIC:
+        return Depends(PublicGate())
+    return Depends(SignedInGate(demanded, write or demanded))
+
+
+def require(work: Work, permission: Permission) -> None:
+    """Errors: PermissionDenied, audited as ``auth.denied``."""
+    if not work.principal.may(permission):
+        record_refusal(work, "auth.denied", "permission", permission.value, "FORBIDDEN")
+        raise PermissionDenied(f"This needs the permission {permission.value}.")
+
+
+def require_recent_sign_in(work: Work, within_s: int = RECENT_S) -> None:
+    """For what a person left alone at an open screen must not be able to do. Services never pass; the master key does.
+
+    Errors: ReauthenticationRequired.
+    """
+    principal = work.principal
+    if principal.is_master:
+        return
+    signed_in = principal.authenticated_at
+    if signed_in is None or (work.now - signed_in).total_seconds() > within_s:
+        raise ReauthenticationRequired("Sign in again first: this needs a sign-in of the last minutes.")
+
+
+async def _identify(request: Request, work: Work) -> Principal:
+    """Errors: NotSignedIn, SessionExpired, AccountDisabled, KeyMalformed, KeyUnknown, PermissionDenied."""
+    authenticator: Authenticator = request.app.state.authenticator
+    if authorization := request.headers.get("authorization"):
+        return await authenticator.by_header(work, authorization)
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if not cookie:
+        raise NotSignedIn("Sign in, or send a token or the master key as 'Authorization: Bearer …'.")
+    principal = await authenticator.by_cookie(work, cookie)
+    if request.method not in _READS:
+        authenticator.check_csrf(cookie, request.headers.get(CSRF_HEADER))
+    return principal
+
+
+def _principal(request: Request) -> Principal:
+    work: Work = request.state.work
+    return work.principal
+
+
+PrincipalOf = Annotated[Principal, Depends(_principal)]
