@@ -23,13 +23,14 @@ from litemaas.control.http.problems import answer_with_problems
 from litemaas.control.http.work import Plane
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.litellm_api.app import create_facade
+from litemaas.control.settings import endpoints as settings_endpoints
 from litemaas.control.usage import endpoints as usage
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
 
 MAX_BODY_BYTES = 1_048_576
-FEATURES = (catalog, keys, budgets, usage, health, docs)
+FEATURES = (settings_endpoints, catalog, keys, budgets, usage, health, docs)
 """Modules with a ``router``."""
 DUTIES: tuple[Duty, ...] = (FORGET_ANSWERS,)
 

@@ -5,6 +5,7 @@ from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, l
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.keys import virtual_keys
+from litemaas.db.tables.notices import deliveries, notices, webhooks
 from litemaas.db.tables.people import sessions, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, settings
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
@@ -17,6 +18,7 @@ __all__ = [
     "budget_windows",
     "budgets",
     "changes",
+    "deliveries",
     "deployments",
     "dimensions",
     "duties",
@@ -24,6 +26,7 @@ __all__ = [
     "leases",
     "metadata",
     "models",
+    "notices",
     "prices",
     "rollups",
     "sessions",
@@ -35,5 +38,6 @@ __all__ = [
     "usage_records",
     "users",
     "virtual_keys",
+    "webhooks",
     "workers",
 ]

@@ -1,0 +1,1 @@
+"""Who is told what? Inbox, e-mail and webhooks."""

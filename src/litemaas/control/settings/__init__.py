@@ -1,0 +1,1 @@
+"""What can administrators set, and what holds now?"""
