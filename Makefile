@@ -9,10 +9,10 @@ COMPILED := $(CURDIR)/build/compiled/src
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py)
-CHECKED := src tests benchmarks docs migrations tools
+CHECKED := src tests benchmarks docs migrations tools deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compiled test-unit test-nightly lint format types contracts check bench bench-reads lock compiled clean
+.PHONY: help run test test-compiled test-unit test-nightly test-deploy lint format types contracts check bench bench-reads lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,11 @@ $(STAMPS)/compiler: $(STAMPS)/runtime requirements/compile.txt
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/compile.txt
 	@touch $@
 
+$(STAMPS)/deploy: $(STAMPS)/dev requirements/deploy.txt
+	@echo "· installing Helm's SDK and the schemas of Kubernetes"
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 compiled: $(STAMPS)/compiler  ## compile the gateway's hot path where there is a C compiler
 	@$(BIN)/python tools/compile.py
 
@@ -48,7 +53,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/deploy
 	@$(MAKE) --no-print-directory test-compiled
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
@@ -59,6 +64,9 @@ test-unit: $(STAMPS)/dev  ## only the tests without I/O
 
 test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes an hour or more
 	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
+
+test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
+	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
 
 check: lint types contracts  ## everything static
 
@@ -85,6 +93,7 @@ lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
 	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
 	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
+	@$(UV) --system-certs pip compile requirements/deploy.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/deploy.txt
 
 clean:  ## forget the environment and the state
 	@rm -rf $(VENV) build .litemaas .pytest_cache .mypy_cache .ruff_cache

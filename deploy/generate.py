@@ -1,0 +1,105 @@
+"""Which files of ``deploy/`` are made from others? The chart's schema, the plain manifests, and what the chart carries.
+
+    python deploy/generate.py            writes them anew
+    python deploy/generate.py --check    says which are out of date, and exits with 1
+
+The schema is made from the settings of both planes; the manifests are the chart, rendered (needs requirements/deploy.txt).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "src")]
+
+from schema import schema  # noqa: E402 — beside this file
+
+HERE = Path(__file__).parent
+CHART = HERE / "helm/litemaas"
+BASE = HERE / "kustomize/base/litemaas.yaml"
+_HEAD = "# Rendered from deploy/helm/litemaas with ci/{values}; `python deploy/generate.py` writes it anew.\n"
+RENDERED = {
+    BASE: "plain-values.yaml",
+    HERE / "manifests/kubernetes.yaml": "kubernetes-dry-run-values.yaml",
+    HERE / "manifests/openshift.yaml": "openshift-dry-run-values.yaml",
+}
+
+
+def _schema_text() -> str:
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def render(values: dict[str, object], name: str = "litemaas", namespace: str = "litemaas") -> dict[str, str]:
+    """The chart's templates with these values, hooks and tests included.
+
+    Errors: HelmError.
+    """
+    import helm_python
+
+    with helm_python.Chart.load(str(CHART)) as chart:
+        return chart.render(values, name=name, namespace=namespace)
+
+
+def _manifests(values_file: str) -> str:
+    import yaml
+
+    rendered = render(yaml.safe_load((CHART / "ci" / values_file).read_text()))
+    texts = [_HEAD.format(values=values_file)]
+    for path, text in sorted(rendered.items()):
+        if path.endswith(".yaml"):
+            texts += [_dump(document) for document in yaml.safe_load_all(text) if document]
+    return "".join(texts)
+
+
+def _dump(document: dict[str, Any]) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(document, Dumper=Dumper, sort_keys=False, explicit_start=True, width=1000, allow_unicode=True)
+
+
+def files(*, with_helm: bool) -> dict[Path, str]:
+    made = {CHART / "values.schema.json": _schema_text()}
+    if with_helm:
+        made |= {path: _manifests(values) for path, values in RENDERED.items()}
+    return made
+
+
+def main() -> int:
+    try:
+        import helm_python  # noqa: F401 — only whether it is there
+    except ImportError:
+        with_helm = False
+        print("Without requirements/deploy.txt only the schema is made.", file=sys.stderr)
+    else:
+        with_helm = True
+    stale = 0
+    for path, text in files(with_helm=False).items():
+        stale += _write(path, text)
+    if with_helm:  # with the new schema
+        for path, values in RENDERED.items():
+            stale += _write(path, _manifests(values))
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+def _write(path: Path, text: str) -> bool:
+    if path.exists() and path.read_text() == text:
+        return False
+    print(f"{path.relative_to(HERE.parent)} {'is out of date' if '--check' in sys.argv else 'written'}")
+    if "--check" not in sys.argv:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
