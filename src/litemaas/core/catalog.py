@@ -18,6 +18,40 @@ class Mode(StrEnum):
     CONVERSION = "conversion"
 
 
+class Strategy(StrEnum):
+    """Which of several deployments of a model is asked first.
+
+    Weighted: at random, by weight. Least busy: with the fewest calls under way. Latency: that answered fastest of late, by how
+    busy it is. Affinity: the same for the same session, user or beginning of the prompt. Usage: with the fewest tokens of late.
+    Cost: the cheapest.
+    """
+
+    WEIGHTED = "weighted"
+    LEAST_BUSY = "least-busy"
+    LATENCY = "latency"
+    AFFINITY = "affinity"
+    USAGE = "usage"
+    COST = "cost"
+
+
+OTHER_WORDS = {
+    "simple-shuffle": Strategy.WEIGHTED,
+    "latency-based-routing": Strategy.LATENCY,
+    "usage-based-routing": Strategy.USAGE,
+    "usage-based-routing-v2": Strategy.USAGE,
+    "cost-based-routing": Strategy.COST,
+}
+"""LiteLLM's words for strategies (gateway-api contract 5.10)."""
+
+
+def strategy_of(word: str) -> Strategy:
+    """Errors: ValueError naming what there is."""
+    try:
+        return OTHER_WORDS.get(word) or Strategy(word)
+    except ValueError:
+        raise ValueError(f"{word!r} is not a routing strategy; there are {', '.join(Strategy)}") from None
+
+
 class Tls(msgspec.Struct, frozen=True):
     """How an ``https`` upstream is trusted; ``ca`` is PEM text, None = the system's store."""
 
@@ -29,7 +63,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream that serves a model.
 
     ``api_base``: URL up to and without the endpoint (``http://host:8000/v1``). ``api_key``: the engine's credential in
-    clear, only ever in memory. ``defaults``: members added to bodies that do not name them.
+    clear, only ever in memory. ``defaults``: members added to bodies that do not name them. ``rpm``, ``tpm``, ``parallel``:
+    what it takes at most, requests and tokens per minute and calls at once, of all workers. ``cooldown_s``: how long it is
+    left alone after a failure.
     """
 
     id: str
@@ -48,19 +84,80 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     max_context_tokens: int | None = None
     stream_usage: bool = True
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+    cooldown_s: float | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A public name and the deployments behind it, in a fixed order."""
+    """A public name and the deployments behind it, in a fixed order.
+
+    A name that ends in ``*`` stands for all that begin so. ``aliases``: other names for it. ``fallbacks``: models that are asked
+    when it cannot answer, ``context_fallbacks`` when a prompt is too long for it. ``strategy``, ``retries``: None = as the
+    installation says. ``counted_as``: its name in metrics, where that is another: clients make up no series.
+    """
 
     name: str
     mode: Mode = Mode.CHAT
     access_groups: tuple[str, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    aliases: tuple[str, ...] = ()
+    strategy: Strategy | None = None
+    fallbacks: tuple[str, ...] = ()
+    context_fallbacks: tuple[str, ...] = ()
+    retries: int | None = None
+    guardrails: tuple[str, ...] = ()
+    counted_as: str | None = None
+
+    @property
+    def is_wildcard(self) -> bool:
+        return self.name.endswith("*")
+
+    def matched_by(self, name: str) -> Model:
+        """The model that a wildcard stands for under this name: its rest goes where the engine's name has a star, too."""
+        rest = name[len(self.name) - 1 :]
+        return msgspec.structs.replace(
+            self,
+            name=name,
+            counted_as=self.name,
+            deployments=tuple(
+                msgspec.structs.replace(d, model=name, engine_model=d.engine_model.replace("*", rest, 1))
+                for d in self.deployments
+            ),
+        )
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The catalogue at one version; the data plane keeps the last good one."""
+    """The catalogue at one version; the data plane keeps the last good one.
+
+    ``aliases``: other name → name. ``wildcards``: the longest beginnings first.
+    """
 
     version: int
     models: dict[str, Model]
+    aliases: dict[str, str] = {}
+    wildcards: tuple[Model, ...] = ()
+
+    def find(self, name: str) -> Model | None:
+        """The model of that name, of that alias, or of a wildcard that matches it."""
+        model = self.models.get(name)
+        if model is not None:
+            return model
+        meant = self.aliases.get(name)
+        if meant is not None and meant in self.models:
+            return self.models[meant]
+        for wildcard in self.wildcards:
+            if name.startswith(wildcard.name[:-1]) and len(name) >= len(wildcard.name):
+                return wildcard.matched_by(name)
+        return None
+
+
+def snapshot_of(version: int, models: dict[str, Model]) -> Snapshot:
+    """A model's own name goes before an alias; of models that claim the same alias, the first by name has it."""
+    aliases: dict[str, str] = {}
+    for name in sorted(models):
+        for alias in models[name].aliases:
+            aliases.setdefault(alias, name)
+    wildcards = [model for model in models.values() if model.is_wildcard]
+    return Snapshot(version, models, aliases, tuple(sorted(wildcards, key=lambda m: (-len(m.name), m.name))))

@@ -30,6 +30,12 @@ models = Table(
     json_object("info"),
     moment("created_at"),
     moment("updated_at"),
+    Column("routing_strategy", Text),
+    text_array("fallbacks"),
+    text_array("context_fallbacks"),
+    Column("retries", Integer),
+    text_array("aliases"),
+    text_array("guardrails"),
 )
 
 prices = Table(
@@ -77,6 +83,10 @@ deployments = Table(
     moment("updated_at"),
     Column("updated_by", Text, nullable=False),
     Column("deleted_at", Moment),
+    Column("rpm_limit", Integer),
+    Column("tpm_limit", BigInteger),
+    Column("max_parallel_requests", Integer),
+    Column("cooldown_s", Float),
     # A deleted deployment stays for the ledger's sake after its model has left the catalogue.
     CheckConstraint("model_name IS NOT NULL OR deleted_at IS NOT NULL", name="deployments_live_have_a_model"),
     Index("deployments_of_model", "model_name", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Tls
+from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.keys import VirtualKey, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
@@ -38,6 +38,7 @@ select key_hash, key_name, alias, user_id, team_id, pot_id, models, aliases, met
        budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at
 from virtual_keys where key_hash = $1 and deleted_at is null
 """
+_STRATEGIES = {strategy.value: strategy for strategy in Strategy}
 _SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
 _LIMITS = """
 select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
@@ -47,7 +48,9 @@ _ANY_CUSTOMER = "select exists (select 1 from budgets where scope like 'customer
 _CATALOG = """
 select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
        d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
-       m.mode, m.access_groups, p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
+       d.rpm_limit, d.tpm_limit, d.max_parallel_requests, d.cooldown_s,
+       m.mode, m.access_groups, m.aliases, m.routing_strategy, m.fallbacks, m.context_fallbacks, m.retries, m.guardrails,
+       p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
 where d.enabled and d.deleted_at is null
@@ -106,11 +109,8 @@ class Directory:
                 log.warning("a deployment is left out", deployment=row["id"], model=name, reason=reason)
                 continue
             deployments.setdefault(name, []).append(deployment)
-            models[name] = Model(
-                name=name, mode=mode, access_groups=tuple(row["access_groups"]),
-                deployments=tuple(deployments[name]),
-            )  # fmt: skip
-        return Snapshot(version, models)
+            models[name] = _model(row, mode, deployments[name])
+        return snapshot_of(version, models)
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
         sealed = row["api_key_sealed"]
@@ -131,6 +131,10 @@ class Directory:
             max_output_tokens=row["max_output_tokens"],
             max_context_tokens=row["max_context_tokens"],
             stream_usage=row["stream_usage"],
+            rpm=enforced(row["rpm_limit"]),
+            tpm=enforced(row["tpm_limit"]),
+            parallel=enforced(row["max_parallel_requests"]),
+            cooldown_s=row["cooldown_s"],
         )
 
     async def latest_change(self) -> int:
@@ -141,6 +145,15 @@ class Directory:
         async with self._postgres.connection() as connection:
             rows = await connection.fetch("select seq, kind, refs from changes where seq > $1 order by seq", seq)
         return [Change(row["seq"], row["kind"], row["refs"]) for row in rows]
+
+
+def _model(row: asyncpg.Record, mode: Mode, deployments: Sequence[Deployment]) -> Model:
+    return Model(
+        name=row["model_name"], mode=mode, access_groups=tuple(row["access_groups"]), deployments=tuple(deployments),
+        aliases=tuple(row["aliases"]), strategy=_STRATEGIES.get(row["routing_strategy"]),
+        fallbacks=tuple(row["fallbacks"]), context_fallbacks=tuple(row["context_fallbacks"]), retries=row["retries"],
+        guardrails=tuple(row["guardrails"]),
+    )  # fmt: skip
 
 
 def _shared_scopes(row: asyncpg.Record) -> dict[str, str]:
