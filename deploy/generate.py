@@ -19,12 +19,10 @@ from schema import schema  # noqa: E402 — beside this file
 
 HERE = Path(__file__).parent
 CHART = HERE / "helm/litemaas"
-BASE = HERE / "kustomize/base/litemaas.yaml"
 _HEAD = "# Rendered from deploy/helm/litemaas with ci/{values}; `python deploy/generate.py` writes it anew.\n"
 RENDERED = {
-    BASE: "plain-values.yaml",
-    HERE / "manifests/kubernetes.yaml": "kubernetes-dry-run-values.yaml",
-    HERE / "manifests/openshift.yaml": "openshift-dry-run-values.yaml",
+    HERE / f"kustomize/base/{platform}/litemaas.yaml": f"kustomize-{platform}-values.yaml"
+    for platform in ("kubernetes", "openshift")
 }
 
 
