@@ -41,7 +41,9 @@ async def test_a_change_holds_and_is_audited_with_old_and_new(
         ("subscriptions", {"quota_requests": 9, "max_quota_requests": 5}, ""),
     ],
 )
-async def test_what_does_not_fit_is_refused(people: dict[str, httpx2.AsyncClient], group: str, body: object, field: str):
+async def test_what_does_not_fit_is_refused(
+    people: dict[str, httpx2.AsyncClient], group: str, body: object, field: str
+):
     answer = await people["admin"].put(f"/api/v1/admin/settings/{group}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["errors"][0]["field"] == field

@@ -13,6 +13,8 @@ import litemaas.control.app.health as health
 from litemaas.control.app.settings import Settings, check_settings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
+from litemaas.control.banners import endpoints as banners
+from litemaas.control.branding import endpoints as branding
 from litemaas.control.budgets import endpoints as budgets
 from litemaas.control.catalog import endpoints as catalog
 from litemaas.control.http.duties import Duty, keep_duties
@@ -24,15 +26,21 @@ from litemaas.control.http.work import Plane
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.litellm_api.app import create_facade
 from litemaas.control.settings import endpoints as settings_endpoints
+from litemaas.control.trail import endpoints as trail
+from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
 
-MAX_BODY_BYTES = 1_048_576
-FEATURES = (settings_endpoints, catalog, keys, budgets, usage, health, docs)
+MAX_BODY_BYTES = 2_500_000
+"""Room for a brand image of 2 MB; all else is small."""
+FEATURES = (settings_endpoints, trail, banners, branding, catalog, keys, budgets, usage, health, docs)
 """Modules with a ``router``."""
-DUTIES: tuple[Duty, ...] = (FORGET_ANSWERS,)
+DUTIES: tuple[Duty, ...] = (
+    FORGET_ANSWERS,
+    PURGE_AUDIT,
+)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:

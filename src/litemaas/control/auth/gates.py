@@ -13,8 +13,9 @@ from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE, Authentic
 from litemaas.control.http.once import take_key
 from litemaas.control.http.refusals import NotSignedIn, PermissionDenied, ReauthenticationRequired
 from litemaas.control.http.work import Work
+from litemaas.core.errors import LiteMaaSError
 from litemaas.core.permissions import Permission
-from litemaas.core.principals import Principal
+from litemaas.core.principals import NOBODY, Principal
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 RECENT_S = 15 * 60
@@ -119,3 +120,12 @@ def _principal(request: Request) -> Principal:
 
 
 PrincipalOf = Annotated[Principal, Depends(_principal)]
+
+
+async def optional_principal(request: Request) -> Principal:
+    """Who asks on a public route, if they say so and it is true; else nobody."""
+    work: Work = request.state.work
+    try:
+        return await _identify(request, work)
+    except LiteMaaSError:
+        return NOBODY

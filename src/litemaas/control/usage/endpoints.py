@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from sqlalchemy import Row
 
 from litemaas.control.auth.gates import requires
+from litemaas.control.http.cursors import read_cursor, write_cursor
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.usage import repository, service
@@ -50,12 +48,12 @@ router = APIRouter(
 @router.get("/records")
 async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> RecordPage:
     """The newest first; records appear when their gateway has flushed them."""
-    before = _read_cursor(query.cursor) if query.cursor else None
+    before = read_cursor(query.cursor) if query.cursor else None
     connection = await work.connection()
     await repository.prepare(connection)
     rows = await service.list_records(connection, _filter(query), query.limit + 1, before, work.now)
     page = rows[: query.limit]
-    more = _write_cursor(page[-1]) if len(rows) > len(page) else None
+    more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
     return RecordPage(
         data=[RecordOut(**row._mapping) for row in page],
         pagination=CursorPagination(limit=query.limit, next_cursor=more),
@@ -107,19 +105,3 @@ def _filter(query: UsageQuery) -> UsageFilter:
     members |= query.model_dump(include={"request_id", "min_duration_us", "min_cost_nano"})
     members |= {name: at.astimezone(UTC) for name in ("since", "until") if (at := getattr(query, name)) is not None}
     return UsageFilter(**members)
-
-
-def _write_cursor(row: Row[Any]) -> str:
-    return base64.urlsafe_b64encode(f"{row.started_at.isoformat()} {row.request_id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, _, request_id = text.partition(" ")
-        moment = datetime.fromisoformat(at)
-    except (ValueError, binascii.Error):
-        raise InvalidField("The cursor is not one of ours; take next_cursor of the page before.", "cursor") from None
-    if moment.tzinfo is None or not request_id:
-        raise InvalidField("The cursor is not one of ours; take next_cursor of the page before.", "cursor")
-    return moment, request_id

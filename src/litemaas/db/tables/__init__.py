@@ -1,5 +1,6 @@
 """Which tables are there? One module per concept; the migrations make them by hand and a test compares the two."""
 
+from litemaas.db.tables.banners import banners, brand_images, dismissals
 from litemaas.db.tables.base import metadata
 from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, leases, workers
 from litemaas.db.tables.catalog import deployments, models, prices
@@ -14,6 +15,8 @@ from litemaas.db.tables.usage import usage_records
 
 __all__ = [
     "audit",
+    "banners",
+    "brand_images",
     "budget_events",
     "budget_windows",
     "budgets",
@@ -21,6 +24,7 @@ __all__ = [
     "deliveries",
     "deployments",
     "dimensions",
+    "dismissals",
     "duties",
     "given_answers",
     "leases",

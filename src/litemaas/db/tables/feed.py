@@ -17,6 +17,12 @@ changes = Table(
     Index("changes_at", "at"),
 )
 
+AUDIT_WORDS = (
+    "to_tsvector('simple'::regconfig, action || ' ' || object_id || ' ' || coalesce(object_name, '') || ' ' || "
+    "coalesce(actor_name, ''))"
+)
+"""What a search looks through; the same text in the index and in queries, or the index is not used."""
+
 audit = Table(
     "audit",
     metadata,
@@ -39,4 +45,6 @@ audit = Table(
     Index("audit_newest", text("at DESC"), text("id DESC")),
     Index("audit_actor", "actor", text("id DESC")),
     Index("audit_action", "action", text("id DESC")),
+    Index("audit_type", "object_kind"),
+    Index("audit_words", text(AUDIT_WORDS), postgresql_using="gin"),
 )

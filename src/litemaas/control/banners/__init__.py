@@ -1,0 +1,1 @@
+"""What is shown above every page, to whom, and until when?"""
