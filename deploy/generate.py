@@ -8,14 +8,13 @@ The schema is made from the settings of both planes; the manifests are the chart
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "src")]
 
-from schema import schema  # noqa: E402 — beside this file
+import schema  # noqa: E402 — beside this file
 
 HERE = Path(__file__).parent
 CHART = HERE / "helm/litemaas"
@@ -24,10 +23,6 @@ RENDERED = {
     HERE / f"kustomize/base/{platform}/litemaas.yaml": f"kustomize-{platform}-values.yaml"
     for platform in ("kubernetes", "openshift")
 }
-
-
-def _schema_text() -> str:
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def render(values: dict[str, object], name: str = "litemaas", namespace: str = "litemaas") -> dict[str, str]:
@@ -66,7 +61,7 @@ def _dump(document: dict[str, Any]) -> str:
 
 
 def files(*, with_helm: bool) -> dict[Path, str]:
-    made = {CHART / "values.schema.json": _schema_text()}
+    made = {CHART / "values.schema.json": schema.text()}
     if with_helm:
         made |= {path: _manifests(values) for path, values in RENDERED.items()}
     return made

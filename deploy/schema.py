@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from typing import Any
 
 import msgspec
 
-from litemaas.control.app.settings import ListenSettings
-from litemaas.gateway.settings import GatewaySection
+from litemaas.control.app.settings import Settings as ControlSettings
+from litemaas.gateway.settings import GatewaySettings
 
 Schema = dict[str, Any]
 
-SET_BY_CHART = {"gateway": {"host", "port", "control_url", "worker_id"}, "control": {"host", "port"}}
-"""Settings that are no values: the chart knows them, or each pod has its own."""
+SET_BY_CHART = {
+    *("database_url", "redis_url", "master_key", "encryption_key", "smtp_url", "state_dir"),
+    *("gateway.host", "gateway.port", "gateway.control_url", "gateway.worker_id", "control.host", "control.port"),
+}
+"""Settings that are no values: they are secrets, the chart knows them, or each pod has its own."""
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
@@ -31,6 +35,7 @@ SECRET: Schema = {
     "anyOf": [{"maxLength": 0}, {"minLength": 16, "maxLength": 512}],
     "not": {"pattern": r"(?i)(change.?me|password|secret|admin|example|default|qwerty|12345|letmein)|^\s|\s$|[\r\n]"},
 }
+SMTP: Schema = {"type": "string", "pattern": r"^(smtp(s|\+starttls)?://\S+)?$"}
 MASTER_KEY: Schema = {**SECRET, "pattern": "^(sk-[A-Za-z0-9_-]{16,})?$"}
 
 
@@ -91,27 +96,33 @@ NAMED = (
 )
 
 
-def settings(struct: type[msgspec.Struct], without: frozenset[str] | set[str] = frozenset()) -> Schema:
+def settings(struct: type[msgspec.Struct], path: str = "") -> Schema:
     """The schema of a settings struct, from its annotations: names, types and bounds are the code's."""
     members: dict[str, Schema] = {}
     for field in msgspec.structs.fields(struct):
-        if field.name not in without:
-            members[field.name] = _of(field.type)
+        if f"{path}{field.name}" not in SET_BY_CHART:
+            members[field.name] = _of(field.type, f"{path}{field.name}.")
     return shape(**members)
 
 
-def _of(annotation: Any) -> Schema:
+def both_planes() -> Schema:
+    """What is no plane's own is the control plane's."""
+    gateway, control = settings(GatewaySettings), settings(ControlSettings)
+    return shape(**gateway["properties"], **control["properties"])
+
+
+def _of(annotation: Any, path: str) -> Schema:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return settings(annotation)
+        return settings(annotation, path)
     if typing.get_origin(annotation) is typing.Annotated:
         base, *metas = typing.get_args(annotation)
         bounds: Schema = {}
         for meta in metas:
             if isinstance(meta, msgspec.Meta):
                 bounds |= {k: v for k, v in (("minimum", meta.ge), ("maximum", meta.le)) if v is not None}
-        return {**_of(base), **bounds}
+        return {**_of(base, path), **bounds}
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return _of(next(part for part in typing.get_args(annotation) if part is not type(None)))
+        return _of(next(part for part in typing.get_args(annotation) if part is not type(None)), path)
     if typing.get_origin(annotation) is typing.Literal:
         return {"enum": list(typing.get_args(annotation))}
     kinds = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -126,6 +137,10 @@ def schema() -> Schema:
     }
 
 
+def text() -> str:
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
 def _ground() -> dict[str, Schema]:
     return {
         "nameOverride": NAME,
@@ -136,14 +151,11 @@ def _ground() -> dict[str, Schema]:
             labels=TEXTS,
         ),
         "names": shape(**dict.fromkeys(NAMED, NAME)),
-        "litemaas": shape(
-            gateway=settings(GatewaySection, SET_BY_CHART["gateway"]),
-            control=settings(ListenSettings, SET_BY_CHART["control"]),
-        ),
+        "litemaas": both_planes(),
         "secrets": shape(
             create=FLAG,
             master=shape(existingSecret=NAME, masterKey=MASTER_KEY),
-            control=shape(existingSecret=NAME, encryptionKey=SECRET),
+            control=shape(existingSecret=NAME, encryptionKey=SECRET, smtpUrl=SMTP),
         ),
         "oauth": shape(serviceAccountClient=FLAG),
         "caBundle": shape(configMap=NAME, key=TEXT),

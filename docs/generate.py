@@ -9,6 +9,7 @@ Names, types and defaults come from the code; the meanings stand here, and a nam
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 import sys
 import tempfile
@@ -49,6 +50,8 @@ SETTINGS = {
     "PUBLIC_URL": "where browsers reach the control plane and the portal",
     "GATEWAY_PUBLIC_URL": "where clients reach the gateway; shown to people",
     "TRUSTED_PROXIES": "networks like `10.0.0.0/8`, with commas between them, whose `X-Forwarded-For` counts",
+    "SMTP_URL": "`smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`; without it no e-mail leaves",
+    "HOST_POLICY": "`cluster`, or `single-machine`: then loopback addresses may be called for webhooks and tests, too",
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
     "GATEWAY__HOST": "address to listen on",
     "GATEWAY__PORT": "port to listen on; 0 lets the system choose",
@@ -438,6 +441,19 @@ def access_page() -> str:
     return "\n".join((_HEAD, _ACCESS_INTRO, roles, "## Routes\n", _table(("path", "method", "demands"), routes)))
 
 
+# -- the chart's values ---------------------------------------------------------------------------------------------------
+
+
+def chart_schema() -> str:
+    """A chart value has the path of its setting."""
+    spec = importlib.util.spec_from_file_location("chart_schema", REFERENCE.parents[1] / "deploy/schema.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit("deploy/schema.py is gone")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.text())
+
+
 # -- pages ----------------------------------------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -446,6 +462,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "usage-record.md": usage_record_page,
     "access.md": access_page,
+    "../../deploy/helm/litemaas/values.schema.json": chart_schema,
 }
 
 

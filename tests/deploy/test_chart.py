@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import helm_python
+import msgspec
 import pytest
 from tests.deploy.conftest import CHART, CONFIGURATIONS, Rendering, render, values_of
 from tests.deploy.validation import faults_of
@@ -98,19 +99,13 @@ def test_both_planes_start_with_what_they_are_given(name: str, rendered: Rendere
         assert [variable for variable in environ if variable not in known] == []
 
 
-def _variables(kind: type) -> set[str]:
-    import importlib.util
-    import sys
-
-    from tests.deploy.conftest import ROOT
-
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs/generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["docs_generate"] = module
-    spec.loader.exec_module(module)
-    return {f"LITEMAAS_{name}" for name, _ in module.settings_of(kind)}
+def _variables(kind: type, prefix: str = "LITEMAAS_") -> set[str]:
+    found = set()
+    for field in msgspec.structs.fields(kind):
+        name = f"{prefix}{field.name.upper()}"
+        is_group = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+        found |= _variables(field.type, f"{name}__") if is_group else {name}
+    return found
 
 
 def _service(it: Rendering, part: str) -> str:

@@ -41,7 +41,7 @@ def test_overlays_are_patches_that_kubectl_applies(overlay: str):
     ).stdout
     things = objects_of(built)
     assert [fault for thing in things for fault in faults_of(thing)] == []
-    assert "apps.example.com" not in built
+    assert "example.com" not in built
     assert "quay.io/litemaas/gateway:0.1.0" in built
     assert not any(thing["kind"] == "Secret" and ("data" in thing or "stringData" in thing) for thing in things)
 

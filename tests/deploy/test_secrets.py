@@ -78,9 +78,10 @@ GIVEN = {
         ({"litemaas": {"gateway": {"workers": 2}}}, {"gateway"}),
         ({"litemaas": {"control": {"pool_size": 20}}}, {"control"}),
         ({"valkey": {"password": GIVEN["valkey"]["password"], "maxMemory": "512mb"}}, {"valkey"}),
-        ({"global": {"clusterDomain": "other.example.com"}}, set()),
+        ({"global": {"clusterDomain": "other.example.com"}}, {"control"}),  # tells people their addresses
+        ({"portal": {"replicas": 2}}, set()),
     ],
-    ids=str,
+    ids=lambda it: "+".join(sorted(it)) if isinstance(it, set) else str(it),
 )
 def test_a_change_restarts_exactly_who_uses_it(change: dict[str, object], consumers: set[str]):
     before = _checksums(render(values_of("minimal") | GIVEN))

@@ -21,7 +21,17 @@ export PGSERVICEFILE
 connection() { psql -X -A -t -q "service=scratch" "$@"; }
 printf '[scratch]\nhost=%s\nport=5432\nuser=restore\ndbname=restored\n' "$SCRATCH_DIR" > "$PGSERVICEFILE"
 
-decode() { printf '%b' "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/%\([0-9A-Fa-f][0-9A-Fa-f]\)/\\x\1/g')"; }
+decode() {
+  printf '%s\n' "$1" | LC_ALL=C awk '
+    function digit(c) { return index("0123456789ABCDEF", toupper(c)) - 1 }
+    {
+      while (match($0, /%[0-9A-Fa-f][0-9A-Fa-f]/)) {
+        printf "%s%c", substr($0, 1, RSTART - 1), digit(substr($0, RSTART + 1, 1)) * 16 + digit(substr($0, RSTART + 2, 1))
+        $0 = substr($0, RSTART + 3)
+      }
+      printf "%s", $0
+    }'
+}
 rest=${DATABASE_URL#*://}
 parameters=${rest#*\?}
 test "$parameters" != "$rest" || parameters=

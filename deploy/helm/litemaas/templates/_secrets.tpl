@@ -96,8 +96,10 @@
 {{- end }}
 
 {{- define "litemaas.data.control" -}}
-{{- $root := index . 0 }}
-{{- dict "ENCRYPTION_KEY" (include "litemaas.kept" (list $root (index . 1) "ENCRYPTION_KEY" $root.Values.secrets.control.encryptionKey "secrets.control.encryptionKey" "" 32)) | toJson }}
+{{- $root := index . 0 }}{{ $given := $root.Values.secrets.control }}
+{{- $data := dict "ENCRYPTION_KEY" (include "litemaas.kept" (list $root (index . 1) "ENCRYPTION_KEY" $given.encryptionKey "secrets.control.encryptionKey" "" 32)) }}
+{{- with $given.smtpUrl }}{{ $_ := set $data "SMTP_URL" . }}{{ end }}
+{{- toJson $data }}
 {{- end }}
 
 {{/* list root which…: a checksum that changes when one of these secrets does, so that exactly its consumers start anew */}}
