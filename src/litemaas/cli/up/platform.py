@@ -120,6 +120,7 @@ class Platform:
             "LITEMAAS_GATEWAY__PORT": str(self._ports["gateway"].number),
             "LITEMAAS_GATEWAY__CONTROL_URL": self._url("control"),
             "LITEMAAS_CONTROL__PORT": str(self._ports["control"].number),
+            "LITEMAAS_HOST_POLICY": "single-machine",
         }
 
     async def _serve_sim(self) -> None:

@@ -25,6 +25,10 @@ from litemaas.control.http.problems import answer_with_problems
 from litemaas.control.http.work import Plane
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.litellm_api.app import create_facade
+from litemaas.control.notices import endpoints as notices
+from litemaas.control.notices import webhooks
+from litemaas.control.notices.delivery import Carrier, delivering
+from litemaas.control.notices.endpoints import FORGET_NOTICES
 from litemaas.control.settings import endpoints as settings_endpoints
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
@@ -35,11 +39,25 @@ from litemaas.kit.crypto import Vault
 
 MAX_BODY_BYTES = 2_500_000
 """Room for a brand image of 2 MB; all else is small."""
-FEATURES = (settings_endpoints, trail, banners, branding, catalog, keys, budgets, usage, health, docs)
+FEATURES = (
+    settings_endpoints,
+    notices,
+    webhooks,
+    trail,
+    banners,
+    branding,
+    catalog,
+    keys,
+    budgets,
+    usage,
+    health,
+    docs,
+)
 """Modules with a ``router``."""
 DUTIES: tuple[Duty, ...] = (
     FORGET_ANSWERS,
     PURGE_AUDIT,
+    FORGET_NOTICES,
 )
 
 
@@ -57,7 +75,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
-            asyncio.create_task(keep_duties(plane, DUTIES), name="duties"),
+            asyncio.create_task(keep_duties(plane, (*DUTIES, delivering(carrier))), name="duties"),
         ]
         try:
             yield
@@ -77,10 +95,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     authenticator = Authenticator(settings.master_key, settings.encryption_key)
     for part in (app, facade := create_facade()):
         part.state.plane = plane
         part.state.authenticator = authenticator
+    app.state.carrier = carrier
     answer_with_problems(app)
     for feature in FEATURES:
         app.include_router(feature.router)

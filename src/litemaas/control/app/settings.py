@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``public_url``: where browsers reach this plane and the portal; ``gateway_public_url``: where clients reach the gateway.
     ``trusted_proxies``: networks like ``10.0.0.0/8,::1/128`` whose ``X-Forwarded-For`` counts.
+    ``smtp_url``: ``smtp://``, ``smtps://`` or ``smtp+starttls://user:password@host:port``. ``host_policy``: on a single machine
+    calls to loopback addresses are allowed, too.
     """
 
     database_url: str
@@ -35,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     gateway_public_url: str | None = None
     trusted_proxies: str = ""
+    smtp_url: str | None = None
+    host_policy: Literal["cluster", "single-machine"] = "cluster"
     control: ListenSettings = ListenSettings()
 
 
@@ -47,6 +51,8 @@ def check_settings(settings: Settings) -> Settings:
     if not settings.database_url.startswith(("postgresql", "postgres")):
         raise SettingsError("LITEMAAS_DATABASE_URL: must be a postgresql:// URL")
     trusted_networks(settings)
+    if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://", "smtp+starttls://")):
+        raise SettingsError("LITEMAAS_SMTP_URL: must begin with smtp://, smtps:// or smtp+starttls://")
     return settings
 
 

@@ -74,6 +74,7 @@ class Work:
         self._engine = plane.engine
         self._connection: AsyncConnection | None = None
         self._pending: dict[ChangeKind, list[str]] = {}
+        self._paused_at: int | None = None
 
     def act_as(self, principal: Principal) -> None:
         self.principal = principal
@@ -91,10 +92,20 @@ class Work:
 
     async def commit(self) -> int | None:
         """Returns the number of the change, if anything changed."""
-        seq = await append_changes(await self.connection(), self._pending) if self._pending else None
+        seq = await append_changes(await self.connection(), self._pending) if self._pending else self._paused_at
         if self._connection is not None:
             await self._connection.commit()
         return seq
+
+    async def pause(self) -> None:
+        """Commits what was done so far and gives the connection back: no transaction waits for the network.
+
+        What follows is another transaction, which a later failure rolls back alone.
+        """
+        self._paused_at = await self.commit() or self._paused_at
+        self._pending = {}
+        await self.close()
+        self._connection = None
 
     async def close(self) -> None:
         """Rolls back what is not committed and gives the connection back."""

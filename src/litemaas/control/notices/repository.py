@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, and_, cast, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.core.permissions import MATRIX, Permission
@@ -138,3 +138,17 @@ async def address_of(connection: AsyncConnection, notice_id: str) -> Row[Any] | 
         users, users.c.id == notices.c.user_id
     )
     return (await connection.execute(found.where(notices.c.id == notice_id))).first()
+
+
+async def preferences_of(connection: AsyncConnection, user_id: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = (
+        await connection.execute(select(users.c.preferences).where(users.c.id == user_id))
+    ).scalar()
+    return found or {}
+
+
+async def set_preferences(connection: AsyncConnection, user_id: str, wishes: dict[str, Any]) -> dict[str, Any]:
+    new = users.c.preferences.op("||")(func.jsonb_build_object("notifications", cast(wishes, JSONB)))
+    changed = update(users).where(users.c.id == user_id).values(preferences=new).returning(users.c.preferences)
+    held: dict[str, Any] = (await connection.execute(changed)).scalar_one()
+    return held
