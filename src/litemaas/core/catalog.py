@@ -93,9 +93,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A public name and the deployments behind it, in a fixed order.
 
-    A name that ends in ``*`` stands for all that begin so. ``aliases``: other names for it. ``fallbacks``: models that are asked
-    when it cannot answer, ``context_fallbacks`` when a prompt is too long for it. ``strategy``, ``retries``: None = as the
-    installation says. ``counted_as``: its name in metrics, where that is another: clients make up no series.
+    A name that ends in ``*`` stands for all that begin so. ``aliases``: other names for it. ``fallbacks``: models that are
+    asked when it cannot answer, ``context_fallbacks`` when a prompt is too long for it. ``strategy``, ``retries``: None = as
+    the installation says. ``counted_as``: its name in metrics, where that is another: clients make up no series.
     """
 
     name: str

@@ -185,9 +185,13 @@ class UpstreamFailure(LiteMaaSError):
 
 
 class UpstreamUnreachable(UpstreamFailure):
-    """No connection, or it broke before the first byte of an answer."""
+    """No connection, or it broke before the first byte of an answer. ``is_ours``: nothing is wrong with the model server."""
 
     code = "upstream_unreachable"
+
+    def __init__(self, message: str, *, is_ours: bool = False) -> None:
+        super().__init__(message)
+        self.is_ours = is_ours
 
 
 class UpstreamTimeout(UpstreamFailure):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.settings import BudgetSettings
+    from litemaas.gateway.targets import Target
 
 _USEFUL_OUTPUT = 256
 """A token limit that is partly used lowers an unnamed output bound no further than this; below, the caller had better wait."""
@@ -105,6 +106,45 @@ class Admission:
         if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and (lane.limited or lane.limits_tokens):
             call.output_limit = bounds.output
 
+    async def move(self, call: Call, ask: Ask, first: Lane, lane: Lane) -> None:
+        """Holds a call for another model than the ``first``: all of its money, and of the rate limits what is not counted.
+
+        Errors: BudgetExhausted, RateLimited, ServiceUnavailable; then the call holds nothing of either model's budgets.
+        """
+        self._let_go(call)
+        call.output_limit = None
+        if ask.end_user is not None:
+            lane = await self._customers.lane(lane, ask.end_user)
+        call.lane = lane
+        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
+        deployment = lane.deployments[0]
+        if lane.limited:
+            self._budgets.check_trust()
+            call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+        counted = {rule.scope for rule in first.rates}
+        besides = [rule for rule in lane.rates if rule.scope not in counted]
+        if besides:
+            call.ticket_besides = await self._take(self._rates.counters(besides), bounds, ask, deployment)
+        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and (lane.limited or lane.limits_tokens):
+            call.output_limit = bounds.output
+
+    async def take_place(self, call: Call, ask: Ask, lane: Lane, target: Target) -> None:
+        """Counts the call on the limits of a deployment; whoever leaves it gives that back.
+
+        Errors: RateLimited.
+        """
+        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
+        if call.output_limit is not None:
+            bounds.output = min(bounds.output, call.output_limit)
+        entries = target.rate_counters(self._rates)
+        tokens = bounds.tokens(ask)
+        place = self._rates.take(entries, tokens)
+        if place is None:
+            place = await self._take(entries, bounds, ask, target.deployment)
+        call.place = place
+        if ask.generates and target.deployment.tpm is not None and (bounds.lowered or _needs_our_bound(ask)):
+            call.output_limit = bounds.output
+
     def _output_bound(self, ask: Ask, lane: Lane) -> int:
         bound = ask.output_bound if ask.output_bound is not None else ask.output_default
         if bound is None:
@@ -116,6 +156,9 @@ class Admission:
         if call.hold is not None:
             call.hold.close(0)
             call.hold = None
+        if call.ticket_besides is not None:
+            call.ticket_besides.close(0)
+            call.ticket_besides = None
 
     # -- money --------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from litemaas.core.catalog import strategy_of
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
@@ -29,9 +30,12 @@ from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.budgets import Budgets
 from litemaas.gateway.customers import Customers
+from litemaas.gateway.deployment_metrics import DeploymentMetrics
 from litemaas.gateway.dispatch import Dispatch
 from litemaas.gateway.endpoints.table import EndpointTable
+from litemaas.gateway.engines import Engines
 from litemaas.gateway.errors import PROFILES, refusal_body
+from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
 from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.client import Pool
@@ -46,6 +50,7 @@ from litemaas.gateway.metering import Meter
 from litemaas.gateway.metrics import Metrics
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
+from litemaas.gateway.probes import Probes
 from litemaas.gateway.proxy import Proxy
 from litemaas.gateway.rate_sharing import rate_limits
 from litemaas.gateway.relay import Relay
@@ -54,6 +59,8 @@ from litemaas.gateway.routing import Routing
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
+from litemaas.gateway.strategies import Strategies
+from litemaas.gateway.targets import Targets
 from litemaas.gateway.upstream import Upstream
 from litemaas.kit.clock import SystemClock
 from litemaas.kit.crypto import Vault
@@ -96,27 +103,24 @@ class Gateway:
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
             key_header=own.key_header,
         )  # fmt: skip
-        self.routing = Routing(random.Random(), self.metrics)  # noqa: S311 - weights, not secrets
+        self.targets = Targets(own.upstream.timeout_s, own.routing)
+        self.routing = Routing(self.targets, self.metrics)
         self._open_budgets(own)
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
         settlement = Settlement(self.journal, self.metrics, own.error_profile)
-        upstream = Upstream(self.pool, settlement, own.upstream)
-        meter = Meter(upstream, own.budgets)
+        engines = Engines(self.pool, self.targets, own.upstream)
+        meter = Meter(engines, own.budgets)
+        admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets)
         headers = ReplyHeaders(own.litellm_version)
-        self.accountant = Accountant(
-            self.journal, Ledger(self.postgres, self.worker_id), self.metrics, own.journal.flush_interval_s
-        )
-        self.orphans = Orphans(
-            journals, self.worker_id, own.journal, partial(Ledger, self.postgres), self.leases, self.metrics
-        )
+        self._open_ledger(own, journals)
         self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
         proxy = Proxy(
             identity=self.identity,
             routing=self.routing,
-            admission=Admission(self.budgets, self.rates, self.customers, meter, own.budgets),
-            upstream=upstream,
+            admission=admission,
+            upstream=self._upstream(own, settlement, admission),
             relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage),
             settlement=settlement,
             journal=self.journal,
@@ -126,21 +130,40 @@ class Gateway:
             profile=own.error_profile,
             on_defect=self._on_defect,
         )
-        dispatch = self._dispatch(own, proxy, upstream)
+        dispatch = self._dispatch(own, proxy, engines)
         self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
+        self.probes = Probes(engines, self.targets, self.routing, own.routing)
         self._background = Background(self._on_dead_task)
         self.port = settings.gateway.port
         """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
         self._count_gauges()
 
-    def _dispatch(self, own: GatewaySection, proxy: Proxy, upstream: Upstream) -> Dispatch:
+    def _upstream(self, own: GatewaySection, settlement: Settlement, admission: Admission) -> Upstream:
+        chance = random.Random()  # noqa: S311 - weights and pauses, not secrets
+        try:
+            strategies = Strategies(chance, strategy_of(own.routing.strategy))
+        except ValueError as error:
+            raise SettingsError(f"LITEMAAS_GATEWAY__ROUTING__STRATEGY: {error}") from None
+        usual = tuple(name.strip() for name in own.routing.default_fallbacks.split(",") if name.strip())
+        fallbacks = Fallbacks(self.routing, admission, self.metrics, usual)
+        return Upstream(self.pool, settlement, admission, strategies, fallbacks, own.routing, chance)
+
+    def _dispatch(self, own: GatewaySection, proxy: Proxy, engines: Engines) -> Dispatch:
         pages = Pages(
-            identity=self.identity, routing=self.routing, upstream=upstream, metrics=self._metrics_page,
+            identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, profile=own.error_profile,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, own.error_profile)
         return Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
+
+    def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
+        self.accountant = Accountant(
+            self.journal, Ledger(self.postgres, self.worker_id), self.metrics, own.journal.flush_interval_s
+        )
+        self.orphans = Orphans(
+            journals, self.worker_id, own.journal, partial(Ledger, self.postgres), self.leases, self.metrics
+        )
 
     def _open_budgets(self, own: GatewaySection) -> None:
         leasing = Leasing(self.leases, own.budgets.lease_calls, own.database_timeout_s)
@@ -151,6 +174,7 @@ class Gateway:
         )
 
     def _count_gauges(self) -> None:
+        self.metrics.besides.append(DeploymentMetrics(self.targets).collect)
         self.metrics.gauges |= {
             "litemaas_gateway_connections": ("Client connections.", lambda: float(self.server.connection_count)),
             "litemaas_gateway_journal_bytes": (
@@ -195,6 +219,8 @@ class Gateway:
         self._background.keep("heartbeat", self._beat)
         self._background.keep("upkeep", self._upkeep)
         self._background.keep("orphans", self.orphans.look_after)
+        if self._settings.gateway.routing.probe_interval_s > 0:
+            self._background.keep("probes", self.probes.work)
         if self._settings.redis_url is not None:
             self._background.keep("pushes", partial(follow_pushes, self._settings.redis_url, self.feed.wake))
         gc.collect()
@@ -249,8 +275,7 @@ class Gateway:
             for key_hash in change.refs:
                 self.identity.forget(key_hash)
         elif change.kind == "catalog":
-            self.routing.snapshot = await self.directory.load_snapshot(change.seq)
-
+            self.routing.adopt(await self.directory.load_snapshot(change.seq))
         elif change.kind == "budget":
             for scope in change.refs:
                 if scope.startswith("customer:"):
@@ -270,7 +295,7 @@ class Gateway:
         snapshot = await self.directory.load_snapshot(0)  # first: while the database is away, known keys stay known
         await self.customers.start_over()
         self.identity.forget_all()
-        self.routing.snapshot = snapshot
+        self.routing.adopt(snapshot)
 
     def _on_defect(self, error: BaseException | None) -> None:
         self.metrics.defects += 1

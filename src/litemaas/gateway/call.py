@@ -9,12 +9,14 @@ from litemaas.core.usage import NOTHING, Usage
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
     from litemaas.gateway.budgets import Hold
+    from litemaas.gateway.cooling import Condition
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.ratelimits import Ticket
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
+    from litemaas.gateway.wishes import Wishes
 
 
 class Ask:
@@ -29,6 +31,7 @@ class Ask:
         "bounds_named", "choices", "content_type", "documents", "end_user", "generates", "has_gateway_members", "hides_json",
         "media_parts", "members", "model", "output_bound", "output_default", "output_member", "pages_bound", "payload",
         "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage", "wants_usage",
+        "wishes",
     )  # fmt: skip
 
     def __init__(self, model: str | None) -> None:
@@ -55,6 +58,7 @@ class Ask:
         self.end_user: str | None = None
         self.tags: list[str] | None = None
         self.spend_metadata: dict[str, Any] | None = None
+        self.wishes: Wishes | None = None
 
 
 class Reply:
@@ -76,13 +80,15 @@ class Call:
     among the running calls. ``started_at``: seconds since 1970; ``instant``: the same as the journal writes it.
     ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
-    ended a stream whose answer had begun; the client is told in it.
+    ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
+    call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
+    ``fallbacks``: how many models were asked instead of the first.
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "cost", "endpoint", "engine_request_id", "failure", "first_byte_at", "hold", "id",
-        "instant", "lane", "output_limit", "reply", "request", "slot", "started_at", "target", "ticket", "upstream_s",
-        "usage",
+        "ask", "attempts", "caller", "condition", "cost", "endpoint", "engine_request_id", "failure", "fallbacks",
+        "first_byte_at", "hold", "id", "instant", "lane", "output_limit", "place", "reply", "request", "slot", "started_at",
+        "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -98,6 +104,10 @@ class Call:
         self.slot = -1
         self.hold: Hold | None = None
         self.ticket: Ticket | None = None
+        self.ticket_besides: Ticket | None = None
+        self.condition: Condition | None = None
+        self.place: Ticket | None = None
+        self.fallbacks = 0
         self.target: Target | None = None
         self.attempts = 0
         self.first_byte_at: float | None = None
@@ -107,3 +117,12 @@ class Call:
         self.cost: Cost | None = None
         self.failure: BaseException | None = None
         self.reply: Reply | None = None
+
+    def leave_deployment(self) -> None:
+        """The call is not at its deployment any more, and has used nothing of that one's limits."""
+        if self.condition is not None:
+            self.condition.running -= 1
+            self.condition = None
+        if self.place is not None:
+            self.place.close(0)
+            self.place = None

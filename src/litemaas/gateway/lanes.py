@@ -6,6 +6,7 @@ prices, the texts of headers and records — is looked up here in one step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.leasing import Account
     from litemaas.gateway.metrics import ModelCounters
     from litemaas.gateway.ratelimits import Counted, RateLimiter
+    from litemaas.gateway.targets import Target
 
 
 class Lane:
@@ -32,23 +34,27 @@ class Lane:
 
     ``snapshot``: the catalogue this was resolved from. ``booked``: every rule that a cost is added to; ``limited``: those with
     a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
+    ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits of its own.
     """
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
         "_served_by", "_tail", "booked", "counters", "customers", "deployments", "is_free", "limited", "limits_tokens",
-        "model", "output_maximum", "price", "rates", "snapshot", "who",
+        "lone", "model", "output_maximum", "price", "rates", "snapshot", "targets", "who",
     )  # fmt: skip
 
     def __init__(
-        self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters
-    ) -> None:
+        self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters,
+        targets: Sequence[Target],
+    ) -> None:  # fmt: skip
         self.snapshot = snapshot
         self._key = key
         self._endpoint = endpoint
         self.model = model
         self.counters = counters
         self.deployments = model.deployments
+        self.targets = targets
+        self.lone = targets[0] if len(targets) == 1 and targets[0].rule is None else None
         self.price = dearest(model.deployments)
         self.booked: tuple[BudgetRule, ...] = key.budgets_for(model.name)
         self._input_price = dearest_input(self.price)
@@ -74,7 +80,7 @@ class Lane:
 
     def joined_by(self, customer: CustomerLimits) -> Lane:
         """The lane of calls that name this customer."""
-        joined = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters)
+        joined = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters, self.targets)
         if customer.budget is not None:
             joined.booked = (*self.booked, customer.budget)
             if customer.budget.limit_nano is not None and not self.is_free:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from litemaas.core.errors import LiteMaaSError, ServiceUnavailable, UpstreamFailure
+from litemaas.gateway.engines import releasing
 from litemaas.gateway.http.client import Origin, Pool
 from litemaas.gateway.http.stepping import outside
 from litemaas.gateway.refusals import refuse, usual_lines
-from litemaas.gateway.upstream import releasing
 
 if TYPE_CHECKING:
     from litemaas.gateway.feed import ChangeFeed

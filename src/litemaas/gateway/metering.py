@@ -12,13 +12,13 @@ import msgspec
 from litemaas.core.usage import NOTHING, Usage, UsageSource
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, render
 from litemaas.gateway.replies import Choice, Choices
-from litemaas.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Ask, Reply
+    from litemaas.gateway.engines import Engines
     from litemaas.gateway.settings import BudgetSettings
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 BYTES_PER_TOKEN = 4
 """A usual ratio for English text (OpenAI help centre, "What are tokens and how to count them", 2026-11); estimates only."""
@@ -39,8 +39,8 @@ class PromptCount(NamedTuple):
 class Meter:
     """Counts prompts and answers."""
 
-    def __init__(self, upstream: Upstream, settings: BudgetSettings) -> None:
-        self._upstream = upstream
+    def __init__(self, engines: Engines, settings: BudgetSettings) -> None:
+        self._engines = engines
         self._settings = settings
 
     # -- before the call ----------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ class Meter:
         if "input" in members:
             wanted["prompt"] = members["input"]
         wanted["model"] = encode(deployment.engine_model)
-        counted = await self._upstream.count_prompt(deployment, render(wanted))
+        counted = await self._engines.count_prompt(deployment, render(wanted))
         if counted is not None:
             return PromptCount(counted + media, None)
         size = messages = 0
@@ -100,7 +100,7 @@ class Meter:
         if not wanted:
             return estimate
         wanted["model"] = target.engine_model
-        prompt = await self._upstream.count_prompt(target.deployment, render(wanted))
+        prompt = await self._engines.count_prompt(target.deployment, render(wanted))
         if prompt is None:
             return estimate
         if text is None:
@@ -110,7 +110,7 @@ class Meter:
         completion: int | None = 0
         if text:
             body = {"model": target.engine_model, "prompt": encode(text), "add_special_tokens": b"false"}
-            completion = await self._upstream.count_prompt(target.deployment, render(body))
+            completion = await self._engines.count_prompt(target.deployment, render(body))
         if completion is None:
             return estimate
         return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.TOKENIZER)

@@ -73,7 +73,11 @@ class Metrics(Collector):
         self.lost_records = 0
         self.failed_flushes = 0
         self.silent_workers = 0
+        self.fallbacks: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """(model that could not answer, model that was asked instead) → how often."""
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.besides: list[Callable[[], Iterable[Metric]]] = []
+        """Who else has counted something."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -92,7 +96,7 @@ class Metrics(Collector):
         if status is Status.SUCCESS:
             counters.served += 1
         else:
-            self.others[call.endpoint.route, lane.model.name, str(http_status), status] += 1
+            self.others[call.endpoint.route, lane.model.counted_as or lane.model.name, str(http_status), status] += 1
         counters.prompt_tokens += call.usage.prompt_tokens
         counters.completion_tokens += call.usage.completion_tokens
         if call.cost is not None:
@@ -124,7 +128,12 @@ class Metrics(Collector):
         )
         for status, count in self.refused_connections.items():
             refused.add_metric((str(status),), count)
-        yield from (requests, tokens, spend, refused)
+        fallbacks = CounterMetricFamily(
+            "litemaas_gateway_fallbacks", "Calls for which another model was asked.", labels=("model", "fallback")
+        )
+        for pair, count in self.fallbacks.items():
+            fallbacks.add_metric(pair, count)
+        yield from (requests, tokens, spend, refused, fallbacks)
         yield self._histograms(
             "litemaas_gateway_request_duration_seconds", "Whole call, first byte to last.", "durations"
         )
@@ -147,6 +156,8 @@ class Metrics(Collector):
             yield CounterMetricFamily(name, text, value=value)
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
+        for collect in self.besides:
+            yield from collect()
 
     def _histograms(self, name: str, text: str, which: str) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, text, labels=("route", "model"))

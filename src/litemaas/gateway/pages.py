@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
@@ -14,11 +15,13 @@ from litemaas.gateway.http.stepping import outside, stepped
 from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
-    from litemaas.core.catalog import Model
+    from litemaas.core.catalog import Deployment, Model
+    from litemaas.core.errors import UpstreamFailure
+    from litemaas.gateway.engines import Engines
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.identity import Identity
     from litemaas.gateway.routing import Routing
-    from litemaas.gateway.upstream import Upstream
+    from litemaas.gateway.targets import Targets
 
 CREATED = 1677610602
 """The constant that LiteLLM's clients find in every model (gateway-api contract 1.6)."""
@@ -37,13 +40,14 @@ class Pages:
     """
 
     def __init__(
-        self, *, identity: Identity, routing: Routing, upstream: Upstream, metrics: Callable[[], Awaitable[bytes]],
-        ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
+        self, *, identity: Identity, routing: Routing, engines: Engines, targets: Targets, metrics: Callable[[],
+        Awaitable[bytes]], ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
         litellm_version: str, metrics_need_key: bool, profile: str,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
-        self._upstream = upstream
+        self._engines = engines
+        self._targets = targets
         self._metrics = metrics
         self._ping = ping
         self._is_ready = is_ready
@@ -129,16 +133,15 @@ class Pages:
         deployments = [
             d for m in models if names is None or m.name in names for d in m.deployments if ids is None or d.id in ids
         ]  # fmt: skip
-        probes = asyncio.gather(*(stepped(self._upstream.probe(deployment)) for deployment in deployments))
-        healthy: list[dict[str, str]] = []
-        unhealthy: list[dict[str, str]] = []
+        probes = asyncio.gather(*(stepped(self._engines.probe(deployment)) for deployment in deployments))
+        healthy: list[dict[str, object]] = []
+        unhealthy: list[dict[str, object]] = []
         for deployment, wrong in zip(deployments, await outside(_gathered(probes), _PROBES_WITHIN_S), strict=True):
-            base = deployment.api_base.partition("?")[0]
-            entry = {"model": deployment.engine_model, "api_base": base, "model_id": deployment.id}
-            if wrong is None:
+            entry, error = self._state_of(deployment, wrong)
+            if error is None:
                 healthy.append(entry)
             else:
-                unhealthy.append({**entry, "error": wrong})
+                unhealthy.append({**entry, "error": error})
         return {
             "healthy_endpoints": healthy,
             "unhealthy_endpoints": unhealthy,
@@ -146,8 +149,23 @@ class Pages:
             "unhealthy_count": len(unhealthy),
         }
 
+    def _state_of(self, deployment: Deployment, wrong: UpstreamFailure | None) -> tuple[dict[str, object], str | None]:
+        """What is told of a deployment, and why it is not well, if so: by its calls here and by its answer just now."""
+        condition = self._targets.condition_of(deployment)
+        cold_s = condition.cold_until - monotonic()
+        entry: dict[str, object] = {
+            "model": deployment.engine_model,
+            "api_base": deployment.api_base.partition("?")[0],
+            "model_id": deployment.id,
+            "running": condition.running,
+        }
+        if cold_s > 0:
+            entry["cooling_for_s"] = round(cold_s, 1)
+            return entry, f"{condition.kind}: {condition.why}"
+        return entry, wrong.message if wrong is not None else None
 
-async def _gathered(probes: asyncio.Future[list[str | None]]) -> list[str | None]:
+
+async def _gathered(probes: asyncio.Future[list[UpstreamFailure | None]]) -> list[UpstreamFailure | None]:
     return await probes
 
 

@@ -73,7 +73,7 @@ class Proxy:
                 if not self._admission.try_reserve(call, lane, ask):
                     await self._admission.reserve(call, lane, ask)
 
-                target, answer = await self._upstream.open(call, ask, self._routing.order(lane))
+                target, answer = await self._upstream.open(call, ask, lane)
 
                 await self._relay.relay(answer, call, ask, target, response)
         except ClientGone:

@@ -11,7 +11,7 @@ from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
-from litemaas.gateway.upstream import StreamUsage
+from litemaas.gateway.targets import StreamUsage
 
 if TYPE_CHECKING:
     from litemaas.gateway.http.client import AnswerHead, UpstreamConnection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.settings import UpstreamSettings
     from litemaas.gateway.settlement import Settlement
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 EVENT_STREAM = b"text/event-stream"
 

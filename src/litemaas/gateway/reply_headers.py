@@ -54,7 +54,7 @@ class ReplyHeaders:
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         return (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"
-            f"x-litellm-attempted-retries: {call.attempts - 1}\r\n"
+            f"x-litellm-attempted-retries: {call.attempts - 1}\r\nx-litellm-attempted-fallbacks: {call.fallbacks}\r\n"
             f"x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
             f"{cost}{_spend_lines(call.caller)}{ticket.header_lines() if ticket is not None else ''}"

@@ -1,11 +1,10 @@
-"""Which deployments may serve this call, and in which order? From the catalogue's snapshot, by weight."""
+"""Which model does a call mean, and may its caller use it? By name, alias or wildcard, from the catalogue's snapshot."""
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
-from litemaas.core.catalog import Deployment, Mode, Model, Snapshot
+from litemaas.core.catalog import Mode, Model, Snapshot
 from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown
 from litemaas.gateway.lanes import Lane
 
@@ -15,57 +14,97 @@ if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.metrics import Metrics
+    from litemaas.gateway.targets import Targets
+    from litemaas.gateway.wishes import Wishes
 
+_MAX_LANES = 1000
+"""Of one caller: behind a wildcard, clients make up names."""
 EMPTY = Snapshot(0, {})
 
 
 class Routing:
     """Holds the current snapshot; replaced as a whole when the catalogue changes."""
 
-    def __init__(self, random_source: random.Random, metrics: Metrics) -> None:
+    def __init__(self, targets: Targets, metrics: Metrics) -> None:
         self.snapshot = EMPTY
-        self._random = random_source
+        self._targets = targets
         self._metrics = metrics
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """The catalogue has changed."""
+        self._targets.adopt(snapshot)
+        self.snapshot = snapshot
 
     def lane(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
         """What holds for this caller's calls to this model.
 
         Errors: ModelNotAllowed before ModelUnknown, so that names cannot be probed; InvalidField for a wrong kind of model.
         """
+        if ask.wishes is not None:
+            self._check_wishes(caller.key, ask.wishes)
         lane = caller.lanes.get((endpoint, ask.model))
         if lane is None or lane.snapshot is not self.snapshot:
-            lane = self._resolve(caller, ask, endpoint)
-            caller.lanes[endpoint, ask.model] = lane
+            lane = self._resolve(caller, ask.model, endpoint)
         return lane
 
-    def _resolve(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
-        model = self._model(caller.key, ask.model, endpoint.modes)
+    def lane_of(self, caller: Caller, name: str, endpoint: Endpoint) -> Lane:
+        """The same for another model than the call asks for.
+
+        Errors: as :meth:`lane`.
+        """
+        lane = caller.lanes.get((endpoint, name))
+        if lane is None or lane.snapshot is not self.snapshot:
+            lane = self._resolve(caller, name, endpoint)
+        return lane
+
+    def _check_wishes(self, key: VirtualKey, wishes: Wishes) -> None:
+        """Models that a client names as fallbacks must be allowed for its key (gateway-api contract 1.5).
+
+        Errors: ModelNotAllowed.
+        """
+        for name in (*(wishes.fallbacks or ()), *(wishes.context_fallbacks or ())):
+            meant = key.aliases.get(name, name)
+            self._check_allowed(key, meant, name, self.snapshot.find(meant))
+
+    def _resolve(self, caller: Caller, name: str | None, endpoint: Endpoint) -> Lane:
+        model = self._model(caller.key, name, endpoint.modes)
         if model.mode not in endpoint.modes:
             raise InvalidField(
                 f"the model {model.name!r} cannot do {endpoint.route}: its mode is {model.mode}", "model"
             )
         if not model.deployments:
             raise ModelUnknown(f"Invalid model name passed in model={model.name}: nothing serves it", "model")
-        return Lane(self.snapshot, caller.key, model, endpoint, self._metrics.of(endpoint.route, model.name))
-
-    def order(self, lane: Lane) -> tuple[Deployment, ...]:
-        """The deployments to try, the first one first."""
-        deployments = lane.deployments
-        return deployments if len(deployments) == 1 else self._by_weight(deployments)
+        counters = self._metrics.of(endpoint.route, model.counted_as or model.name)
+        targets = [self._targets.of(deployment) for deployment in model.deployments]
+        lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets)
+        if len(caller.lanes) >= _MAX_LANES:
+            caller.lanes.clear()
+        caller.lanes[endpoint, name] = lane
+        return lane
 
     def _model(self, key: VirtualKey, asked: str | None, modes: frozenset[Mode]) -> Model:
         if not asked:
             return self._only_model(key, modes)
         name = key.aliases.get(asked, asked) if key.aliases else asked
-        model = self.snapshot.models.get(name)
-        groups = model.access_groups if model is not None else ()
-        if not key.may_call(name, groups) and not (name != asked and key.may_call(asked, groups)):
-            raise key.refuse_model(asked)
+        model = self.snapshot.find(name)
+        self._check_allowed(key, name, asked, model)
         if model is None:
             raise ModelUnknown(
                 f"Invalid model name passed in model={asked[:200]}. See /v1/models for the models of your key", "model"
             )
         return model
+
+    @staticmethod
+    def _check_allowed(key: VirtualKey, name: str, asked: str, model: Model | None) -> None:
+        """A model may be allowed under any name that it has. Errors: ModelNotAllowed."""
+        groups = model.access_groups if model is not None else ()
+        if key.may_call(name, groups) or (name != asked and key.may_call(asked, groups)):
+            return
+        if model is not None and name != model.name and key.may_call(model.name, groups):
+            return
+        if model is not None and model.counted_as is not None and model.counted_as in key.models:
+            return
+        raise key.refuse_model(asked)
 
     def _only_model(self, key: VirtualKey, modes: frozenset[Mode]) -> Model:
         """Conversions may leave the model out where only one can be meant (gateway-api contract 1.8)."""
@@ -84,8 +123,3 @@ class Routing:
         """What the key may call, by name."""
         models = self.snapshot.models.values()
         return sorted((m for m in models if key.may_call(m.name, m.access_groups)), key=lambda m: m.name)
-
-    def _by_weight(self, deployments: tuple[Deployment, ...]) -> tuple[Deployment, ...]:
-        """Weighted random order without repetition: an Efraimidis–Spirakis draw (Information Processing Letters 97, 2006)."""
-        draw = self._random.random
-        return tuple(sorted(deployments, key=lambda d: draw() ** (1.0 / max(d.weight, 1)), reverse=True))

@@ -57,6 +57,32 @@ class RateSettings(msgspec.Struct, frozen=True):
     replica_count: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
+class RoutingSettings(msgspec.Struct, frozen=True):
+    """Which deployment is asked, what is tried when it fails, and when it is left alone; a model may say otherwise.
+
+    Units: seconds. ``strategy``: one of :class:`~litemaas.core.catalog.Strategy`. ``retries``: further tries of a call on the
+    same model. ``allowed_failures``: in a row, before a deployment is left alone that has others beside it;
+    ``allowed_failures_alone``: that has none. ``max_cooldown_s``: each time after another it is twice as long.
+    ``max_retry_after_s``: what an engine may ask for. ``default_fallbacks``: models, with commas between them, for those that
+    name none. ``probe_interval_s``: 0 = no probes.
+    """
+
+    strategy: str = "weighted"
+    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
+    retry_pause_s: float = 0.2
+    max_retry_pause_s: float = 2.0
+    default_fallbacks: str = ""
+    cooldowns: bool = True
+    cooldown_s: float = 5.0
+    max_cooldown_s: float = 60.0
+    max_retry_after_s: float = 300.0
+    allowed_failures: int = 0
+    allowed_failures_alone: int = 2
+    enforce_model_rate_limits: bool = True
+    probe_interval_s: float = 30.0
+    probe_timeout_s: float = 3.0
+
+
 class JournalSettings(msgspec.Struct, frozen=True):
     """Units: seconds and bytes. ``max_bytes``: when this much is waiting for PostgreSQL, new calls are refused with 503."""
 
@@ -94,6 +120,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     upstream: UpstreamSettings = UpstreamSettings()
     budgets: BudgetSettings = BudgetSettings()
     rates: RateSettings = RateSettings()
+    routing: RoutingSettings = RoutingSettings()
     journal: JournalSettings = JournalSettings()
 
 

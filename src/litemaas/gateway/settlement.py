@@ -14,6 +14,7 @@ from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected, Upstream
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
+from litemaas.gateway.cooling import kind_of
 from litemaas.gateway.errors import status_of
 from litemaas.gateway.records import (
     NOT_BOOKED,
@@ -32,9 +33,10 @@ from litemaas.gateway.running import running_text
 if TYPE_CHECKING:
     from litemaas.core.usage import Usage
     from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.cooling import Condition
     from litemaas.gateway.journal import Journal
     from litemaas.gateway.metrics import Metrics
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 _FREE = Cost()
 _CLIENT_CLOSED = 499
@@ -63,8 +65,21 @@ class Settlement:
         call.cost = cost
         if call.hold is not None:
             call.hold.close(cost.total)
+        tokens = usage.prompt_tokens + usage.completion_tokens - usage.cached_tokens
         if call.ticket is not None:
-            call.ticket.close(usage.prompt_tokens + usage.completion_tokens - usage.cached_tokens)
+            call.ticket.close(tokens)
+        condition = call.condition
+        if condition is not None:
+            condition.running -= 1
+            if error is None:
+                streamed = call.reply is None
+                condition.answered(streamed, call.upstream_s, usage.completion_tokens, tokens)
+            else:
+                _note_bad_end(condition, error)
+            if call.place is not None:
+                call.place.close(tokens)
+        if call.ticket_besides is not None:
+            call.ticket_besides.close(tokens)
         if call.caller is not None:
             call.caller.spent_nano += cost.total
         duration_s = monotonic() - call.request.received_at
@@ -112,6 +127,14 @@ class Settlement:
             call.id, call.instant or self._instant(call.started_at), int(duration_s * 1e6), ttft, how, _end_user(call),
             engine_id, usage, cost, call.attempts, request.client_ip, _agent(call), labels, held, _tail(call),
         )  # fmt: skip
+
+
+def _note_bad_end(condition: Condition, error: BaseException) -> None:
+    """An answer had begun and broke off; whose fault that was, the kind of error tells."""
+    if isinstance(error, UpstreamFailure):
+        kind = kind_of(error)
+        if kind is not None:
+            condition.fail(kind, error.message, monotonic())
 
 
 class _Settling:

@@ -149,11 +149,11 @@ class SharedRates:
                 continue
             # Granted in full and not enough: the window was about to end.
             hopes = draw.verdict.granted or self._hopes(entries, tokens, draw.verdict)
-            pause = next(pauses, None) if hopes else None
-            if pause is None:
+            seconds = next(pauses, None) if hopes else None
+            if seconds is None:
                 self._note_dry(entries, tokens, draw.verdict)
                 return
-            await _pause(pause)
+            await pause(seconds)
 
     def _suffices(self, entries: Sequence[Counted], tokens: int) -> bool:
         time = self._monotonic()
@@ -386,7 +386,8 @@ def _is_dry(permits: Permits, tokens: int, time: float) -> bool:
     )
 
 
-async def _pause(seconds: float) -> None:
+async def pause(seconds: float) -> None:
+    """Lets time pass, within a stepped coroutine."""
     wake = Wake()
     timer = asyncio.get_running_loop().call_later(seconds, wake.fire)
     try:

@@ -1,186 +1,215 @@
-"""How does a call reach a model server? One attempt after the other over the planned deployments, until an answer begins.
+"""How does a call reach a model server? One attempt after the other, until an answer begins.
 
-After the first byte of an answer nothing is tried again: the client may have seen it.
+The usual call goes to the one deployment of its model. Where there are several, or one that is limited or in trouble, they
+are tried by turns (:mod:`~litemaas.gateway.strategies`); those that are left alone (:mod:`~litemaas.gateway.cooling`) or have
+no room are passed over; then come the models that may answer instead (:mod:`~litemaas.gateway.fallbacks`). After the first
+byte of an answer nothing is tried again: the client may have seen it.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from contextlib import contextmanager
-from enum import IntEnum
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
-from litemaas.core.errors import UpstreamFailure, UpstreamRefused, UpstreamUnreachable
-from litemaas.gateway.bodies import NOT_JSON, encode
-from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
-from litemaas.gateway.records import served_text
-from litemaas.gateway.replies import Counted, ErrorBody
-from litemaas.gateway.running import price_text
+from litemaas.core.errors import (
+    LiteMaaSError,
+    NoDeploymentAvailable,
+    RateLimited,
+    UpstreamFailure,
+    UpstreamRefused,
+)
+from litemaas.gateway.bodies import NOT_JSON
+from litemaas.gateway.cooling import kind_of, seconds_of
+from litemaas.gateway.engines import releasing
+from litemaas.gateway.http.client import Pool, UpstreamConnection
+from litemaas.gateway.replies import ErrorBody
+from litemaas.gateway.shared_rates import pause
+from litemaas.gateway.targets import StreamUsage, Target
+from litemaas.gateway.tries import Tries
+from litemaas.gateway.wishes import retries_of, timeout_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from litemaas.core.catalog import Deployment
+    from litemaas.gateway.admission import Admission
     from litemaas.gateway.call import Ask, Call
-    from litemaas.gateway.endpoints.base import Endpoint
-    from litemaas.gateway.settings import UpstreamSettings
+    from litemaas.gateway.fallbacks import Fallbacks
+    from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.settings import RoutingSettings
     from litemaas.gateway.settlement import Settlement
+    from litemaas.gateway.strategies import Strategies
+
+__all__ = ["StreamUsage", "Target", "Upstream"]
 
 _ERROR_BYTES = 1024 * 1024
-_VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
-_MANAGED_HOSTS = ("openai.com", "azure.com", "openrouter.ai", "groq.com", "mistral.ai", "deepseek.com")
-_PROBE_TIMEOUT_S = 3.0
 _CONTEXT_EXCEEDED = re.compile(
     r"maximum context length is (\d{1,9}) tokens.{0,40}?(?:requested (\d{1,9}) tokens|has (\d{1,9}) input tokens)"
 )
 """vLLM's and OpenAI's words, older and newer, for a prompt and an output bound that do not fit together (2026-11)."""
-_NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
-_NO_TOKENIZER_S = 600.0
-_TOKENIZER_AWAY_S = 10.0
 _CREDENTIAL_REFUSED = frozenset({401, 403})
-_SECRET = 6
-"""Characters from which on a credential or an own header is hidden; less would blot out ordinary words."""
 _MAX_WORDS = 2048
-
-
-class StreamUsage(IntEnum):
-    """How much usage a deployment reports within a stream: in every chunk (vLLM), in the last one (OpenAI), or not at all."""
-
-    NONE = 0
-    FINAL = 1
-    CONTINUOUS = 2
-
-
-class Target:
-    """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
-
-    ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
-    own name for the model, as JSON. ``price``: as running calls note it.
-    """
-
-    __slots__ = (
-        "_fixed",
-        "_heads",
-        "_secrets",
-        "deployment",
-        "engine_model",
-        "lines",
-        "no_tokenizer_until",
-        "origin",
-        "price",
-        "served",
-        "stream_usage",
-        "timeout_s",
-    )
-
-    def __init__(self, deployment: Deployment, timeout_s: float) -> None:
-        url = urlsplit(deployment.api_base)
-        secure = url.scheme == "https"
-        self.deployment = deployment
-        self.origin = Origin(
-            url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
-        )
-        self.no_tokenizer_until = 0.0
-        self.timeout_s = deployment.timeout_s or timeout_s
-        self.engine_model = encode(deployment.engine_model)
-        self.price = price_text(deployment.price)
-        self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
-        base = deployment.api_base.partition("?")[0]
-        self.served = served_text(
-            deployment.id, deployment.provider, deployment.engine_model, base, deployment.price.version
-        )
-        self.lines = (
-            f"x-litellm-model-id: {deployment.id}\r\nx-litellm-model-api-base: {base}\r\n"
-            f"x-litellm-model-group: {deployment.model}\r\n"
-        )
-        self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
-        lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
-        if deployment.api_key:
-            scheme = b"x-api-key: %b" if deployment.provider == "docling" else b"authorization: Bearer %b"
-            lines.append(scheme % deployment.api_key.encode("latin-1"))
-        lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
-        self._fixed = b"\r\n".join(lines)
-        self._secrets = [s for s in (deployment.api_key, *deployment.extra_headers.values()) if s and len(s) >= _SECRET]
-
-    def without_secrets(self, words: str) -> str:
-        """The engine's words as a client may read them: without what we authenticate with."""
-        for secret in self._secrets:
-            words = words.replace(secret, "****")
-        return words
-
-    def head(self, endpoint: Endpoint, content_type: bytes) -> bytes:
-        """Everything of a POST's header block but ``content-length`` and what belongs to one call."""
-        head = self._heads.get((endpoint, content_type))
-        if head is None:
-            head = self.head_for(endpoint.path(self.deployment), content_type)
-            if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
-                self._heads[endpoint, content_type] = head
-        return head
-
-    def get(self, path: str) -> bytes:
-        """A whole GET request."""
-        return b"GET %b HTTP/1.1\r\n%b\r\naccept: */*\r\n\r\n" % (path.encode(), self._fixed)
-
-    def head_for(self, path: str, content_type: bytes) -> bytes:
-        return b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
-            path.encode(),
-            self._fixed,
-            content_type,
-        )
-
-
-def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
-    if not deployment.stream_usage:
-        return StreamUsage.NONE
-    if deployment.provider in _VLLM_LIKE and not host.endswith(_MANAGED_HOSTS):
-        return StreamUsage.CONTINUOUS
-    return StreamUsage.FINAL
 
 
 class Upstream:
     """Opens calls on model servers over pooled connections."""
 
-    def __init__(self, pool: Pool, settlement: Settlement, settings: UpstreamSettings) -> None:
+    def __init__(
+        self, pool: Pool, settlement: Settlement, admission: Admission, strategies: Strategies, fallbacks: Fallbacks,
+        settings: RoutingSettings, random_source: random.Random,
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._settlement = settlement
+        self._admission = admission
+        self._strategies = strategies
+        self._fallbacks = fallbacks
         self._settings = settings
-        self._targets: dict[str, Target] = {}
+        self._random = random_source
 
-    def target(self, deployment: Deployment) -> Target:
-        target = self._targets.get(deployment.id)
-        if target is None or target.deployment is not deployment:
-            target = self._targets[deployment.id] = Target(deployment, self._settings.timeout_s)
-        return target
-
-    async def open(
-        self, call: Call, ask: Ask, deployments: tuple[Deployment, ...]
-    ) -> tuple[Target, UpstreamConnection]:
+    async def open(self, call: Call, ask: Ask, lane: Lane) -> tuple[Target, UpstreamConnection]:
         """The beginning of a good answer from the first deployment that gives one; the caller releases the connection.
 
-        Errors: UpstreamFailure, the first one that was met.
+        Errors: UpstreamFailure, the first one that was met; NoDeploymentAvailable; RateLimited, by deployments without room.
         """
-        first: UpstreamFailure | None = None
-        for deployment in deployments:
-            call.target = target = self.target(deployment)
-            call.attempts += 1
-            self._settlement.begin(call, target)
+        target = lane.lone
+        if target is None or target.condition.troubled:
+            return await self._open_by_turns(call, ask, lane, None)
+        self._begin(call, target)
+        try:
+            connection = await self._pool.open(
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
+            )
+            if connection.status >= 400:
+                connection = await self._open_otherwise(connection, call, ask, target)
+        except UpstreamFailure as met:
+            failure = met
+        else:
+            return target, connection
+        self._note(call, target, failure)
+        return await self._open_by_turns(call, ask, lane, failure)
+
+    def _begin(self, call: Call, target: Target) -> None:
+        call.target = target
+        call.attempts += 1
+        condition = target.condition
+        condition.running += 1
+        call.condition = condition
+        self._settlement.begin(call, target)
+
+    def _note(self, call: Call, target: Target, failure: UpstreamFailure) -> None:
+        """An attempt has failed: the call is not there any more, and what happened counts, or proves that somebody is there."""
+        call.leave_deployment()
+        condition = target.condition
+        kind = kind_of(failure)
+        if kind is not None:
+            retry_after_s = None
+            words = failure.message
+            if isinstance(failure, UpstreamRefused):  # the engine's own words may hold a prompt
+                words = f"the model server answered with status {failure.status}"
+                retry_after_s = seconds_of(failure.retry_after, datetime.now(UTC))
+            condition.fail(kind, words, monotonic(), retry_after_s)
+        elif condition.troubled and isinstance(failure, UpstreamRefused):
+            condition.recover()
+
+    # -- several deployments, several tries ---------------------------------------------------------------------------
+
+    async def _open_by_turns(
+        self, call: Call, ask: Ask, lane: Lane, failure: UpstreamFailure | None
+    ) -> tuple[Target, UpstreamConnection]:
+        """``failure``: of a first attempt that was already made. Errors: as :meth:`open`."""
+        first: LiteMaaSError
+        try:
+            return await self._try_model(call, ask, lane, failure)
+        except (UpstreamFailure, NoDeploymentAvailable, RateLimited) as met:
+            first = met
+        target, first_lane = call.target, call.lane or lane
+        chain = self._fallbacks.chain(call, ask, first_lane, first)
+        while (other := await chain.next()) is not None:
             try:
-                connection = await self._pool.open(target.origin, _message(call, ask, target), target.timeout_s)
-                if connection.status >= 400:
-                    connection = await self._open_otherwise(connection, call, ask, target)
-            except UpstreamRefused as refused:
-                first = first or refused
-                if refused.status < 500 and refused.status != 429:
-                    break  # the request itself is at fault; no other deployment would take it
-            except UpstreamFailure as failure:
-                first = first or failure
-            else:
-                return target, connection
-        raise first or UpstreamUnreachable("the model has no deployment")
+                return await self._try_model(call, ask, other, None)
+            except (UpstreamFailure, NoDeploymentAvailable, RateLimited) as met:
+                chain.failed(other, met)
+        call.lane, call.target = first_lane, target  # what the first model said is what the caller hears
+        raise first
+
+    async def _try_model(
+        self, call: Call, ask: Ask, lane: Lane, failure: UpstreamFailure | None
+    ) -> tuple[Target, UpstreamConnection]:
+        """Errors: UpstreamFailure, the first one; RateLimited by whichever has room soonest; NoDeploymentAvailable."""
+        targets: Sequence[Target] = lane.targets
+        if len(targets) > 1:
+            targets = self._strategies.order(targets, lane.model.strategy, call, ask)
+        tries = Tries(targets, self._tries(call, ask, lane), self._settings)
+        if failure is not None:
+            tries.left -= 1
+            tries.failed(targets[0], failure)
+        while round_of := tries.next_round(monotonic()):
+            if tries.last is not None:
+                await pause(self._pause_s(tries.last, tries.rounds))
+            for target in round_of:
+                if tries.left <= 0:
+                    break
+                connection = await self._try_target(call, ask, lane, target, tries)
+                if connection is not None:
+                    return target, connection
+        raise tries.verdict(lane.model.name, monotonic())
+
+    async def _try_target(
+        self, call: Call, ask: Ask, lane: Lane, target: Target, tries: Tries
+    ) -> UpstreamConnection | None:
+        """None if it has no room or has failed. Errors: UpstreamFailure, if no other would do better."""
+        limit = call.output_limit
+        if target.rule is not None:
+            try:
+                await self._admission.take_place(call, ask, lane, target)
+            except RateLimited as full:
+                tries.was_full(full)
+                return None
+        now = monotonic()
+        if target.condition.is_cold(now):  # since we looked
+            call.leave_deployment()
+            call.output_limit = limit
+            return None
+        target.condition.begin_try(now)
+        tries.left -= 1
+        met = await self._attempt(call, ask, target)
+        if not isinstance(met, UpstreamFailure):
+            return met
+        call.output_limit = limit
+        tries.failed(target, met)
+        return None
+
+    async def _attempt(self, call: Call, ask: Ask, target: Target) -> UpstreamConnection | UpstreamFailure:
+        self._begin(call, target)
+        try:
+            connection = await self._pool.open(
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
+            )
+            if connection.status >= 400:
+                connection = await self._open_otherwise(connection, call, ask, target)
+        except UpstreamFailure as failure:
+            self._note(call, target, failure)
+            return failure
+        if target.condition.troubled:
+            target.condition.recover()
+        return connection
+
+    def _tries(self, call: Call, ask: Ask, lane: Lane) -> int:
+        """How often a model is tried at most: once, and again as the client, the model or the installation says."""
+        wished = retries_of(call.request, ask.wishes)
+        if wished is None:
+            wished = lane.model.retries
+        return 1 + (max(self._settings.retries, len(lane.targets) - 1) if wished is None else wished)
+
+    def _pause_s(self, last: UpstreamFailure, rounds: int) -> float:
+        """Before the same deployments are tried again: longer each time, and never in step with other calls."""
+        longest = self._settings.max_retry_pause_s
+        base = min(self._settings.retry_pause_s * 2.0**rounds, longest)
+        wanted = seconds_of(last.retry_after, datetime.now(UTC)) if isinstance(last, UpstreamRefused) else None
+        return max(base * (0.5 + self._random.random() / 2), min(wanted or 0.0, longest))
 
     async def _open_otherwise(
         self, connection: UpstreamConnection, call: Call, ask: Ask, target: Target
@@ -199,7 +228,9 @@ class Upstream:
                 target.stream_usage = StreamUsage(min(target.stream_usage, stream_usage - 1))
             else:
                 raise refused
-            connection = await self._pool.open(target.origin, _message(call, ask, target), target.timeout_s)
+            connection = await self._pool.open(
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
+            )
             if connection.status < 400:
                 return connection
 
@@ -212,59 +243,12 @@ class Upstream:
             message = "the model server refused the gateway's own credential; the administrator has to mend the model"
         return UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
 
-    async def probe(self, deployment: Deployment) -> str | None:
-        """Asks the engine for its list of models, which costs nothing; None when it answers, else what is wrong."""
-        target = self.target(deployment)
-        path = (
-            "/health"
-            if deployment.provider == "docling"
-            else urlsplit(deployment.api_base).path.rstrip("/") + "/models"
-        )
-        try:
-            connection = await self._pool.open(target.origin, target.get(path), _PROBE_TIMEOUT_S)
-            with releasing(connection):
-                await connection.read(self._settings.max_reply_bytes)
-        except UpstreamFailure as failure:
-            return failure.message
-        return None if connection.status < 400 else f"the model server answered with status {connection.status}"
 
-    async def count_prompt(self, deployment: Deployment, body: bytes) -> int | None:
-        """Asks the engine's tokenizer; None when it has none or does not answer in time.
-
-        Units: tokens.
-        """
-        target = self.target(deployment)
-        if monotonic() < target.no_tokenizer_until:
-            return None
-        message = (
-            target.head_for(tokenize_path(deployment), b"application/json")
-            + b"content-length: %d\r\n\r\n" % len(body)
-            + body
-        )
-        try:
-            connection = await self._pool.open(target.origin, message, self._settings.tokenize_timeout_s)
-            with releasing(connection):
-                reply = await connection.read(self._settings.max_reply_bytes)
-            if connection.status in _NO_SUCH_ENDPOINT:  # any other status speaks of this prompt, not of the engine
-                target.no_tokenizer_until = monotonic() + _NO_TOKENIZER_S
-            return msgspec.json.decode(reply, type=Counted).count if connection.status == 200 else None
-        except (UpstreamFailure, *NOT_JSON):
-            target.no_tokenizer_until = monotonic() + _TOKENIZER_AWAY_S
-            return None
-
-
-@contextmanager
-def releasing(connection: UpstreamConnection) -> Iterator[None]:
-    """Gives the connection back when the block is left, however it is left."""
-    try:
-        yield
-    finally:
-        connection.release()
-
-
-def tokenize_path(deployment: Deployment) -> str:
-    path = urlsplit(deployment.api_base).path.rstrip("/")
-    return (path[:-3] if path.endswith(("/v1", "/v3")) else path) + "/tokenize"
+def _time_limit(call: Call, ask: Ask, target: Target) -> float:
+    """Until the answer begins; the client may have a shorter one than the deployment's."""
+    if ask.wishes is None and b"x-litellm-timeout" not in call.request.headers:
+        return target.timeout_s
+    return timeout_of(call.request, ask.wishes, b"x-litellm-timeout", target.timeout_s)
 
 
 def _message(call: Call, ask: Ask, target: Target) -> bytes:

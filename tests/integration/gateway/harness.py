@@ -18,7 +18,7 @@ import httpx2
 from litemaas.core.keys import hash_key
 from litemaas.core.money import per_million_from_usd_per_unit
 from litemaas.gateway.app import Gateway
-from litemaas.gateway.settings import GatewaySection, GatewaySettings, JournalSettings
+from litemaas.gateway.settings import GatewaySection, GatewaySettings, JournalSettings, RoutingSettings
 from litemaas.kit.crypto import Vault
 from litemaas.sim.testing import SimulatedServers
 
@@ -59,9 +59,13 @@ async def lent_database(server_url: str, template: str) -> AsyncIterator[str]:
 
 
 def gateway_settings(database_url: str, state_dir: Path, redis_url: str | None = None, **own: Any) -> GatewaySettings:
-    """Settings of a gateway that stores its records at once; ``own`` changes members of ``settings.gateway``."""
+    """Settings of a gateway that stores its records at once, and asks a lone deployment once and always.
+
+    ``own`` changes members of ``settings.gateway``.
+    """
     section = {
         "port": 0,
+        "routing": RoutingSettings(retries=0, allowed_failures_alone=1_000_000, probe_interval_s=0),
         "journal": JournalSettings(flush_interval_s=0.02),
         "drain_timeout_s": 2.0,
         "database_timeout_s": 2.0,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Mode
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 
 class Endpoint(ABC):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 PAGES_PER_DOCUMENT = 100
 """Held for a document whose pages nobody knows yet and whose ``page_range`` says no less."""

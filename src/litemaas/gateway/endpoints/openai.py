@@ -28,13 +28,13 @@ from litemaas.gateway.bodies import (
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
 from litemaas.gateway.replies import Identified, Measured
-from litemaas.gateway.upstream import StreamUsage
+from litemaas.gateway.targets import StreamUsage
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 GATEWAY_MEMBERS = (
     "metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "context_window_fallbacks", "disable_fallbacks",

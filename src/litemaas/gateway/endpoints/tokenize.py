@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
-    from litemaas.gateway.upstream import Target
+    from litemaas.gateway.targets import Target
 
 
 class TokenizeEndpoint(Endpoint):

@@ -399,9 +399,9 @@ class Pool:
     async def _connect(self, origin: Origin) -> UpstreamConnection:
         count = self._counts.get(origin, 0)
         if count >= self.limits.max_connections_per_origin:
-            raise UpstreamUnreachable("too many calls are under way to this model server")
+            raise UpstreamUnreachable("too many calls are under way to this model server", is_ours=True)
         if self._is_closed:
-            raise UpstreamUnreachable("the gateway is about to stop")
+            raise UpstreamUnreachable("the gateway is about to stop", is_ours=True)
         self._counts[origin] = count + 1
         connection = UpstreamConnection(self, origin)
         self._opening.add(connection)

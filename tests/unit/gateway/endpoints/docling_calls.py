@@ -12,11 +12,13 @@ from litemaas.core.catalog import Deployment
 from litemaas.core.pricing import Price, cost_of
 from litemaas.core.usage import Usage
 from litemaas.gateway.call import Ask, Call, Reply
+from litemaas.gateway.cooling import Condition
 from litemaas.gateway.endpoints.base import Endpoint
 from litemaas.gateway.endpoints.docling import docling_endpoints
 from litemaas.gateway.http.messages import Request
 from litemaas.gateway.http.stepping import stepped
-from litemaas.gateway.upstream import Target
+from litemaas.gateway.settings import RoutingSettings
+from litemaas.gateway.targets import Target
 
 SOURCE = "/docling/v1/convert/source"
 FILE = "/docling/v1/convert/file"
@@ -101,7 +103,7 @@ def target(price: Price = FREE, api_base: str = "http://docling:5001/v1") -> Tar
     deployment = Deployment(
         id="d1", model="docling", provider="docling", engine_model="docling", api_base=api_base, price=price
     )
-    return Target(deployment, 600.0)
+    return Target(deployment, 600.0, Condition(deployment, RoutingSettings()))
 
 
 def measured(

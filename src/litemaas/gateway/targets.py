@@ -1,0 +1,167 @@
+"""What is always the same about calls to one deployment? Where to connect, and the texts of heads, answers and records."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from litemaas.core.limits import RateRule
+from litemaas.gateway.bodies import encode
+from litemaas.gateway.cooling import Condition
+from litemaas.gateway.http.client import Origin
+from litemaas.gateway.records import served_text
+from litemaas.gateway.running import price_text
+
+if TYPE_CHECKING:
+    from litemaas.core.catalog import Deployment, Snapshot
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.ratelimits import Counted, RateLimiter
+    from litemaas.gateway.settings import RoutingSettings
+
+_VLLM_LIKE = frozenset({"openai", "openai_like", "hosted_vllm", "vllm"})
+_MANAGED_HOSTS = ("openai.com", "azure.com", "openrouter.ai", "groq.com", "mistral.ai", "deepseek.com")
+_SECRET = 6
+"""Characters from which on a credential or an own header is hidden; less would blot out ordinary words."""
+_MAX_TARGETS = 10_000
+
+
+class StreamUsage(IntEnum):
+    """How much usage a deployment reports within a stream: in every chunk (vLLM), in the last one (OpenAI), or not at all."""
+
+    NONE = 0
+    FINAL = 1
+    CONTINUOUS = 2
+
+
+class Target:
+    """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
+
+    ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
+    own name for the model, as JSON. ``price``: as running calls note it. ``condition``: how it is doing. ``rule``: its own
+    limits, None = none.
+    """
+
+    __slots__ = (
+        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "engine_model", "lines", "no_tokenizer_until",
+        "origin", "price", "rule", "served", "stream_usage", "timeout_s",
+    )  # fmt: skip
+
+    def __init__(
+        self, deployment: Deployment, timeout_s: float, condition: Condition, *, limits_rates: bool = True
+    ) -> None:
+        self.condition = condition
+        rule = RateRule(
+            f"deployment:{deployment.id}", "deployment", deployment.rpm if limits_rates else None,
+            deployment.tpm if limits_rates else None, deployment.parallel,
+        )  # fmt: skip
+        self.rule: RateRule | None = None if rule.is_empty else rule
+        self._counters: list[Counted] = []
+        url = urlsplit(deployment.api_base)
+        secure = url.scheme == "https"
+        self.deployment = deployment
+        self.origin = Origin(
+            url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
+        )
+        self.no_tokenizer_until = 0.0
+        self.timeout_s = deployment.timeout_s or timeout_s
+        self.engine_model = encode(deployment.engine_model)
+        self.price = price_text(deployment.price)
+        self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
+        base = deployment.api_base.partition("?")[0]
+        self.served = served_text(
+            deployment.id, deployment.provider, deployment.engine_model, base, deployment.price.version
+        )
+        self.lines = (
+            f"x-litellm-model-id: {deployment.id}\r\nx-litellm-model-api-base: {base}\r\n"
+            f"x-litellm-model-group: {deployment.model}\r\n"
+        )
+        self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
+        lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
+        if deployment.api_key:
+            scheme = b"x-api-key: %b" if deployment.provider == "docling" else b"authorization: Bearer %b"
+            lines.append(scheme % deployment.api_key.encode("latin-1"))
+        lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
+        self._fixed = b"\r\n".join(lines)
+        self._secrets = [s for s in (deployment.api_key, *deployment.extra_headers.values()) if s and len(s) >= _SECRET]
+
+    def rate_counters(self, limiter: RateLimiter) -> list[Counted]:
+        """The counter of ``rule``."""
+        counters = self._counters
+        if self.rule is not None and (not counters or counters[0][1].forgotten):
+            counters = self._counters = limiter.counters([self.rule])
+        return counters
+
+    def without_secrets(self, words: str) -> str:
+        """The engine's words as a client may read them: without what we authenticate with."""
+        for secret in self._secrets:
+            words = words.replace(secret, "****")
+        return words
+
+    def head(self, endpoint: Endpoint, content_type: bytes) -> bytes:
+        """Everything of a POST's header block but ``content-length`` and what belongs to one call."""
+        head = self._heads.get((endpoint, content_type))
+        if head is None:
+            head = self.head_for(endpoint.path(self.deployment), content_type)
+            if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
+                self._heads[endpoint, content_type] = head
+        return head
+
+    def get(self, path: str) -> bytes:
+        """A whole GET request."""
+        return b"GET %b HTTP/1.1\r\n%b\r\naccept: */*\r\n\r\n" % (path.encode(), self._fixed)
+
+    def head_for(self, path: str, content_type: bytes) -> bytes:
+        return b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (
+            path.encode(),
+            self._fixed,
+            content_type,
+        )
+
+
+def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
+    if not deployment.stream_usage:
+        return StreamUsage.NONE
+    if deployment.provider in _VLLM_LIKE and not host.endswith(_MANAGED_HOSTS):
+        return StreamUsage.CONTINUOUS
+    return StreamUsage.FINAL
+
+
+class Targets:
+    """The deployments in use, and how each is doing. The latter outlives changes of the catalogue."""
+
+    def __init__(self, timeout_s: float, settings: RoutingSettings) -> None:
+        self._timeout_s = timeout_s
+        self._settings = settings
+        self._targets: dict[tuple[str, str], Target] = {}
+        self.conditions: dict[str, Condition] = {}
+
+    def of(self, deployment: Deployment) -> Target:
+        at = deployment.id, deployment.engine_model  # behind a wildcard, the engine's name differs from call to call
+        target = self._targets.get(at)
+        if target is None or target.deployment is not deployment:
+            if len(self._targets) >= _MAX_TARGETS:
+                self._targets.clear()
+            target = self._targets[at] = Target(
+                deployment, self._timeout_s, self.condition_of(deployment),
+                limits_rates=self._settings.enforce_model_rate_limits,
+            )  # fmt: skip
+        return target
+
+    def condition_of(self, deployment: Deployment) -> Condition:
+        condition = self.conditions.get(deployment.id)
+        if condition is None:
+            condition = self.conditions[deployment.id] = Condition(deployment, self._settings)
+        return condition
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """A new catalogue: what is not in it any more is forgotten."""
+        there = {d.id for model in snapshot.models.values() for d in model.deployments}
+        for model in snapshot.models.values():
+            for deployment in model.deployments:
+                condition = self.condition_of(deployment)
+                condition.describe(deployment)
+                condition.is_alone = len(model.deployments) == 1
+        for deployment_id in self.conditions.keys() - there:
+            del self.conditions[deployment_id]
+        self._targets = {at: target for at, target in self._targets.items() if at[0] in there}

@@ -1,0 +1,100 @@
+"""What was tried for a call on one model, and what is left to try? Plain decisions, without a wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+from litemaas.core.errors import (
+    LiteMaaSError,
+    NoDeploymentAvailable,
+    RateLimited,
+    UpstreamFailure,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
+from litemaas.gateway.cooling import seconds_of
+
+if TYPE_CHECKING:
+    from litemaas.gateway.settings import RoutingSettings
+    from litemaas.gateway.targets import Target
+
+_WORTH_ANOTHER = frozenset({401, 403, 408, 409, 429})
+"""Statuses below 500 after which somebody else may do better."""
+_CREDENTIAL_REFUSED = frozenset({401, 403})
+
+
+class Tries:
+    """``left``: how many attempts may still be made. ``last``: what the last one met with."""
+
+    __slots__ = ("_first", "_made", "_refusal", "_settings", "_spent", "_targets", "last", "left", "rounds")
+
+    def __init__(self, targets: Sequence[Target], left: int, settings: RoutingSettings) -> None:
+        self._targets = targets
+        self._settings = settings
+        self._first: UpstreamFailure | None = None
+        self._refusal: RateLimited | None = None
+        self._spent: set[str] = set()
+        self._made = True
+        self.last: UpstreamFailure | None = None
+        self.left = left
+        self.rounds = 0
+
+    def next_round(self, now: float) -> list[Target]:
+        """The deployments to try now, in order: not those that are left alone, nor where another try is of no use."""
+        if self.left <= 0 or not self._made:
+            return []
+        self._made = False
+        if self.last is not None:
+            self.rounds += 1
+        return [t for t in self._targets if t.deployment.id not in self._spent and not t.condition.is_cold(now)]
+
+    def failed(self, target: Target, failure: UpstreamFailure) -> None:
+        """Errors: the first failure, if after this one no other attempt would do better."""
+        self._made = True
+        self.last = failure
+        if self._first is None:
+            self._first = failure
+        if not is_worth_another(failure):
+            raise self._first
+        if _is_final(failure, self._settings):
+            self._spent.add(target.deployment.id)
+
+    def was_full(self, refusal: RateLimited) -> None:
+        if self._refusal is None or refusal.retry_after_s < self._refusal.retry_after_s:
+            self._refusal = refusal
+
+    def verdict(self, model: str, now: float) -> LiteMaaSError:
+        """Why nothing was left: the first failure, else who has room soonest, else that all are left alone."""
+        if self._first is not None:
+            return self._first
+        if self._refusal is not None:
+            return self._refusal
+        seconds = max(1, ceil(min(target.condition.cold_until for target in self._targets) - now))
+        ids = ", ".join(target.deployment.id for target in self._targets)
+        return NoDeploymentAvailable(
+            f"No deployments available for selected model, Try again in {seconds} seconds. Passed model={model}. "
+            f"Cooling down: {ids}",
+            seconds,
+        )
+
+
+def is_worth_another(failure: UpstreamFailure) -> bool:
+    """Whether another attempt may succeed; most of what an engine says with a 4xx, it would say to the next one, too."""
+    if isinstance(failure, UpstreamRefused):
+        return failure.status >= 500 or failure.status in _WORTH_ANOTHER
+    return True
+
+
+def _is_final(failure: UpstreamFailure, settings: RoutingSettings) -> bool:
+    """Whether the same deployment need not be asked again for this call.
+
+    A silent one has kept the client waiting long enough, a credential does not mend itself, and an engine that says when to
+    come back means it.
+    """
+    if isinstance(failure, UpstreamRefused):
+        wanted = seconds_of(failure.retry_after, datetime.now(UTC))
+        return failure.status in _CREDENTIAL_REFUSED or (wanted is not None and wanted > settings.max_retry_pause_s)
+    return isinstance(failure, UpstreamTimeout)
