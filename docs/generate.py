@@ -3,7 +3,8 @@
     python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,access}.md
     python docs/generate.py --check    says which of them are out of date, and exits with 1
 
-Names, types and defaults come from the code; the meanings stand here, and a name without a meaning is an error.
+Names, types and defaults come from the code; the meanings stand here and in docs/meanings.py, and a name without one is an
+error.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from litemaas.control.litellm_api import errors as facade
 from litemaas.core import errors
 from litemaas.core.errors import LiteMaaSError
 from litemaas.core.ledger import COLUMNS
-from litemaas.core.permissions import MATRIX, Permission, Role
 from litemaas.db.tables import usage_records
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.errors import PROFILES
@@ -37,72 +37,17 @@ from litemaas.gateway.metrics import BUCKETS_S, Metrics
 from litemaas.gateway.settings import GatewaySettings
 from litemaas.kit.settings import PREFIX
 
+sys.path.insert(0, str(Path(__file__).parent))
+from meanings import METRICS, SETTINGS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from access_page import access_page
+
 REFERENCE = Path(__file__).parent / "reference"
 _HEAD = "<!-- Written by docs/generate.py from the code. Change it there; `python docs/generate.py` writes it anew. -->"
 
 # -- settings -------------------------------------------------------------------------------------------------------------
 
-SETTINGS = {
-    "DATABASE_URL": "libpq URL of PostgreSQL 16 or newer",
-    "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news; without it each worker counts for itself",
-    "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
-    "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
-    "PUBLIC_URL": "where browsers reach the control plane and the portal",
-    "GATEWAY_PUBLIC_URL": "where clients reach the gateway; shown to people",
-    "TRUSTED_PROXIES": "networks like `10.0.0.0/8`, with commas between them, whose `X-Forwarded-For` counts",
-    "SMTP_URL": "`smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`; without it no e-mail leaves",
-    "HOST_POLICY": "`cluster`, or `single-machine`: then loopback addresses may be called for webhooks and tests, too",
-    "STATE_DIR": "where this machine keeps its journal, and under `up` everything",
-    "GATEWAY__HOST": "address to listen on",
-    "GATEWAY__PORT": "port to listen on; 0 lets the system choose",
-    "GATEWAY__WORKERS": "processes that share the port",
-    "GATEWAY__WORKER_ID": "owns the leases and the journal, must be unique; without it the name of the host",
-    "GATEWAY__CONTROL_URL": "where management calls are handed to; without it they answer 503",
-    "GATEWAY__ERROR_PROFILE": "`1.81` or `current`, see [errors](errors.md)",
-    "GATEWAY__LITELLM_VERSION": "what clients of LiteLLM are told in headers and `/health/readiness`",
-    "GATEWAY__MAX_BODY_BYTES": "largest request body",
-    "GATEWAY__CONVERSION_HOSTS": "hosts, with commas between them, that documents may be fetched from although not public",
-    "GATEWAY__CONVERSION_PAGES_PER_DOCUMENT": "pages held for a document before it is known how many it has",
-    "GATEWAY__DRAIN_TIMEOUT_S": "how long running calls may take to end at a stop",
-    "GATEWAY__DATABASE_TIMEOUT_S": "for each question to the database",
-    "GATEWAY__DATABASE_CONNECTIONS": "most connections to the database, besides the one that listens",
-    "GATEWAY__TRUST_CACHE_S": "how long cached keys are taken for current without news from the database",
-    "GATEWAY__KEY_CACHE_SIZE": "keys kept in memory",
-    "GATEWAY__KEY_HEADER": "one more header that a key may come in, before all others; LiteLLM's `litellm_key_header_name`",
-    "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE": "whether streams show their usage to clients that did not ask for it",
-    "GATEWAY__METRICS_NEED_KEY": "whether `/metrics` asks for a key",
-    "GATEWAY__SERVER__MAX_HEADER_BYTES": "of a request's header block, and of what surrounds the chunks of a body",
-    "GATEWAY__SERVER__MAX_HEADERS": "header fields of a request",
-    "GATEWAY__SERVER__MAX_CONNECTIONS": "client connections at once",
-    "GATEWAY__SERVER__HEADER_TIMEOUT_S": "for a whole header block",
-    "GATEWAY__SERVER__BODY_TIMEOUT_S": "silence within a body",
-    "GATEWAY__SERVER__KEEPALIVE_TIMEOUT_S": "idle time between two requests",
-    "GATEWAY__SERVER__WRITE_TIMEOUT_S": "how long a client may not read its answer",
-    "GATEWAY__UPSTREAM__TIMEOUT_S": "silence before an answer, or within one that is no stream; a deployment may differ",
-    "GATEWAY__UPSTREAM__STREAM_TIMEOUT_S": "silence within a stream; a deployment may differ",
-    "GATEWAY__UPSTREAM__TOKENIZE_TIMEOUT_S": "for an engine's tokenizer",
-    "GATEWAY__UPSTREAM__MAX_REPLY_BYTES": "largest answer that is no stream",
-    "GATEWAY__UPSTREAM__POOL__CONNECT_TIMEOUT_S": "for a connection with its TLS",
-    "GATEWAY__UPSTREAM__POOL__KEEPALIVE_TIMEOUT_S": "idle connections are closed after it; below uvicorn's 5 s",
-    "GATEWAY__UPSTREAM__POOL__MAX_CONNECTIONS_PER_ORIGIN": "connections to one model server at once",
-    "GATEWAY__UPSTREAM__POOL__MAX_HEADER_BYTES": "of an answer's header block",
-    "GATEWAY__BUDGETS__DEFAULT_OUTPUT_CEILING": "output tokens held for a call that names no bound, on a model that has none",
-    "GATEWAY__BUDGETS__MIN_OUTPUT_TOKENS": "an answer that could not have this many is refused instead of shortened",
-    "GATEWAY__BUDGETS__TEMPLATE_ALLOWANCE": "prompt tokens that a chat template may add to a request's bytes",
-    "GATEWAY__BUDGETS__MEDIA_ALLOWANCE": "prompt tokens held for each image, audio or video part",
-    "GATEWAY__BUDGETS__ESTIMATE_WITHOUT_TOKENIZER": "whether a prompt that only likely fits gets all that is left of a budget",
-    "GATEWAY__BUDGETS__LEASE_CALLS": "a lease has room for about so many calls, at most a quarter of what is left",
-    "GATEWAY__BUDGETS__LEASE_TRUST_S": "for so long a worker spends its leases while the database is away",
-    "GATEWAY__BUDGETS__LOST_AFTER_S": "a worker that is silent for so long is lost, and others take back what it had free",
-    "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of a limit",
-    "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
-    "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",
-    "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",
-    "CONTROL__HOST": "address to listen on",
-    "CONTROL__PORT": "port to listen on; 0 lets the system choose",
-    "CONTROL__POOL_SIZE": "connections to the database",
-    "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it all are kept",
-}
 _PROVIDED_BY_UP = {
     "DATABASE_URL": "embedded",
     "REDIS_URL": "embedded",
@@ -139,6 +84,8 @@ def settings_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tupl
 
 
 def _kind(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{word}`" for word in typing.get_args(annotation))
     words = {str: "text", int: "whole number", float: "number", bool: "flag"}
     if typing.get_origin(annotation) is typing.Annotated:
         return _kind(annotation.__origin__)
@@ -285,23 +232,6 @@ def _told(kind: type[LiteMaaSError], status: int, type_: str | None, param: str 
 
 # -- metrics --------------------------------------------------------------------------------------------------------------
 
-METRICS = {
-    "requests": "`outcome` is the usage record's status; `status_code` what the client got.",
-    "tokens": "`kind` is `prompt` or `completion`; cached and reasoning tokens are parts of these.",
-    "spend_usd": "",
-    "refused_connections": "Malformed or oversized, as `status_code` says.",
-    "request_duration_seconds": "",
-    "time_to_first_byte_seconds": "",
-    "defects": "Must stay 0; the log has the reason.",
-    "lost_records": "Must stay 0: this usage is missing in the ledger.",
-    "failed_flushes": "Grows while the database is away.",
-    "silent_workers": "They are counted with what they told last.",
-    "worker_starts": "More than the number of workers: some were replaced or have died.",
-    "connections": "",
-    "journal_bytes": "0 when all usage is in the ledger.",
-    "rate_limits_shared": "1, or 0 while Valkey does not answer and it keeps to its share of each limit.",
-    "cache_current": "1, or 0 when the change feed could not be read for `trust_cache_s`.",
-}
 _METRICS_INTRO = """# Metrics
 
 `GET /metrics` on the gateway's port answers in Prometheus' text format. It needs no key unless
@@ -402,45 +332,6 @@ def _dialect() -> Any:
     return postgresql.dialect()
 
 
-# -- access ---------------------------------------------------------------------------------------------------------------
-
-_ACCESS_INTRO = """# Who may call what
-
-Every route of the control plane declares what it demands: nothing (`public`), that somebody is signed in (`signed in`), or one
-permission. `GET` and the other methods of a path may demand different ones. Without credentials the answer is 401; without the
-permission it is 403, and `auth.denied` stands in the audit. Data of one's own is narrowed down by the query besides.
-A test calls every route as everybody and compares.
-
-## Roles
-"""
-
-
-def access_page() -> str:
-    from fastapi.routing import iter_route_contexts
-
-    from litemaas.control.app import create_app
-    from litemaas.control.auth.gates import Gate
-
-    roles = _table(
-        ("permission", *(f"`{role}`" for role in Role)),
-        (
-            (f"`{permission}`", *("yes" if permission in MATRIX[role] else "" for role in Role))
-            for permission in Permission
-        ),
-    )
-    app = create_app(
-        ControlSettings(database_url="postgresql://x/y", master_key="sk-" + "0" * 32, encryption_key="0" * 32)
-    )
-    rows = []
-    for context in iter_route_contexts(app.routes):
-        dependant = getattr(context, "dependant", None)
-        gates = [d.call for d in dependant.dependencies if isinstance(d.call, Gate)] if dependant else []
-        methods = context.original_route.methods - {"HEAD"} if gates else ()
-        rows += [(context.path, method, gates[0].demand(method)) for method in methods]
-    routes = ((f"`{path}`", method, f"`{demand}`") for path, method, demand in sorted(rows))
-    return "\n".join((_HEAD, _ACCESS_INTRO, roles, "## Routes\n", _table(("path", "method", "demands"), routes)))
-
-
 # -- the chart's values ---------------------------------------------------------------------------------------------------
 
 
@@ -461,7 +352,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "usage-record.md": usage_record_page,
-    "access.md": access_page,
+    "access.md": lambda: access_page(_HEAD, _table),
     "../../deploy/helm/litemaas/values.schema.json": chart_schema,
 }
 
