@@ -10,10 +10,12 @@ from litemaas.db.tables.notices import deliveries, notices, webhooks
 from litemaas.db.tables.people import sessions, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, settings
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
+from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
 from litemaas.db.tables.teams import team_members, teams
 from litemaas.db.tables.usage import usage_records
 
 __all__ = [
+    "access_policies",
     "audit",
     "banners",
     "brand_images",
@@ -35,6 +37,8 @@ __all__ = [
     "rollups",
     "sessions",
     "settings",
+    "subscription_history",
+    "subscriptions",
     "team_members",
     "teams",
     "tokens",

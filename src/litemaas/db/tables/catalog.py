@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
 from litemaas.db.tables.base import Moment, json_object, metadata, moment, text_array
 
@@ -36,7 +36,29 @@ models = Table(
     Column("retries", Integer),
     text_array("aliases"),
     text_array("guardrails"),
+    Column("id", Text, nullable=False, server_default=text("(gen_random_uuid())::text")),
+    Column("display_name", Text),
+    Column("provider", Text),
+    text_array("tags"),
+    text_array("capabilities"),
+    Column("context_length", Integer),
+    Column("max_output_tokens", Integer),
+    Column("pricing", JSONB(none_as_null=True)),
+    Column("restricted_access", Boolean, nullable=False, server_default=text("false")),
+    Column("status", Text, nullable=False, server_default=text("'available'")),
+    moment("status_changed_at"),
+    Column("retires_at", Moment),
+    Column("successor_id", Text, ForeignKey("models.id", ondelete="SET NULL", name="models_successor")),
+    Column("rpm_limit", Integer),
+    Column("tpm_limit", BigInteger),
+    CheckConstraint("status IN ('draft', 'available', 'deprecated', 'retired')", name="models_status"),
+    Index("models_id", "id", unique=True),
+    Index("models_retirement", "retires_at", postgresql_where=text("status = 'deprecated'")),
 )
+"""``name`` is what clients send and what deployments, keys and records refer to; ``id`` stands in paths. ``pricing``: the price
+that an administrator gave to the model as a whole, which new deployments take; NULL = none. ``rpm_limit``, ``tpm_limit``: its
+capacity, of all callers together.
+"""
 
 prices = Table(
     "prices",
@@ -59,7 +81,11 @@ deployments = Table(
     "deployments",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("model_name", Text, ForeignKey("models.name", ondelete="SET NULL", name="deployments_model")),
+    Column(
+        "model_name",
+        Text,
+        ForeignKey("models.name", ondelete="SET NULL", onupdate="CASCADE", name="deployments_model"),
+    ),
     Column("provider", Text, nullable=False),
     Column("engine_model", Text, nullable=False),
     Column("api_base", Text, nullable=False),
@@ -87,6 +113,10 @@ deployments = Table(
     Column("tpm_limit", BigInteger),
     Column("max_parallel_requests", Integer),
     Column("cooldown_s", Float),
+    Column("health", Text, nullable=False, server_default=text("'unknown'")),
+    Column("health_at", Moment),
+    Column("health_detail", Text),
+    CheckConstraint("health IN ('healthy', 'degraded', 'unavailable', 'unknown')", name="deployments_health"),
     # A deleted deployment stays for the ledger's sake after its model has left the catalogue.
     CheckConstraint("model_name IS NOT NULL OR deleted_at IS NOT NULL", name="deployments_live_have_a_model"),
     Index("deployments_of_model", "model_name", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
