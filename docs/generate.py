@@ -38,10 +38,8 @@ from litemaas.gateway.settings import GatewaySettings
 from litemaas.kit.settings import PREFIX
 
 sys.path.insert(0, str(Path(__file__).parent))
-from meanings import METRICS, SETTINGS
-
-sys.path.insert(0, str(Path(__file__).parent))
 from access_page import access_page
+from meanings import METRICS, SETTINGS
 
 REFERENCE = Path(__file__).parent / "reference"
 _HEAD = "<!-- Written by docs/generate.py from the code. Change it there; `python docs/generate.py` writes it anew. -->"
