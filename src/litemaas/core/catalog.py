@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -16,6 +17,36 @@ class Mode(StrEnum):
     COMPLETION = "completion"
     EMBEDDING = "embedding"
     CONVERSION = "conversion"
+
+
+class Lifecycle(StrEnum):
+    """Whether a model can be called: once it is published, until it is retired."""
+
+    DRAFT = "draft"
+    AVAILABLE = "available"
+    DEPRECATED = "deprecated"
+    """Can be called, until its date."""
+    RETIRED = "retired"
+
+
+CALLABLE = frozenset({Lifecycle.AVAILABLE, Lifecycle.DEPRECATED})
+
+
+class Health(StrEnum):
+    """What checks found; it changes neither lifecycle nor subscriptions nor keys."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+
+
+def health_of(deployments: Iterable[Health]) -> Health:
+    """A model's health by what is known of its deployments: it is degraded while only some of them are healthy."""
+    found = set(deployments) - {Health.UNKNOWN}
+    if len(found) > 1:
+        return Health.DEGRADED
+    return found.pop() if found else Health.UNKNOWN
 
 
 class Strategy(StrEnum):
