@@ -44,10 +44,17 @@ _COMPARED = (
 async def snapshot(work: Work) -> AsyncConnection:
     """The request's connection, ready for figures; all that it reads is of one moment."""
     connection = await work.connection()
-    if not connection.in_transaction():
-        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    await connection.commit()  # ends what finding the caller began
+    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     await repository.prepare(connection)
     return connection
+
+
+async def end_snapshot(work: Work) -> None:
+    """For requests that write when they have read, like what was exported to whom."""
+    connection = await work.connection()
+    await connection.commit()
+    await connection.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=False)
 
 
 async def list_records(

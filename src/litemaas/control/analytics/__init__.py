@@ -1,0 +1,1 @@
+"""What do people and administrators see of usage, each in their own scope?"""

@@ -1,0 +1,180 @@
+"""Which paths show people what was used? GET, or POST with the same members where filters are long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.control.analytics import repository, service
+from litemaas.control.analytics.ranges import Days, days_of
+from litemaas.control.analytics.schemas import (
+    Analytics,
+    AnalyticsQuery,
+    Breakdown,
+    BreakdownQuery,
+    BudgetCards,
+    Dimension,
+    ExportQuery,
+    FilterOptions,
+    HeatMap,
+    ScopedQuery,
+    Series,
+    SeriesQuery,
+)
+from litemaas.control.analytics.scopes import Scope, narrowed, scope_of
+from litemaas.control.audit.service import record
+from litemaas.control.auth.gates import requires
+from litemaas.control.http.exports import Record, as_csv, as_json, attachment
+from litemaas.control.http.shapes import PROBLEMS
+from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.settings import service as settings
+from litemaas.control.settings.groups import AnalyticsSettings, CurrencySettings
+from litemaas.control.usage import service as usage
+from litemaas.control.usage.filters import UsageFilter
+from litemaas.core.money import format_usd
+from litemaas.core.permissions import Permission
+
+router = APIRouter(prefix="/api/v1/usage", tags=["analytics"], route_class=WorkRoute, responses=PROBLEMS)
+_READ = [requires(Permission.USAGE_READ)]
+_FILTERS = ("users", "teams", "models", "providers", "keys", "deployments", "endpoints", "tags")
+Q = TypeVar("Q", bound=ScopedQuery)
+
+
+@router.get("/analytics", dependencies=_READ)
+async def show_analytics(work: WorkOf, query: Annotated[AnalyticsQuery, Query()]) -> Analytics:
+    """The whole page: sums, comparison with the days before, days, models, people, keys; of one moment."""
+    connection, scope, wanted, days = await _asked(work, query)
+    return await service.analytics(work, connection, scope, wanted, days, query.top_n)
+
+
+@router.post("/analytics", dependencies=_READ)
+async def post_analytics(work: WorkOf, body: AnalyticsQuery) -> Analytics:
+    """As GET, for long filters."""
+    return await show_analytics(work, body)
+
+
+@router.get("/timeseries", dependencies=_READ)
+async def show_series(work: WorkOf, query: Annotated[SeriesQuery, Query()]) -> Series:
+    """Sums per hour, day, ISO week or month (UTC), if wanted of the dearest groups one by one."""
+    connection, _, wanted, days = await _asked(work, query)
+    return await service.series(
+        work, connection, wanted, days, query.by, query.group_by, query.top_n, latency=query.latency
+    )
+
+
+@router.post("/timeseries", dependencies=_READ)
+async def post_series(work: WorkOf, body: SeriesQuery) -> Series:
+    """As GET, for long filters."""
+    return await show_series(work, body)
+
+
+@router.get("/heatmap", dependencies=_READ)
+async def show_heat_map(work: WorkOf, query: Annotated[ScopedQuery, Query()]) -> HeatMap:
+    """Weekdays by hours of the day (UTC)."""
+    connection, _, wanted, days = await _asked(work, query)
+    return await service.heat_map(work, connection, wanted, days)
+
+
+@router.get("/breakdown/{dimension}", dependencies=_READ)
+async def show_breakdown(work: WorkOf, dimension: Dimension, query: Annotated[BreakdownQuery, Query()]) -> Breakdown:
+    """Sums by one dimension, a page at a time."""
+    connection, _, wanted, days = await _asked(work, query)
+    return await service.breakdown(
+        work, connection, wanted, days, dimension, query.sort, descending=query.order == "desc", page=query.page,
+        limit=query.limit, latency=query.latency,
+    )  # fmt: skip
+
+
+@router.post("/breakdown/{dimension}", dependencies=_READ)
+async def post_breakdown(work: WorkOf, dimension: Dimension, body: BreakdownQuery) -> Breakdown:
+    """As GET, for long filters."""
+    return await show_breakdown(work, dimension, body)
+
+
+@router.get("/filter-options", dependencies=_READ)
+async def show_options(work: WorkOf, query: Annotated[ScopedQuery, Query()]) -> FilterOptions:
+    """What can be filtered by in this range and scope."""
+    connection, scope, wanted, _ = await _asked(work, query)
+    return await service.options(work, connection, scope, wanted)
+
+
+@router.get("/budget", dependencies=_READ)
+async def show_budgets(work: WorkOf) -> BudgetCards:
+    """The caller's own budget and those of the caller's teams."""
+    person = work.principal.user_id
+    return BudgetCards(data=await service.budget_cards(work, person, work.principal.name) if person else [])
+
+
+@router.get("/export", dependencies=_READ, response_class=StreamingResponse)
+async def export_usage(work: WorkOf, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
+    """A breakdown, or the days, as a file; audited."""
+    connection, scope, wanted, days = await _asked(work, query, exporting=True)
+    currency = (await settings.read(work, CurrencySettings)).code
+    if query.breakdown == "day":
+        columns, rows = _DAY_COLUMNS, [_day_row(day) for day in await service.all_days(connection, wanted, work.now)]
+    else:
+        groups = await service.all_groups(connection, wanted, query.breakdown)
+        emails = {}
+        if query.breakdown == "user":
+            emails = await repository.emails_of(connection, [group.id for group in groups if group.id])
+        columns, rows = _group_columns(query.breakdown), [_group_row(group, emails) for group in groups]
+    chosen = {name: getattr(query, name) for name in _FILTERS if getattr(query, name)}
+    period = {"start_date": str(days.first), "end_date": str(days.last)}
+    metadata = {
+        "exported_at": work.now, "breakdown": query.breakdown, "scope": scope.name, "filters": chosen, "period": period,
+        "currency": currency,
+    }  # fmt: skip
+    await usage.end_snapshot(work)
+    detail = {"breakdown": query.breakdown, "format": query.format, "filters": chosen, **period, "records": len(rows)}
+    await record(work, "usage.exported", "usage", scope.name, detail)
+    name = f"usage-{query.breakdown}-{days.first}-to-{days.last}"
+    if query.format == "json":
+        return attachment(name, "json", as_json(metadata, _once(rows)))
+    titles = [f"{column}_{currency}" if column == "cost" else column for column in columns]
+    return attachment(name, "csv", as_csv(columns, _once(rows), titles))
+
+
+async def _asked(
+    work: Work, query: ScopedQuery, *, exporting: bool = False
+) -> tuple[AsyncConnection, Scope, UsageFilter, Days]:
+    """Everything that holds for a question: one moment of the database, whose usage, which calls, which days."""
+    connection = await usage.snapshot(work)
+    scope = await scope_of(work, query.scope, exporting=exporting)
+    limits = await settings.read(work, AnalyticsSettings)
+    most = limits.max_export_days if exporting else limits.max_days
+    days = days_of(query.start_date, query.end_date, service.today(work), most)
+    members: dict[str, Any] = {name: tuple(getattr(query, name)) for name in _FILTERS}
+    wanted = await narrowed(work, scope, UsageFilter(**members))
+    return connection, scope, service.within(wanted, days), days
+
+
+_DAY_COLUMNS: tuple[str, ...] = (
+    "date", "requests", "successful", "failed", "cancelled", "blocked", "total_tokens", "prompt_tokens",
+    "completion_tokens", "mean_latency_ms", "error_rate", "success_rate", "cost",
+)  # fmt: skip
+
+
+def _day_row(day: Any) -> Record:
+    values: Record = day.model_dump(exclude={"latency", "cost_nano"})
+    values["mean_latency_ms"] = day.latency.duration.mean_ms if day.latency else None
+    values["error_rate"] = None if day.success_rate is None else round(100 - day.success_rate, 2)
+    return values | {"cost": format_usd(day.cost_nano)}
+
+
+def _group_columns(dimension: str) -> tuple[str, ...]:
+    who = ("id", "name", "email") if dimension == "user" else ("id", "name")
+    return (*who, "requests", "successful_requests", "failed_requests", "blocked_requests", "total_tokens",
+            "prompt_tokens", "completion_tokens", "pages", "success_rate", "last_active_at", "cost")  # fmt: skip
+
+
+def _group_row(group: Any, emails: dict[str, str | None]) -> Record:
+    values: Record = group.model_dump(exclude={"latency"})
+    return values | {"cost": format_usd(group.cost_nano), "email": emails.get(group.id)}
+
+
+async def _once(rows: list[Record]) -> AsyncIterator[list[Record]]:
+    yield rows

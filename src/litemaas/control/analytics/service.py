@@ -1,0 +1,287 @@
+"""What do the pages of usage show? Figures of a period beside the one before it, by day, model, person and key; sums agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.control.analytics import repository
+from litemaas.control.analytics.ranges import Days
+from litemaas.control.analytics.schemas import (
+    Analytics,
+    Breakdown,
+    BudgetCard,
+    Cost,
+    Day,
+    DayModel,
+    DayRange,
+    Dimension,
+    FilterOptions,
+    HeatCell,
+    HeatMap,
+    Named,
+    Option,
+    Requests,
+    Series,
+    SeriesGroup,
+    SeriesPoint,
+    Tokens,
+)
+from litemaas.control.analytics.scopes import Scope
+from litemaas.control.http.work import Work
+from litemaas.control.keys import repository as keys
+from litemaas.control.usage import service as usage
+from litemaas.control.usage.figures import Sort
+from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
+from litemaas.control.usage.spans import Grain
+from litemaas.core.windows import window_at
+
+_MOST_OPTIONS = 500
+_ALL_GROUPS = 100_000
+_PEOPLE_TOP = 5
+
+
+async def analytics(
+    work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter, days: Days, top: int
+) -> Analytics:
+    """Everything of the analytics page, of one moment."""
+    now = work.now
+    overview = await usage.overview(connection, wanted, now)
+    daily = await usage.trend(connection, wanted, now, "day", "model", top, latency=True)
+    people = await _named(connection, wanted, "user", min(top, _PEOPLE_TOP)) if scope.shows_people else None
+    began = await repository.first_call_at(connection)
+    current = overview.current
+    return Analytics(
+        as_of=now,
+        period=_range(days),
+        comparison_period=_range(days.before()),
+        total_users=await repository.count_people(connection, min(days.until, now), scope.team_id)
+        if scope.shows_people else None,
+        active_users=current.active_users if scope.shows_people else None,
+        active_keys=current.active_keys,
+        requests=_requests(current),
+        tokens=Tokens(total=current.total_tokens, prompt=current.prompt_tokens, completion=current.completion_tokens),
+        cost=await _cost(connection, scope, wanted, current.cost_nano),
+        success_rate=current.success_rate,
+        latency=current.latency.duration if current.latency else None,
+        ttft=current.latency.ttft if current.latency else None,
+        trends=_trends(overview, compared=began is not None and began < days.since, people=scope.shows_people),
+        daily=[_day(point) for point in daily.data],
+        daily_models=[row for point in daily.data for row in _day_models(point)],
+        top_models=await _named(connection, wanted, "model", top),
+        top_users=people,
+        top_keys=await _named(connection, wanted, "key", min(top, _PEOPLE_TOP)),
+    )  # fmt: skip
+
+
+async def series(
+    work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days, by: Grain, group_by: Dimension | None,
+    top: int, *, latency: bool,
+) -> Series:  # fmt: skip
+    trend = await usage.trend(connection, wanted, work.now, by, group_by, top, latency=latency)
+    ids = sorted({group.group for point in trend.data for group in point.groups or () if group.group is not None})
+    names = await repository.names_of(connection, group_by, ids) if group_by else {}
+    return Series(as_of=work.now, period=_range(days), data=[_series_point(point, names) for point in trend.data])
+
+
+async def breakdown(
+    work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days, dimension: Dimension, sort: Any, *,
+    descending: bool, page: int, limit: int, latency: bool,
+) -> Breakdown:  # fmt: skip
+    found = await usage.summarize(
+        connection, wanted, dimension, sort, descending=descending, limit=limit, page=page, latency=latency
+    )
+    return Breakdown(
+        as_of=work.now, period=_range(days), dimension=dimension, data=await _with_names(connection, found, dimension),
+        rest=found.rest, total=found.total, groups=found.groups,
+    )  # fmt: skip
+
+
+async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days) -> HeatMap:
+    trend = await usage.trend(connection, wanted, work.now, "hour", None, 1, latency=False)
+    cells = {(d, h): [0, 0, 0] for d in range(7) for h in range(24)}
+    for point in trend.data:
+        cell = cells[point.at.weekday(), point.at.hour]
+        for place, amount in enumerate((point.requests, point.total_tokens, point.cost_nano)):
+            cell[place] += amount
+    data = [
+        HeatCell(weekday=d, hour=h, requests=requests, total_tokens=tokens, cost_nano=cost)
+        for (d, h), (requests, tokens, cost) in cells.items()
+    ]
+    return HeatMap(as_of=work.now, period=_range(days), data=data)
+
+
+async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter) -> FilterOptions:
+    found = await usage.options(connection, wanted, work.now, _MOST_OPTIONS)
+
+    async def named(by: str, ids: Sequence[str]) -> list[Option]:
+        names = await repository.names_of(connection, by, ids)
+        return [Option(id=one, name=names.get(one, one)) for one in ids]
+
+    return FilterOptions(
+        models=await named("model", found.models), providers=await named("provider", found.providers),
+        keys=await named("key", found.keys), deployments=await named("deployment", found.deployments),
+        users=await named("user", found.users) if scope.shows_people else [],
+        teams=await named("team", found.teams) if scope.shows_people else [],
+        endpoints=await named("endpoint", found.endpoints),
+    )  # fmt: skip
+
+
+async def budget_cards(work: Work, user_id: str, username: str) -> list[BudgetCard]:
+    """A person's own budget and those of their teams."""
+    connection = await work.connection()
+    teams = await repository.teams_of(connection, user_id)
+    owners = [("user", user_id, username)] + [("team", team_id, name) for team_id, name in sorted(teams.items())]
+    rows = await repository.budgets_of(connection, [f"{kind}:{owner}" for kind, owner, _ in owners])
+    windows = {}
+    for kind, owner, _ in owners:
+        row = rows.get(scope := f"{kind}:{owner}")
+        windows[scope] = (
+            window_at(row.budget_duration, work.now, row.budget_set_at) if row else window_at(None, work.now, work.now)
+        )
+    spent = await keys.settled(connection, [(scope, window.start) for scope, window in windows.items()])
+    cards = []
+    for kind, owner, name in owners:
+        scope = f"{kind}:{owner}"
+        row, window = rows.get(scope), windows[scope]
+        used, limit = spent.get((scope, window.start), 0), row.max_budget_nano if row else None
+        cards.append(
+            BudgetCard(
+                kind="user" if kind == "user" else "team",
+                id=owner,
+                name=name,
+                limit_nano=limit,
+                duration=row.budget_duration if row else None,
+                spent_nano=used,
+                remaining_nano=None if limit is None else max(0, limit - used),
+                utilisation=round(used / limit * 100, 2) if limit else None,
+                resets_at=window.end,
+            )
+        )
+    return cards
+
+
+async def all_groups(connection: AsyncConnection, wanted: UsageFilter, dimension: Dimension) -> list[Named]:
+    """Every group of a breakdown, for exports."""
+    sort: Sort = "group" if dimension == "day" else "total_tokens"
+    found = await usage.summarize(
+        connection, wanted, dimension, sort, descending=dimension != "day", limit=_ALL_GROUPS, page=1, latency=False
+    )
+    return await _with_names(connection, found, dimension)
+
+
+async def all_days(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> list[Day]:
+    return [_day(point) for point in (await usage.trend(connection, wanted, now, "day", None, 1, latency=True)).data]
+
+
+# -- shapes ---------------------------------------------------------------------------------------------------------------
+
+
+def within(wanted: UsageFilter, days: Days) -> UsageFilter:
+    return msgspec.structs.replace(wanted, since=days.since, until=days.until)
+
+
+def today(work: Work) -> Any:
+    return work.now.astimezone(UTC).date()
+
+
+def _range(days: Days) -> DayRange:
+    return DayRange(start_date=days.first, end_date=days.last, days=days.count, complete=days.complete)
+
+
+def _requests(figures: Any) -> Requests:
+    return Requests(
+        total=figures.requests, successful=figures.successful_requests, failed=figures.failed_requests,
+        cancelled=figures.cancelled_requests, blocked=figures.blocked_requests,
+    )  # fmt: skip
+
+
+async def _named(connection: AsyncConnection, wanted: UsageFilter, by: Dimension, top: int) -> list[Named]:
+    found = await usage.summarize(
+        connection, wanted, by, "cost_nano", descending=True, limit=top, page=1, latency=False
+    )
+    return await _with_names(connection, found, by)
+
+
+async def _with_names(connection: AsyncConnection, found: Summary, by: Dimension) -> list[Named]:
+    names = await repository.names_of(connection, by, [row.group for row in found.data if row.group is not None])
+    return [
+        Named(
+            id=row.group,
+            name=names.get(row.group, row.group) if row.group else None,
+            **row.model_dump(exclude={"group"}),
+        )
+        for row in found.data
+    ]
+
+
+async def _cost(connection: AsyncConnection, scope: Scope, wanted: UsageFilter, total: int) -> Cost:
+    async def by(dimension: Dimension) -> dict[str, int]:
+        found = await usage.summarize(
+            connection, wanted, dimension, "cost_nano", descending=True, limit=_MOST_OPTIONS, page=1, latency=False
+        )
+        parts = {row.group or "": row.cost_nano for row in found.data if row.cost_nano}
+        if found.rest is not None and found.rest.cost_nano:
+            parts["…"] = found.rest.cost_nano
+        return parts
+
+    people = scope.shows_people
+    return Cost(
+        total_nano=total, by_model=await by("model"), by_provider=await by("provider"),
+        by_user=await by("user") if people else None, by_team=await by("team") if people else None,
+    )  # fmt: skip
+
+
+def _trends(overview: Overview, *, compared: bool, people: bool) -> list[Change]:
+    """Before the ledger's first entry there is nothing to compare with."""
+    changes = [change for change in overview.changes if people or change.metric != "active_users"]
+    if compared:
+        return changes
+    return [
+        change.model_copy(update={"previous": None, "percentage_change": None, "direction": "stable"})
+        for change in changes
+    ]
+
+
+def _day(point: TrendPoint) -> Day:
+    return Day(
+        date=point.at.date(), requests=point.requests, successful=point.successful_requests, failed=point.failed_requests,
+        cancelled=point.cancelled_requests, blocked=point.blocked_requests, total_tokens=point.total_tokens,
+        prompt_tokens=point.prompt_tokens, completion_tokens=point.completion_tokens, cost_nano=point.cost_nano,
+        success_rate=point.success_rate, latency=point.latency,
+    )  # fmt: skip
+
+
+def _day_models(point: TrendPoint) -> list[DayModel]:
+    return [
+        DayModel(
+            date=point.at.date(),
+            model=group.group,
+            is_rest=group.is_rest,
+            requests=group.requests,
+            total_tokens=group.total_tokens,
+            prompt_tokens=group.prompt_tokens,
+            completion_tokens=group.completion_tokens,
+            cost_nano=group.cost_nano,
+        )
+        for group in point.groups or ()
+    ]
+
+
+def _series_point(point: TrendPoint, names: dict[str, str]) -> SeriesPoint:
+    groups = None
+    if point.groups is not None:
+        groups = [
+            SeriesGroup(
+                id=group.group,
+                name=names.get(group.group, group.group) if group.group else None,
+                **group.model_dump(exclude={"group"}),
+            )
+            for group in point.groups
+        ]
+    return SeriesPoint(**point.model_dump(exclude={"groups"}), groups=groups)
