@@ -111,17 +111,21 @@ class Platform:
     def _settings(self, database_url: str, redis_url: str) -> dict[str, str]:
         """What both planes are told; settings of the person's that are not ours to choose go through."""
         given = {name: value for name, value in self._environ.items() if name.startswith("LITEMAAS_")}
-        return given | {
-            "LITEMAAS_DATABASE_URL": database_url,
-            "LITEMAAS_REDIS_URL": redis_url,
-            "LITEMAAS_MASTER_KEY": self._master_key,
-            "LITEMAAS_ENCRYPTION_KEY": self._options.environment.encryption_key or self._state.encryption_key(),
-            "LITEMAAS_STATE_DIR": str(self._state.path),
-            "LITEMAAS_GATEWAY__PORT": str(self._ports["gateway"].number),
-            "LITEMAAS_GATEWAY__CONTROL_URL": self._url("control"),
-            "LITEMAAS_CONTROL__PORT": str(self._ports["control"].number),
-            "LITEMAAS_HOST_POLICY": "single-machine",
-        }
+        return (
+            {"LITEMAAS_GATEWAY_PUBLIC_URL": self._url("gateway")}
+            | given
+            | {
+                "LITEMAAS_DATABASE_URL": database_url,
+                "LITEMAAS_REDIS_URL": redis_url,
+                "LITEMAAS_MASTER_KEY": self._master_key,
+                "LITEMAAS_ENCRYPTION_KEY": self._options.environment.encryption_key or self._state.encryption_key(),
+                "LITEMAAS_STATE_DIR": str(self._state.path),
+                "LITEMAAS_GATEWAY__PORT": str(self._ports["gateway"].number),
+                "LITEMAAS_GATEWAY__CONTROL_URL": self._url("control"),
+                "LITEMAAS_CONTROL__PORT": str(self._ports["control"].number),
+                "LITEMAAS_HOST_POLICY": "single-machine",
+            }
+        )
 
     async def _serve_sim(self) -> None:
         if self._parts.sim is not None:
