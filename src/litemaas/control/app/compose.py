@@ -9,10 +9,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import litemaas.control.app.config as config
-import litemaas.control.app.config as config
 import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
-from litemaas.control.app.portal import Portal, find_bundle
 from litemaas.control.analytics import endpoints as analytics
 from litemaas.control.app.portal import Portal, find_bundle
 from litemaas.control.app.settings import Settings, check_settings, trusted_networks
@@ -107,15 +105,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     for part in (app, facade := create_facade()):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
-        part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
     app.state.carrier = carrier
     answer_with_problems(app)
     for feature in FEATURES:
         app.include_router(feature.router)
     app.mount("/litellm", facade)
-    if (bundle := find_bundle()) is not None:
-        app.router.routes.append(Portal(bundle))
     if (bundle := find_bundle()) is not None:
         app.router.routes.append(Portal(bundle))
     app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES, trusted_proxies=trusted_networks(settings))
