@@ -137,6 +137,7 @@ ERRORS: dict[type[LiteMaaSError], str] = {
     errors.RouteNotAllowed: "the key may not call this path",
     errors.MasterKeyRequired: "only the master key may do this",
     errors.ClientCredentialsRefused: "the body names an upstream address or credential",
+    errors.ContentRefused: "a guardrail found in the request what must not pass",
     errors.MalformedBody: "the body is no JSON object",
     errors.MissingField: "a member is missing; `param` names it",
     errors.InvalidField: "a member cannot be used as it is; `param` names it",

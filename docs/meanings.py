@@ -53,6 +53,7 @@ SETTINGS = {
     "GATEWAY__BUDGETS__LEASE_TRUST_S": "for so long a worker spends its leases while the database is away",
     "GATEWAY__BUDGETS__LOST_AFTER_S": "a worker that is silent for so long is lost, and others take back what it had free",
     "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of a limit",
+    "GATEWAY__GUARDRAILS": "names, with commas between them, of guardrails that hold for every call",
     "GATEWAY__ROUTING__STRATEGY": "which deployment is asked first, unless the model says otherwise: `weighted`, `least-busy`, "
     "`latency`, `affinity`, `usage` or `cost`",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",
@@ -93,6 +94,7 @@ METRICS = {
     "journal_bytes": "0 when all usage is in the ledger.",
     "rate_limits_shared": "1, or 0 while Valkey does not answer and it keeps to its share of each limit.",
     "cache_current": "1, or 0 when the change feed could not be read for `trust_cache_s`.",
+    "guardrails": "`kind` is a pattern's name; `action` is `blocked` in a request or `masked` in an answer.",
     "fallbacks": "`model` could not answer, `fallback` was asked instead.",
     "litellm_deployment_state": "0 well, 1 its last call failed, 2 left alone. `model_id` is the deployment.",
     "litellm_deployment_cooled_down": "",

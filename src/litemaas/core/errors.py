@@ -5,7 +5,7 @@
     │   ├── KeyMissing · KeyMalformed · KeyUnknown
     │   └── KeyBlocked · KeyExpired
     ├── Forbidden                  may they?
-    │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused
+    │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused · ContentRefused
     ├── InvalidRequest             can this be understood?
     │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · RequestTooSlow · AlreadyExists
     ├── NotFound · MethodNotAllowed
@@ -86,6 +86,16 @@ class MasterKeyRequired(Forbidden):
 
 class ClientCredentialsRefused(Forbidden):
     code = "client_credentials_refused"
+
+
+class ContentRefused(Forbidden):
+    """A guardrail found in the request what must not pass; ``kind`` names it, the message never quotes it."""
+
+    code = "content_refused"
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class InvalidRequest(LiteMaaSError):

@@ -36,7 +36,8 @@ def mask_key(key: str) -> str:
 class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the data plane knows it: identity, entitlement and limits, resolved once and cached.
 
-    ``models``: names, access groups or wildcards; empty = every model. ``expires_at``: None = never.
+    ``models``: names, access groups or wildcards; empty = every model. ``expires_at``: None = never. ``guardrails``: names of
+    what its calls are looked at for.
     """
 
     key_hash: str
@@ -54,6 +55,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[RateRule, ...] = ()
     model_budgets: dict[str, BudgetRule] = {}
     model_rates: dict[str, RateRule] = {}
+    guardrails: tuple[str, ...] = ()
     is_master: bool = False
 
     def budgets_for(self, model: str) -> tuple[BudgetRule, ...]:

@@ -19,6 +19,7 @@ import uvloop
 
 from litemaas.core.catalog import strategy_of
 from litemaas.core.errors import ServiceUnavailable
+from litemaas.core.guardrails import unknown_of
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.directory import Directory
@@ -37,6 +38,7 @@ from litemaas.gateway.engines import Engines
 from litemaas.gateway.errors import PROFILES, refusal_body
 from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
+from litemaas.gateway.guardrails import Guardrails
 from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
@@ -85,6 +87,8 @@ class Gateway:
         own = settings.gateway
         if own.error_profile not in PROFILES:
             raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
+        if unknown := unknown_of(_names_in(own.guardrails)):
+            raise SettingsError(f"LITEMAAS_GATEWAY__GUARDRAILS: there is no guardrail {unknown!r}")
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
         self.metrics = Metrics()
@@ -104,7 +108,8 @@ class Gateway:
             key_header=own.key_header,
         )  # fmt: skip
         self.targets = Targets(own.upstream.timeout_s, own.routing)
-        self.routing = Routing(self.targets, self.metrics)
+        self.guardrails = Guardrails(_names_in(own.guardrails), self.metrics)
+        self.routing = Routing(self.targets, self.guardrails, self.metrics)
         self._open_budgets(own)
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
@@ -120,8 +125,9 @@ class Gateway:
             identity=self.identity,
             routing=self.routing,
             admission=admission,
+            guardrails=self.guardrails,
             upstream=self._upstream(own, settlement, admission),
-            relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage),
+            relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage, self.guardrails),
             settlement=settlement,
             journal=self.journal,
             headers=headers,
@@ -144,8 +150,8 @@ class Gateway:
             strategies = Strategies(chance, strategy_of(own.routing.strategy))
         except ValueError as error:
             raise SettingsError(f"LITEMAAS_GATEWAY__ROUTING__STRATEGY: {error}") from None
-        usual = tuple(name.strip() for name in own.routing.default_fallbacks.split(",") if name.strip())
-        fallbacks = Fallbacks(self.routing, admission, self.metrics, usual)
+        usual = _names_in(own.routing.default_fallbacks)
+        fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, usual)
         return Upstream(self.pool, settlement, admission, strategies, fallbacks, own.routing, chance)
 
     def _dispatch(self, own: GatewaySection, proxy: Proxy, engines: Engines) -> Dispatch:
@@ -307,6 +313,10 @@ class Gateway:
 
     def _on_refusal(self, status: int) -> None:
         self.metrics.refused_connections[status] += 1
+
+
+def _names_in(setting: str) -> tuple[str, ...]:
+    return tuple(name for part in setting.split(",") if (name := part.strip()))
 
 
 async def serve(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.budgets import Hold
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.guardrails import Guard
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.lanes import Lane
@@ -82,13 +83,13 @@ class Call:
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
-    ``fallbacks``: how many models were asked instead of the first.
+    ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
     """
 
     __slots__ = (
         "ask", "attempts", "caller", "condition", "cost", "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "hold", "id", "instant", "lane", "output_limit", "place", "reply", "request", "slot", "started_at",
-        "target", "ticket", "ticket_besides", "upstream_s", "usage",
+        "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "reply", "request", "slot",
+        "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -108,6 +109,7 @@ class Call:
         self.condition: Condition | None = None
         self.place: Ticket | None = None
         self.fallbacks = 0
+        self.guard: Guard | None = None
         self.target: Target | None = None
         self.attempts = 0
         self.first_byte_at: float | None = None

@@ -28,6 +28,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.RouteNotAllowed: (403, "auth_error", NONE_TEXT),
     errors.MasterKeyRequired: (401, "auth_error", NONE_TEXT),
     errors.ClientCredentialsRefused: (401, "auth_error", NONE_TEXT),
+    errors.ContentRefused: (403, NONE_TEXT, NONE_TEXT),
     errors.MalformedBody: (400, "invalid_request_error", "request_body"),
     errors.MissingField: (400, "invalid_request_error", None),
     errors.InvalidField: (400, "bad_request_error", None),

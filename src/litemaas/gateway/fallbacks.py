@@ -23,6 +23,7 @@ from litemaas.core.errors import (
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
     from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.guardrails import Guardrails
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.routing import Routing
@@ -53,7 +54,10 @@ def may_fall_back(failure: LiteMaaSError) -> bool:
 class Fallbacks:
     """Finds the models to ask instead, and holds calls for them. ``usual``: for models that name none."""
 
-    def __init__(self, routing: Routing, admission: Admission, metrics: Metrics, usual: tuple[str, ...]) -> None:
+    def __init__(
+        self, routing: Routing, admission: Admission, guardrails: Guardrails, metrics: Metrics, usual: tuple[str, ...]
+    ) -> None:
+        self._guardrails = guardrails
         self._routing = routing
         self._admission = admission
         self._metrics = metrics
@@ -85,6 +89,7 @@ class Fallbacks:
         try:
             lane = self._routing.lane_of(caller, name, call.endpoint)
             await self._admission.move(call, ask, first, lane)
+            await self._guardrails.check(call, ask, lane)
         except (Forbidden, InvalidRequest, LimitReached, ServiceUnavailable):
             return None
         call.fallbacks += 1

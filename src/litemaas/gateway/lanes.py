@@ -35,17 +35,18 @@ class Lane:
     ``snapshot``: the catalogue this was resolved from. ``booked``: every rule that a cost is added to; ``limited``: those with
     a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
     ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits of its own.
+    ``guardrails``: names of those that hold for all of its calls.
     """
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
-        "_served_by", "_tail", "booked", "counters", "customers", "deployments", "is_free", "limited", "limits_tokens",
-        "lone", "model", "output_maximum", "price", "rates", "snapshot", "targets", "who",
+        "_served_by", "_tail", "booked", "counters", "customers", "deployments", "guardrails", "is_free", "limited",
+        "limits_tokens", "lone", "model", "output_maximum", "price", "rates", "snapshot", "targets", "who",
     )  # fmt: skip
 
     def __init__(
         self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters,
-        targets: Sequence[Target],
+        targets: Sequence[Target], guardrails: tuple[str, ...],
     ) -> None:  # fmt: skip
         self.snapshot = snapshot
         self._key = key
@@ -54,6 +55,7 @@ class Lane:
         self.counters = counters
         self.deployments = model.deployments
         self.targets = targets
+        self.guardrails = guardrails
         self.lone = targets[0] if len(targets) == 1 and targets[0].rule is None else None
         self.price = dearest(model.deployments)
         self.booked: tuple[BudgetRule, ...] = key.budgets_for(model.name)
@@ -80,7 +82,9 @@ class Lane:
 
     def joined_by(self, customer: CustomerLimits) -> Lane:
         """The lane of calls that name this customer."""
-        joined = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters, self.targets)
+        joined = Lane(
+            self.snapshot, self._key, self.model, self._endpoint, self.counters, self.targets, self.guardrails
+        )
         if customer.budget is not None:
             joined.booked = (*self.booked, customer.budget)
             if customer.budget.limit_nano is not None and not self.is_free:

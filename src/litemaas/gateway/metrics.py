@@ -75,6 +75,8 @@ class Metrics(Collector):
         self.silent_workers = 0
         self.fallbacks: defaultdict[tuple[str, str], int] = defaultdict(int)
         """(model that could not answer, model that was asked instead) → how often."""
+        self.guardrails: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """(kind of text, ``blocked`` or ``masked``) → how often."""
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.besides: list[Callable[[], Iterable[Metric]]] = []
         """Who else has counted something."""
@@ -133,7 +135,12 @@ class Metrics(Collector):
         )
         for pair, count in self.fallbacks.items():
             fallbacks.add_metric(pair, count)
-        yield from (requests, tokens, spend, refused, fallbacks)
+        guardrails = CounterMetricFamily(
+            "litemaas_gateway_guardrails", "Texts that did not pass.", labels=("kind", "action")
+        )
+        for pair, count in self.guardrails.items():
+            guardrails.add_metric(pair, count)
+        yield from (requests, tokens, spend, refused, fallbacks, guardrails)
         yield self._histograms(
             "litemaas_gateway_request_duration_seconds", "Whole call, first byte to last.", "durations"
         )

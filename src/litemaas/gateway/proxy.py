@@ -20,6 +20,7 @@ from litemaas.gateway.sse import DONE
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
     from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.guardrails import Guardrails
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.identity import Identity
     from litemaas.gateway.journal import Journal
@@ -35,13 +36,14 @@ class Proxy:
     """Serves inference calls. ``now``: seconds since 1970."""
 
     def __init__(
-        self, *, identity: Identity, routing: Routing, admission: Admission, upstream: Upstream, relay: Relay,
-        settlement: Settlement, journal: Journal, headers: ReplyHeaders, ids: RequestIds,
+        self, *, identity: Identity, routing: Routing, admission: Admission, guardrails: Guardrails, upstream: Upstream,
+        relay: Relay, settlement: Settlement, journal: Journal, headers: ReplyHeaders, ids: RequestIds,
         now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
         self._admission = admission
+        self._guardrails = guardrails
         self._upstream = upstream
         self._relay = relay
         self._settlement = settlement
@@ -72,6 +74,9 @@ class Proxy:
 
                 if not self._admission.try_reserve(call, lane, ask):
                     await self._admission.reserve(call, lane, ask)
+
+                if lane.guardrails or ask.wishes is not None:
+                    await self._guardrails.check(call, ask, lane)
 
                 target, answer = await self._upstream.open(call, ask, lane)
 

@@ -9,9 +9,11 @@ from litemaas.core.engine_usage import EngineUsage
 from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
 from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
+from litemaas.gateway.guardrails import Guardrails, StreamGuard
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
 from litemaas.gateway.targets import StreamUsage
+from litemaas.gateway.wishes import timeout_of
 
 if TYPE_CHECKING:
     from litemaas.gateway.http.client import AnswerHead, UpstreamConnection
@@ -35,7 +37,9 @@ class Relay:
         settlement: Settlement,
         settings: UpstreamSettings,
         always_shows_usage: bool,
+        guardrails: Guardrails,
     ) -> None:
+        self._guardrails = guardrails
         self._meter = meter
         self._headers = headers
         self._settlement = settlement
@@ -56,6 +60,8 @@ class Relay:
             call.usage = call.endpoint.measure(call, ask, target, reply)
             if call.usage is NOTHING and not call.endpoint.is_free:
                 call.usage = await self._meter.count_reply(ask, target, reply)
+            if call.guard is not None:
+                reply.body = self._guardrails.masked(call.guard, reply.body)
         finally:
             answer.release()
 
@@ -70,18 +76,15 @@ class Relay:
             drop_usage_chunk=not shows_usage,
             rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
         )
-        answer.limit(target.deployment.stream_timeout_s or self._settings.stream_timeout_s)
+        guard = StreamGuard(call.guard, self._guardrails) if call.guard is not None else None
+        answer.limit(self._silence_s(call, ask, target))
         shown: list[bytes] | None = None if forced else []  # kept only where the engine is known not to count
         try:
             while data := await answer.next_bytes():
-                events = scanner.feed(data)
+                events = scanner.feed(data) if guard is None else guard.feed(scanner.feed(data))
                 if events:
                     if call.first_byte_at is None:
-                        call.first_byte_at = monotonic()
-                        call.upstream_s = call.first_byte_at - answer.sent_at
-                        response.start(
-                            200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer)))
-                        )
+                        self._begin(answer, call, response)
                     if shown is not None:
                         shown.append(events)
                     response.write(events)
@@ -102,10 +105,27 @@ class Relay:
             call.usage = self._usage_so_far(scanner, ask)
         if call.usage.source is not UsageSource.ENGINE:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
+        self._end(answer, call, response, guard)
+
+    def _end(self, answer: UpstreamConnection, call: Call, response: Response, guard: StreamGuard | None) -> None:
+        """Everything but the last event, which waits for the settlement."""
         if call.failure is None and call.first_byte_at is None:
-            call.first_byte_at = monotonic()
-            call.upstream_s = call.first_byte_at - answer.sent_at
-            response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
+            self._begin(answer, call, response)
+        if guard is not None and response.started:
+            response.write(guard.finish())
+
+    def _begin(self, answer: UpstreamConnection, call: Call, response: Response) -> None:
+        """The client hears that its answer begins."""
+        call.first_byte_at = monotonic()
+        call.upstream_s = call.first_byte_at - answer.sent_at
+        response.start(200, self._headers.of_stream(call, engine_lines(cast("AnswerHead", answer.answer))))
+
+    def _silence_s(self, call: Call, ask: Ask, target: Target) -> float:
+        """How long a stream may be silent."""
+        usual_s = target.deployment.stream_timeout_s or self._settings.stream_timeout_s
+        if ask.wishes is None and b"x-litellm-stream-timeout" not in call.request.headers:
+            return usual_s
+        return timeout_of(call.request, ask.wishes, b"x-litellm-stream-timeout", usual_s)
 
     def _usage_so_far(self, scanner: EventScanner, ask: Ask) -> Usage:
         if scanner.usage is not None and is_plausible(scanner.usage):

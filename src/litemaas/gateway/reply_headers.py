@@ -57,7 +57,8 @@ class ReplyHeaders:
             f"x-litellm-attempted-retries: {call.attempts - 1}\r\nx-litellm-attempted-fallbacks: {call.fallbacks}\r\n"
             f"x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
-            f"{cost}{_spend_lines(call.caller)}{ticket.header_lines() if ticket is not None else ''}"
+            f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
+            f"{ticket.header_lines() if ticket is not None else ''}"
         ).encode("latin-1", "replace")
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
     from litemaas.gateway.call import Ask
     from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.guardrails import Guardrails
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.targets import Targets
@@ -25,8 +26,9 @@ EMPTY = Snapshot(0, {})
 class Routing:
     """Holds the current snapshot; replaced as a whole when the catalogue changes."""
 
-    def __init__(self, targets: Targets, metrics: Metrics) -> None:
+    def __init__(self, targets: Targets, guardrails: Guardrails, metrics: Metrics) -> None:
         self.snapshot = EMPTY
+        self._guardrails = guardrails
         self._targets = targets
         self._metrics = metrics
 
@@ -76,7 +78,8 @@ class Routing:
             raise ModelUnknown(f"Invalid model name passed in model={model.name}: nothing serves it", "model")
         counters = self._metrics.of(endpoint.route, model.counted_as or model.name)
         targets = [self._targets.of(deployment) for deployment in model.deployments]
-        lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets)
+        guardrails = self._guardrails.names_for(caller.key.guardrails, model.guardrails)
+        lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets, guardrails)
         if len(caller.lanes) >= _MAX_LANES:
             caller.lanes.clear()
         caller.lanes[endpoint, name] = lane

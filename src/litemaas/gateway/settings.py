@@ -95,6 +95,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     """``conversion_hosts``: hosts, with commas between them, that documents may be fetched from although not public.
 
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
+    ``guardrails``: names, with commas between them, of those that hold for every call.
     ``worker_id``: with several workers, what their names begin with.
     """
 
@@ -114,6 +115,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     trust_cache_s: float = 5.0
     key_cache_size: int = 100_000
     metrics_need_key: bool = False
+    guardrails: str = ""
     key_header: str = ""
     always_include_stream_usage: bool = False
     server: ServerLimits = ServerLimits()

@@ -26,6 +26,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
     e.RouteNotAllowed: (403, "FORBIDDEN"),
     e.MasterKeyRequired: (403, "FORBIDDEN"),
     e.ClientCredentialsRefused: (403, "FORBIDDEN"),
+    e.ContentRefused: (403, "FORBIDDEN"),
     e.MalformedBody: (400, "VALIDATION_ERROR"),
     e.MissingField: (400, "VALIDATION_ERROR"),
     e.InvalidField: (400, "VALIDATION_ERROR"),

@@ -28,6 +28,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.RouteNotAllowed: (403, "auth_error", NONE),
     e.MasterKeyRequired: (401, "auth_error", NONE),
     e.ClientCredentialsRefused: (401, "auth_error", NONE),
+    e.ContentRefused: (403, NONE, NONE),
     e.MalformedBody: (400, "invalid_request_error", "request_body"),
     e.MissingField: (400, "bad_request_error", None),
     e.InvalidField: (400, "bad_request_error", None),

@@ -35,7 +35,8 @@ log = structlog.get_logger(__name__)
 
 _KEY = """
 select key_hash, key_name, alias, user_id, team_id, pot_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
-       budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at
+       budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at,
+       extras -> 'guardrails' as guardrails
 from virtual_keys where key_hash = $1 and deleted_at is null
 """
 _STRATEGIES = {strategy.value: strategy for strategy in Strategy}
@@ -226,7 +227,14 @@ def _virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record]) -> Virt
             for model, own in limits.items() if own.get("max_budget_nano") is not None
         },
         model_rates={model: rule for model, rule in model_rates.items() if not rule.is_empty},
+        guardrails=_names_in(row["guardrails"]),
     )  # fmt: skip
+
+
+def _names_in(stored: str | None) -> tuple[str, ...]:
+    """What somebody stored as names; what is none is kept as one that nobody knows, so that it is not passed over."""
+    value = msgspec.json.decode(stored) if stored is not None else None
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
 
 
 def _budget(nano: int | None) -> int | None:

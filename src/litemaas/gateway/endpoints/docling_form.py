@@ -26,7 +26,7 @@ from litemaas.gateway.endpoints.multipart import (
     split_parts,
     text_of_part,
 )
-from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_special_members
+from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_guardrails, refuse_special_members
 
 if TYPE_CHECKING:
     from litemaas.gateway.bodies import Members
@@ -92,6 +92,7 @@ def _refuse_special(fields: Fields) -> None:
     """What clients may not say in a JSON body they may not say in a form."""
     written: Members = {name: encode(values[-1]) for name, values in fields.items()}
     refuse_special_members(written)
+    refuse_guardrails(written)
     for name, values in fields.items():
         if name not in _REMOVED:
             for value in values:

@@ -15,7 +15,7 @@ from litemaas.gateway.endpoints.docling_options import (
     refuse_addresses,
     target_of,
 )
-from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_special_members
+from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_guardrails, refuse_special_members
 
 _MAX_SOURCES = 100
 _OLDER_SOURCES = {"http_sources": "http", "file_sources": "file"}
@@ -44,6 +44,7 @@ def read_source_request(payload: bytes, pages_per_document: int) -> ConversionRe
     """Errors: InvalidRequest."""
     members = read_members(payload)
     refuse_special_members(members)
+    refuse_guardrails(members)
     model, end_user = _optional_text(members, "model", "model"), _optional_text(members, "user", "user")
     for name in ("model", "user", *GATEWAY_MEMBERS):
         members.pop(name, None)

@@ -29,6 +29,7 @@ from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
 from litemaas.gateway.replies import Identified, Measured
 from litemaas.gateway.targets import StreamUsage
+from litemaas.gateway.wishes import wishes_of
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
@@ -82,6 +83,7 @@ class OpenAIEndpoint(Endpoint):
             ask.has_gateway_members = True
             refuse_special_members(members)
             _read_metadata(ask, members)
+            ask.wishes = wishes_of(members)
         if self._generates:
             self._read_generation(ask, members)
         return ask
@@ -188,7 +190,7 @@ def rename_model(body: bytes, engine_model: bytes, name: bytes) -> bytes:
 
 
 def refuse_special_members(members: Members) -> None:
-    """Errors: ClientCredentialsRefused; InvalidField for mock members and for guardrails that do not exist."""
+    """Errors: ClientCredentialsRefused; InvalidField for mock members."""
     for member in CREDENTIAL_MEMBERS:
         if member in members:
             raise ClientCredentialsRefused(
@@ -197,9 +199,16 @@ def refuse_special_members(members: Members) -> None:
     for member in MOCK_MEMBERS:
         if member in members:
             raise InvalidField(f"{member} is not supported: answers are never made up here", member)
+
+
+def refuse_guardrails(members: Members) -> None:
+    """For documents, which are not looked at: nobody is to believe that they are.
+
+    Errors: InvalidField.
+    """
     names = members.get("guardrails")
     if names is not None and bytes(names) not in (b"null", b"[]"):
-        raise InvalidField("there is no guardrail of this name", "guardrails")
+        raise InvalidField("guardrails do not look at documents; ask without them", "guardrails")
 
 
 def _read_metadata(ask: Ask, members: Members) -> None:

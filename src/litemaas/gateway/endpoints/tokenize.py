@@ -10,7 +10,7 @@ from litemaas.core.usage import NOTHING, Usage
 from litemaas.gateway.bodies import read_request, render, text_of
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, root_path
-from litemaas.gateway.endpoints.openai import refuse_special_members
+from litemaas.gateway.endpoints.openai import refuse_guardrails, refuse_special_members
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
@@ -31,6 +31,7 @@ class TokenizeEndpoint(Endpoint):
     def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
         members = read_request(body)
         refuse_special_members(members)
+        refuse_guardrails(members)
         if not any(member in members for member in self._required):
             raise MissingField(f"the member {' or '.join(map(repr, self._required))} is missing", self._required[0])
         ask = Ask(text_of(members, "model"))

@@ -1,0 +1,269 @@
+"""Which texts of a call must not pass? A prompt that holds one is refused before an engine sees it; in answers it is masked.
+
+A guardrail holds for all calls (a setting), for those of a key, to a model, or for one call that asks for it. Calls without
+any cost nothing: they are never looked at here. In streams, the end of a text is held back while it may be the beginning of
+something that has to be masked; a few words at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from litemaas.core.errors import ContentRefused, InvalidField
+from litemaas.core.guardrails import MOST_CHARACTERS, NAMES, Pattern, find_all, mask, patterns_of, undecided_from
+from litemaas.gateway.bodies import NOT_JSON, Members, encode, value_of
+from litemaas.gateway.shared_rates import pause
+
+if TYPE_CHECKING:
+    from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.metrics import Metrics
+
+_AT_ONCE = 128 * 1024
+"""Characters that are looked at before other calls get their turn."""
+_NO_TEXT = frozenset({
+    "model", "stream", "stream_options", "id", "object", "role", "type", "finish_reason", "system_fingerprint", "b64_json",
+    "embedding", "url", "tool_call_id", "call_id", "item_id", "response_id", "usage", "created", "encoding_format",
+})  # fmt: skip
+"""Members whose values are no texts of people or models."""
+_GATEWAYS_OWN = frozenset({"metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "user", "cache"})
+_MOST_HELD = 4096
+_KEY_EDGE = 128
+_STREAMED = ("reasoning_content", "reasoning", "content", "refusal", "text")
+
+
+class Guard:
+    """Guardrails that hold together."""
+
+    __slots__ = ("line", "names", "patterns")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.patterns = patterns_of(names)
+        self.line = f"x-litellm-applied-guardrails: {','.join(names)}\r\n"
+
+
+class Guardrails:
+    """Checks calls. ``always``: what holds for all of them."""
+
+    def __init__(self, always: tuple[str, ...], metrics: Metrics) -> None:
+        self._always = always
+        self._metrics = metrics
+        self._guards: dict[tuple[str, ...], Guard] = {}
+
+    def names_for(self, *names: Iterable[str]) -> tuple[str, ...]:
+        """All that hold, each once, in the order in which they are known."""
+        wanted = set(self._always).union(*names)
+        return tuple(name for name in NAMES if name in wanted) + tuple(sorted(wanted - set(NAMES)))
+
+    def guard(self, names: tuple[str, ...]) -> Guard:
+        """Errors: InvalidField for a name that is none: a call that should be looked at is not let through unseen."""
+        guard = self._guards.get(names)
+        if guard is None:
+            for name in names:
+                if name not in NAMES:
+                    raise InvalidField(
+                        f"there is no guardrail {name[:100]!r}; there are {', '.join(NAMES)}", "guardrails"
+                    )
+            guard = self._guards[names] = Guard(names)
+        return guard
+
+    async def check(self, call: Call, ask: Ask, lane: Lane) -> None:
+        """Looks at the prompt, and notes what the answer is to be looked at for.
+
+        Errors: ContentRefused; InvalidField for a guardrail that does not exist.
+        """
+        wished = ask.wishes.guardrails if ask.wishes is not None else []
+        before = call.guard.names if call.guard is not None else ()  # of a model that could not answer
+        names = self.names_for(lane.guardrails, wished, before) if wished or before else lane.guardrails
+        if not names:
+            return
+        call.guard = guard = self.guard(names)
+        looked_at = 0
+        for text in _texts_of(ask.members or {}):
+            for start in range(0, len(text), _AT_ONCE):
+                piece = text[max(0, start - MOST_CHARACTERS) : start + _AT_ONCE]
+                found = next(find_all(piece, guard.patterns), None)
+                if found is not None:
+                    self._metrics.guardrails[found.kind, "blocked"] += 1
+                    raise ContentRefused(
+                        f"Content blocked: {found.kind} pattern detected. Take it out of the request and send it again",
+                        found.kind,
+                    )
+                looked_at += len(piece)
+                if looked_at >= _AT_ONCE:
+                    looked_at = 0
+                    await pause(0)
+
+    def masked(self, guard: Guard, body: bytes) -> bytes:
+        """A whole answer without what must not pass; as it came, if there is nothing of that in it."""
+        try:
+            answer = msgspec.json.decode(body)
+        except NOT_JSON:
+            return body
+        masked, kinds = _masked(answer, guard.patterns)
+        if not kinds:
+            return body
+        self.count(kinds)
+        return encode(masked)
+
+    def count(self, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            self._metrics.guardrails[kind, "masked"] += 1
+
+
+def _texts_of(members: Members) -> Iterator[str]:
+    for name in members:
+        if name not in _GATEWAYS_OWN and name not in _NO_TEXT:
+            yield from _strings_in(value_of(members, name))
+
+
+def _strings_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if not value.startswith("data:"):  # an image or a sound
+            yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings_in(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name not in _NO_TEXT:
+                yield from _strings_in(part)
+
+
+def _masked(value: Any, patterns: tuple[Pattern, ...]) -> tuple[Any, list[str]]:
+    kinds: list[str] = []
+    if isinstance(value, str):
+        return mask(value, patterns)
+    if isinstance(value, list):
+        parts = []
+        for part in value:
+            masked, found = _masked(part, patterns)
+            parts.append(masked)
+            kinds += found
+        return parts, kinds
+    if isinstance(value, dict):
+        members = {}
+        for name, part in value.items():
+            members[name] = part
+            if name not in _NO_TEXT:
+                members[name], found = _masked(part, patterns)
+                kinds += found
+        return members, kinds
+    return value, kinds
+
+
+class StreamGuard:
+    """Masks a stream of events. What is held back stands in ``_held``, by choice and member."""
+
+    __slots__ = ("_guard", "_guardrails", "_held", "_template")
+
+    def __init__(self, guard: Guard, guardrails: Guardrails) -> None:
+        self._guard = guard
+        self._guardrails = guardrails
+        self._held: dict[tuple[int, str], str] = {}
+        self._template: dict[str, Any] = {}
+
+    def feed(self, events: bytes) -> bytes:
+        """The events as the client may see them; ``events`` are whole ones."""
+        return b"".join(self._event(event) for event in events.split(b"\n\n") if event)
+
+    def finish(self) -> bytes:
+        """What was still held back when the stream ended, as one more event."""
+        choices: dict[int, dict[str, Any]] = {}
+        for (index, member), _ in sorted(self._held.items()):
+            self._release(choices.setdefault(index, {}), index, member)
+        if not choices:
+            return b""
+        shaped: list[dict[str, Any]] = []
+        for index, texts in choices.items():
+            is_chat = set(texts) != {"text"}
+            shaped.append({"index": index, **({"delta": texts} if is_chat else texts), "finish_reason": None})
+        return b"data: %b\n\n" % encode({**self._template, "choices": shaped})
+
+    def _event(self, event: bytes) -> bytes:
+        head, body = b"", event
+        if not event.startswith(b"data:"):
+            head, found, body = event.partition(b"\ndata:")
+            head, body = head + found[:1], b"data:" + body
+        body = body[5:].lstrip(b" ")
+        if not body.startswith(b"{"):
+            return event + b"\n\n"
+        try:
+            chunk = msgspec.json.decode(body)
+        except NOT_JSON:
+            return event + b"\n\n"
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            chunk, kinds = _masked(chunk, self._guard.patterns)
+            self._guardrails.count(kinds)
+        else:
+            self._template = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
+            for choice in choices:
+                if isinstance(choice, dict):
+                    self._choice(choice)
+        return b"%bdata: %b\n\n" % (head, encode(chunk))
+
+    def _choice(self, choice: dict[str, Any]) -> None:
+        index = choice.get("index")
+        index = index if isinstance(index, int) else 0
+        delta = choice.get("delta")
+        texts = delta if isinstance(delta, dict) else choice
+        is_last = choice.get("finish_reason") is not None
+        present = [member for member in _STREAMED if isinstance(texts.get(member), str)]
+        calls = texts.get("tool_calls")
+        for member in present:
+            self._held[index, member] = self._held.get((index, member), "") + texts[member]
+            texts[member] = self._decided(index, member)
+        for call in calls if isinstance(calls, list) else []:
+            self._tool_call(call, index)
+        if is_last or present or calls:  # another text has begun: the one before it is complete
+            for held_index, member in list(self._held):
+                if held_index == index and (is_last or member not in present) and not member.startswith("tool "):
+                    self._release(texts, index, member)
+        if is_last:
+            self._end_tool_calls(texts, index)
+
+    def _tool_call(self, call: Any, index: int) -> None:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+            member = f"tool {call.get('index', 0)}"
+            self._held[index, member] = self._held.get((index, member), "") + function["arguments"]
+            function["arguments"] = self._decided(index, member)
+
+    def _end_tool_calls(self, texts: dict[str, Any], index: int) -> None:
+        for held_index, member in sorted(self._held):
+            if held_index == index and member.startswith("tool "):
+                rest: dict[str, Any] = {}
+                self._release(rest, index, member)
+                calls = texts.setdefault("tool_calls", [])
+                calls.append({"index": int(member[5:]), "function": {"arguments": rest[member]}})
+
+    def _decided(self, index: int, member: str) -> str:
+        """As much of a held text as can be shown, masked; the rest stays held."""
+        text = self._held[index, member]
+        undecided = undecided_from(text)
+        shown = ""
+        for found in sorted(find_all(text, self._guard.patterns), key=lambda one: one.start):
+            if found.start < undecided < found.end:
+                undecided = found.start
+        if undecided:
+            shown, kinds = mask(text[:undecided], self._guard.patterns)
+            self._guardrails.count(kinds)
+        if undecided < len(text):
+            held = text[undecided:]
+            if len(held) > _MOST_HELD:  # a private key that does not end: its middle is of no interest
+                held = held[:_KEY_EDGE] + held[-_KEY_EDGE:]
+            self._held[index, member] = held
+        else:
+            del self._held[index, member]
+        return shown
+
+    def _release(self, texts: dict[str, Any], index: int, member: str) -> None:
+        text, kinds = mask(self._held.pop((index, member)), self._guard.patterns)
+        self._guardrails.count(kinds)
+        before = texts.get(member)
+        texts[member] = (before if isinstance(before, str) else "") + text
