@@ -1,9 +1,10 @@
-"""Which files of ``deploy/`` are made from others? The chart's schema, the plain manifests, and what the chart carries.
+"""Which files of ``deploy/`` are made from others? The chart's schema, its dashboards, and the plain manifests.
 
     python deploy/generate.py            writes them anew
     python deploy/generate.py --check    says which are out of date, and exits with 1
 
-The schema is made from the settings of both planes; the manifests are the chart, rendered (needs requirements/deploy.txt).
+The schema is made from the settings of both planes, the dashboards from observability/dashboards.py; the manifests are the
+chart, rendered (needs requirements/deploy.txt).
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "src")]
+sys.path[:0] = [
+    str(Path(__file__).parent),
+    str(Path(__file__).parent / "observability"),
+    str(Path(__file__).parent.parent / "src"),
+]
 
+import dashboards  # noqa: E402 — beside this file
 import schema  # noqa: E402 — beside this file
 
 HERE = Path(__file__).parent
@@ -62,6 +68,8 @@ def _dump(document: dict[str, Any]) -> str:
 
 def files(*, with_helm: bool) -> dict[Path, str]:
     made = {CHART / "values.schema.json": schema.text()}
+    for name, dashboard in dashboards.dashboards().items():
+        made[CHART / f"files/dashboards/{name}.json"] = dashboards.as_json(dashboard)
     if with_helm:
         made |= {path: _manifests(values) for path, values in RENDERED.items()}
     return made

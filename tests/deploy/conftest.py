@@ -21,7 +21,7 @@ if any(importlib.util.find_spec(name) is None for name in _NEEDED):
         raise ImportError("requirements/deploy.txt is not installed")
     collect_ignore_glob = ["test_*.py"]
 else:
-    sys.path[:0] = [str(DEPLOY)]
+    sys.path[:0] = [str(DEPLOY), str(DEPLOY / "observability")]
 
 Object = dict[str, Any]
 Objects = dict[tuple[str, str], Object]
