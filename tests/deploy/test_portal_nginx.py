@@ -14,6 +14,8 @@ import pytest
 from tests.deploy.conftest import DEPLOY, ROOT
 from tests.deploy.ports import free_port, until_listening
 
+from litemaas.control.app.portal import HEADERS, RESERVED
+
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 
 
@@ -101,9 +103,8 @@ async def test_the_start_page_is_served_with_a_strict_policy(portal: tuple[str, 
             assert page.status_code == 200
             assert "<title>" in page.text
             assert page.headers["cache-control"] == "no-cache"
-            policy = page.headers["content-security-policy"]
-            assert "script-src 'self';" in policy
-            assert "frame-ancestors 'none'" in policy
+            for name in ("Content-Security-Policy", "Permissions-Policy", "Cross-Origin-Opener-Policy"):
+                assert page.headers[name] == HEADERS[name]  # as the control plane serves it
             assert page.headers["x-content-type-options"] == "nosniff"
             assert page.headers["server"] == "nginx"
 
@@ -134,6 +135,13 @@ async def test_api_calls_arrive_with_the_browser_s_host_and_scheme(portal: tuple
         assert lines["x-forwarded-proto"] == "https"
         assert lines["x-forwarded-for"] == "127.0.0.1"
         assert lines["cookie"] == "session=1"
+        for path in ("/openapi.json", "/docs", "/docs/oauth2-redirect"):
+            assert (await client.get(path)).text.startswith(f"GET {path} ")
+        assert set(RESERVED) - {"/api", "/docs", "/openapi.json"} == {
+            "/health",
+            "/litellm",
+            "/metrics",
+        }  # not for browsers
         answer = await client.get("/api/v1/models")
         assert "content-security-policy" not in answer.headers
 
