@@ -209,8 +209,16 @@ def mask(text: str, patterns: Iterable[Pattern]) -> tuple[str, list[str]]:
     return "".join(pieces), kinds
 
 
-def undecided_from(text: str) -> int:
+def undecided_from(text: str, patterns: Iterable[Pattern]) -> int:
     """From where on a text's end may become something that has to be masked when more of it comes."""
+    undecided = _may_begin_at(text)
+    for found in sorted(find_all(text, patterns), key=lambda one: one.start, reverse=True):
+        if found.start < undecided < found.end:
+            undecided = found.start
+    return undecided
+
+
+def _may_begin_at(text: str) -> int:
     match = _PERHAPS.search(text, max(0, len(text) - 2 * MOST_CHARACTERS))
     undecided = match.start() if match is not None else len(text)
     header = _KEY_BEGINS.search(text)

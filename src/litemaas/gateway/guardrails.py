@@ -245,11 +245,8 @@ class StreamGuard:
     def _decided(self, index: int, member: str) -> str:
         """As much of a held text as can be shown, masked; the rest stays held."""
         text = self._held[index, member]
-        undecided = undecided_from(text)
+        undecided = undecided_from(text, self._guard.patterns)
         shown = ""
-        for found in sorted(find_all(text, self._guard.patterns), key=lambda one: one.start):
-            if found.start < undecided < found.end:
-                undecided = found.start
         if undecided:
             shown, kinds = mask(text[:undecided], self._guard.patterns)
             self._guardrails.count(kinds)
