@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 from tests.contract.conftest import MakeClient, NewKey
-from tests.e2e.running import ANSWERS_WITHIN_S, ask_control, until
+from tests.e2e.running import ANSWERS_WITHIN_S, ask_model, until
 
 from litemaas.cli.up import demo
 from litemaas.core.keys import hash_key
@@ -26,7 +26,7 @@ DOCUMENT = {"sources": [{"kind": "file", "filename": "a.txt", "base64_string": "
 @pytest.fixture
 def chat_url(platform: Mapping[str, str]) -> str:
     """The API base of the simulated chat server."""
-    [deployment] = ask_control(platform, f"/api/v1/admin/models/{demo.CHAT_MODEL}")["deployments"]
+    [deployment] = ask_model(platform, demo.CHAT_MODEL)["deployments"]
     return str(deployment["api_base"])
 
 

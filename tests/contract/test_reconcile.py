@@ -15,7 +15,7 @@ import openai
 import pytest
 from tests.contract.conftest import NewKey, chunks_of
 from tests.contract.test_openai_sdk import EMBEDDING_MODEL, TOOLS, WEATHER
-from tests.e2e.running import ANSWERS_WITHIN_S, ask_control, until
+from tests.e2e.running import ANSWERS_WITHIN_S, ask_control, ask_model, until
 
 from litemaas.cli.up import demo
 from litemaas.core.keys import hash_key
@@ -88,7 +88,7 @@ class Engines:
     """The simulated servers, which count what they serve."""
 
     def __init__(self, platform: Mapping[str, str]) -> None:
-        [deployment] = ask_control(platform, f"/api/v1/admin/models/{demo.CHAT_MODEL}")["deployments"]
+        [deployment] = ask_model(platform, demo.CHAT_MODEL)["deployments"]
         self._controls = f"http://{urlsplit(deployment['api_base']).netloc}/sim"
 
     def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

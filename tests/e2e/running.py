@@ -143,6 +143,12 @@ def ask_control(connection: Mapping[str, str], path: str, query: Mapping[str, st
     return answer.json()
 
 
+def ask_model(connection: Mapping[str, str], name: str) -> Any:
+    """What the control plane's administrator sees of a model."""
+    (model,) = ask_control(connection, "/api/v1/admin/models", {"name": name})["data"]
+    return model
+
+
 def run_in_shell(line: str) -> subprocess.CompletedProcess[str]:
     """Pastes a line into a shell."""
     environ = {"PATH": os.environ["PATH"]}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import StartUp
-from tests.e2e.running import ask_control, chat, run_in_shell
+from tests.e2e.running import ask_model, chat, run_in_shell
 
 from litemaas.cli.up import demo
 
@@ -36,7 +36,7 @@ def engine_with(*models: str, port: int = 0) -> Iterator[str]:
 
 
 def _engine_models(connection: dict[str, str], name: str) -> list[tuple[str, str]]:
-    deployments = ask_control(connection, f"/api/v1/admin/models/{name}")["deployments"]
+    deployments = ask_model(connection, name)["deployments"]
     return sorted((deployment["engine_model"], deployment["api_base"]) for deployment in deployments)
 
 
@@ -49,7 +49,7 @@ def test_server_with_one_model_is_served_under_the_given_name(start_up: StartUp,
         assert answer.status_code == 200, answer.text
         assert answer.json()["model"] == "mine"
         assert _engine_models(connection, "mine") == [("meta/only-one", url)]
-        assert not ask_control(connection, "/api/v1/admin/models/mine")["simulated"]
+        assert not ask_model(connection, "mine")["simulated"]
         pasted = run_in_shell(next(line for line in up.output.splitlines() if "curl " in line))
         assert json.loads(pasted.stdout)["model"] == "mine"
         assert connection["LITEMAAS_MASTER_KEY"] not in up.output
@@ -102,5 +102,5 @@ def test_simulated_models_rest_while_their_servers_do_and_come_back(start_up: St
 
 
 def _is_enabled(connection: dict[str, str]) -> bool:
-    [deployment] = ask_control(connection, f"/api/v1/admin/models/{demo.CHAT_MODEL}")["deployments"]
+    [deployment] = ask_model(connection, demo.CHAT_MODEL)["deployments"]
     return bool(deployment["enabled"])

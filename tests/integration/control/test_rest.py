@@ -33,16 +33,17 @@ async def test_a_model_is_created_listed_changed_and_deleted(client: httpx2.Asyn
     (deployment,) = made.json()["deployments"]
     assert deployment["has_api_key"] is True
     assert deployment["extra_headers"] == ["X-Tenant"]
-    assert (await client.get("/api/v1/admin/models/org/granite")).json() == made.json()
+    path = f"/api/v1/admin/models/{made.json()['id']}"
+    assert (await client.get(path)).json() == made.json()
     listed = (await client.get("/api/v1/admin/models", params={"search": "GRAN"})).json()
     assert listed["data"] == [made.json()]
     assert listed["pagination"] == {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
-    changed = await client.patch("/api/v1/admin/models/org/granite", json={"description": "new"})
+    changed = await client.patch(path, json={"description": "new"})
     assert changed.json()["description"] == "new"
     assert changed.json()["simulated"] is True
     assert (await client.post("/api/v1/admin/models", json=MODEL)).status_code == 409
-    assert (await client.delete("/api/v1/admin/models/org/granite")).status_code == 204
-    assert (await client.get("/api/v1/admin/models/org/granite")).status_code == 404
+    assert (await client.delete(path)).status_code == 204
+    assert (await client.get(path)).status_code == 404
 
 
 async def test_a_changed_price_is_a_new_version_and_the_old_one_stays(client: httpx2.AsyncClient):
@@ -60,13 +61,16 @@ async def test_a_changed_price_is_a_new_version_and_the_old_one_stays(client: ht
 
 
 async def test_deployments_come_change_and_go(client: httpx2.AsyncClient):
-    await client.post("/api/v1/admin/models", json=MODEL)
+    made = (await client.post("/api/v1/admin/models", json=MODEL)).json()
+    model = f"/api/v1/admin/models/{made['id']}"
     second = DEPLOYMENT | {"api_base": "https://other:8443/v1/", "weight": 3}
-    added = await client.post("/api/v1/admin/models/org/granite/deployments", json=second)
+    added = await client.post(f"{model}/endpoints", json=second)
     assert added.status_code == 201
     assert added.json()["api_base"] == "https://other:8443/v1"
-    assert (await client.post("/api/v1/admin/models/org/granite/deployments", json=second)).status_code == 409
-    assert (await client.post("/api/v1/admin/models/nobody/deployments", json=second)).status_code == 404
+    assert (await client.post(f"{model}/endpoints", json=second)).status_code == 409
+    nowhere = "/api/v1/admin/models/00000000-0000-4000-8000-000000000000/endpoints"
+    assert (await client.post(nowhere, json=second)).status_code == 404
+    assert (await client.post("/api/v1/admin/models/nobody/endpoints", json=second)).status_code == 400
     path = f"/api/v1/admin/deployments/{added.json()['id']}"
     changed = (await client.patch(path, json={"weight": 0, "api_key": None, "tls_verify": False})).json()
     assert (changed["weight"], changed["has_api_key"], changed["tls_verify"]) == (0, False, False)
@@ -247,7 +251,7 @@ async def test_the_contract_is_public_and_has_the_problems(anonymous: httpx2.Asy
     assert "/api/v1/admin/keys" in page.text
 
 
-@pytest.mark.parametrize("path", ["/api/v1/admin/keys/{}", "/api/v1/admin/deployments/{}", "/api/v1/admin/models/{}"])
+@pytest.mark.parametrize("path", ["/api/v1/admin/keys/{}", "/api/v1/admin/deployments/{}"])
 async def test_changing_what_is_not_there_is_not_found(client: httpx2.AsyncClient, path: str):
     assert (await client.patch(path.format("nobody"), json={})).status_code == 404
     assert (await client.delete(path.format("nobody"))).status_code == 404

@@ -34,7 +34,7 @@ class Administration:
 
     async def register(self, wanted: WantedModel) -> None:
         """Makes the catalogue say what is wanted, and changes nothing when it does; prices that are there stay."""
-        there = await self._find(_model_path(wanted.name))
+        there = await self._model(wanted.name)
         if there is None:
             body = {"name": wanted.name, "mode": wanted.mode, "description": wanted.description}
             deployments = [{**one.place, "price": dict(one.price)} for one in wanted.deployments]
@@ -48,10 +48,10 @@ class Administration:
             )
         if there["simulated"] != wanted.simulated:
             change = {"simulated": wanted.simulated, "description": wanted.description}
-            await self._send("PATCH", _model_path(wanted.name), change)
-        await self._place(wanted, there["deployments"])
+            await self._send("PATCH", _model_path(there["id"]), change)
+        await self._place(wanted, there["id"], there["deployments"])
 
-    async def _place(self, wanted: WantedModel, there: list[dict[str, Any]]) -> None:
+    async def _place(self, wanted: WantedModel, model_id: str, there: list[dict[str, Any]]) -> None:
         """A model with one server has moved when its address differs; beside several, another one is added."""
         missing = [one for one in wanted.deployments if not any(one.serves(deployment) for deployment in there)]
         others = [deployment for deployment in there if not any(one.serves(deployment) for one in wanted.deployments)]
@@ -60,13 +60,13 @@ class Administration:
             return
         for one in missing:
             body = {**one.place, "price": dict(one.price)}
-            await self._send("POST", f"{_model_path(wanted.name)}/deployments", body)
+            await self._send("POST", f"{_model_path(model_id)}/endpoints", body)
         if wanted.simulated:
             await self._enable([deployment for deployment in there if deployment not in others], enabled=True)
 
     async def pause_simulated(self, name: str) -> None:
         """Takes a simulated model's servers out of the routing while they do not run."""
-        there = await self._find(_model_path(name))
+        there = await self._model(name)
         if there is not None and there["simulated"]:
             await self._enable(there["deployments"], enabled=False)
 
@@ -85,6 +85,10 @@ class Administration:
             if former["alias"] == wanted["alias"] and former["metadata"] == wanted["metadata"]:
                 await self._send("DELETE", f"/api/v1/admin/keys/{former['id']}")
         return str((await self._send("POST", "/api/v1/admin/keys", wanted))["secret"])
+
+    async def _model(self, name: str) -> dict[str, Any] | None:
+        found = (await self._send("GET", "/api/v1/admin/models", query={"name": name}))["data"]
+        return found[0] if found else None
 
     async def _find(self, path: str) -> dict[str, Any] | None:
         return await self._send("GET", path, none_when_missing=True) or None
@@ -115,8 +119,8 @@ def _reason(answer: httpx2.Response) -> str:
         return f"status {answer.status_code}"
 
 
-def _model_path(name: str) -> str:
-    return f"/api/v1/admin/models/{quote(name, safe='/')}"
+def _model_path(model_id: str) -> str:
+    return f"/api/v1/admin/models/{model_id}"
 
 
 def _deployment_path(deployment_id: str) -> str:

@@ -32,6 +32,7 @@ from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
 from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
+from litemaas.control.policies import endpoints as policies
 from litemaas.control.settings import endpoints as settings_endpoints
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
@@ -49,6 +50,7 @@ FEATURES = (
     trail,
     banners,
     branding,
+    policies,
     catalog,
     keys,
     budgets,

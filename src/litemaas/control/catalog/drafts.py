@@ -57,6 +57,10 @@ class DeploymentDraft(msgspec.Struct, frozen=True, kw_only=True):
     max_context_tokens: int | None = None
     stream_usage: bool = True
     enabled: bool = True
+    rpm_limit: int | None = None
+    tpm_limit: int | None = None
+    max_parallel_requests: int | None = None
+    cooldown_s: float | None = None
     price: Price = Price()
 
 

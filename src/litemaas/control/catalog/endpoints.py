@@ -1,28 +1,24 @@
-"""Which paths serve the catalogue? Model names may hold slashes, so deployments are reached by their own ids."""
+"""Which paths serve the catalogue to administrators? Models and deployments are reached by their ids."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 
 from litemaas.control.auth.gates import requires
 from litemaas.control.catalog import repository, service
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft
-from litemaas.control.catalog.schemas import (
-    DeploymentIn,
-    DeploymentOut,
-    DeploymentPatch,
-    ModelIn,
-    ModelOut,
-    ModelPatch,
-    ModelQuery,
-    PriceIn,
-    PriceOut,
-)
+from litemaas.control.catalog.model_schemas import MODE_OF, ModelIn, ModelOut, ModelPatch, ModelQuery, ModelType
+from litemaas.control.catalog.repository import ModelFilter
+from litemaas.control.catalog.schemas import DeploymentIn, DeploymentOut, DeploymentPatch, PriceIn, PriceOut
+from litemaas.control.catalog.showing import Background, deployment_out, model_etag, price_out, steady
+from litemaas.control.http.etags import IfMatch, require_match
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.core.catalog import Lifecycle, Mode
 from litemaas.core.permissions import Permission
 from litemaas.core.pricing import Price
 
@@ -37,61 +33,129 @@ router = APIRouter(
 
 @router.get("/models")
 async def list_models(work: WorkOf, query: Annotated[ModelQuery, Query()]) -> Page[ModelOut]:
+    """All models, drafts and retired ones, too. ``name`` finds the one of exactly that name."""
     connection = await work.connection()
-    mode = query.mode.value if query.mode else None
-    rows, total = await repository.list_models(connection, query.search, mode, query.offset, query.limit)
-    behind: dict[str, list[DeploymentOut]] = {row.name: [] for row in rows}
-    for deployment in await repository.list_deployments(connection, list(behind)):
-        behind[deployment.model_name].append(_deployment_out(deployment))
-    return Page(data=[_model_out(row, behind[row.name]) for row in rows], pagination=pagination(query, total))
+    wanted = ModelFilter(
+        name=query.name, search=query.search, modes=modes_of(query.type, query.mode), provider=query.provider,
+        restricted=query.restricted, tags=tuple(query.tag), capabilities=tuple(query.capability),
+        statuses=tuple(query.status),
+    )  # fmt: skip
+    rows, total = await repository.list_models(
+        connection, wanted, query.sort, query.order == "desc", query.offset, query.limit
+    )
+    background = await Background.read(connection, rows)
+    return Page(data=[background.full(row) for row in rows], pagination=pagination(query, total))
 
 
 @router.post("/models", status_code=201)
-async def create_model(work: WorkOf, body: ModelIn) -> ModelOut:
-    draft = ModelDraft(**body.model_dump(exclude={"deployments"}))
-    await service.create_model(work, draft, [_draft(deployment) for deployment in body.deployments])
-    return await _model(work, body.name)
+async def create_model(work: WorkOf, body: ModelIn, response: Response) -> ModelOut:
+    """Makes a model: available if it is complete, else a draft."""
+    values = body.model_dump(exclude={"deployments", "pricing", "type", "status", "name"})
+    values["mode"] = (_mode(body.type, body.mode) or Mode.CHAT).value
+    pricing = _price(body.pricing)
+    if pricing is None:
+        pricing = next((_price(one.price) for one in body.deployments if one.price is not None), None)
+    status = Lifecycle(body.status) if body.status else None
+    drafts = [_draft(one, pricing) for one in body.deployments]
+    model_id = await service.create_model(work, body.name, values, drafts, pricing, status)
+    return await _model(work, model_id, response)
 
 
-@router.post("/models/{name:path}/deployments", status_code=201)
-async def add_deployment(work: WorkOf, name: str, body: DeploymentIn) -> DeploymentOut:
-    if await repository.find_model(await work.connection(), name, lock=True) is None:
+@router.get("/models/{model_id}")
+async def get_model(work: WorkOf, model_id: UUID, response: Response) -> ModelOut:
+    """One model with its deployments."""
+    return await _model(work, str(model_id), response)
+
+
+@router.patch("/models/{model_id}")
+async def change_model(
+    work: WorkOf, model_id: UUID, body: ModelPatch, response: Response, if_match: IfMatch = None
+) -> ModelOut:
+    """Changes what is named; equal values change nothing."""
+    before = await held(work, model_id)
+    connection = await work.connection()
+    require_match(if_match, steady((await Background.read(connection, [before])).full(before)))
+    values = body.model_dump(exclude_unset=True, exclude={"pricing", "type", "mode"})
+    mode = _mode(body.type, body.mode)
+    # A completion model is of the type chat, too, and stays one when somebody saves the type that is shown.
+    if mode is not None and (body.mode is not None or mode not in modes_of_type(before.mode)):
+        values["mode"] = mode.value
+    if "pricing" in body.model_fields_set and body.pricing is None:
+        values["pricing"] = None
+    await service.change_model(work, before, values, _price(body.pricing))
+    return await _model(work, before.id, response)
+
+
+@router.delete("/models/{model_id}", status_code=204)
+async def delete_model(work: WorkOf, model_id: UUID) -> None:
+    """Removes a model that was never used; others can be retired."""
+    await service.delete_model(work, await held(work, model_id))
+
+
+@router.post("/models/{model_id}/publish")
+async def publish_model(work: WorkOf, model_id: UUID, response: Response) -> ModelOut:
+    """A draft with a type, a price and a deployment becomes available."""
+    await service.publish_model(work, await held(work, model_id))
+    return await _model(work, str(model_id), response)
+
+
+@router.get("/models/{model_id}/prices")
+async def list_model_prices(work: WorkOf, model_id: UUID, query: Annotated[PageQuery, Query()]) -> Page[PriceOut]:
+    """All versions of the prices of all its deployments, the newest first."""
+    connection = await work.connection()
+    row = await repository.find_model_by_id(connection, str(model_id))
+    if row is None:
         raise service.model_not_found()
-    return await _deployment(work, await service.add_deployment(work, ModelDraft(name=name), _draft(body)))
+    rows, total = await repository.list_model_prices(connection, row.name, query.offset, query.limit)
+    return Page(data=[price_out(one) for one in rows], pagination=pagination(query, total))
 
 
-@router.get("/models/{name:path}")
-async def get_model(work: WorkOf, name: str) -> ModelOut:
-    return await _model(work, name)
+@router.post("/models/{model_id}/endpoints", status_code=201)
+async def add_deployment(work: WorkOf, model_id: UUID, body: DeploymentIn) -> DeploymentOut:
+    """Puts one more deployment behind a model; without a price it takes the model's."""
+    row = await held(work, model_id)
+    inherited = Price(**row.pricing) if row.pricing is not None else None
+    stated = _price(body.price)
+    deployment_id = await service.add_deployment(work, ModelDraft(name=row.name), _draft(body, stated or inherited))
+    if stated is not None and inherited is None:
+        await repository.change_model(await work.connection(), row.name, {"pricing": service.stored(stated)})
+    return await _deployment(work, deployment_id)
 
 
-@router.patch("/models/{name:path}")
-async def change_model(work: WorkOf, name: str, body: ModelPatch) -> ModelOut:
-    await service.change_model(work, ModelDraft(name=name, **body.model_dump(exclude_unset=True)))
-    return await _model(work, name)
+@router.patch("/models/{model_id}/endpoints/{deployment_id}")
+async def change_model_deployment(
+    work: WorkOf, model_id: UUID, deployment_id: str, body: DeploymentPatch
+) -> DeploymentOut:
+    """Changes what is named of a model's deployment."""
+    await _require_behind(work, model_id, deployment_id)
+    return await change_deployment(work, deployment_id, body)
 
 
-@router.delete("/models/{name:path}", status_code=204)
-async def delete_model(work: WorkOf, name: str) -> None:
-    await service.delete_model(work, name)
+@router.delete("/models/{model_id}/endpoints/{deployment_id}", status_code=204)
+async def delete_model_deployment(work: WorkOf, model_id: UUID, deployment_id: str) -> None:
+    """Takes a deployment away; the model stays, and cannot be called without one."""
+    await _require_behind(work, model_id, deployment_id)
+    await service.delete_deployment(work, deployment_id, keep_model=True)
 
 
 @router.get("/deployments/{deployment_id}")
 async def get_deployment(work: WorkOf, deployment_id: str) -> DeploymentOut:
+    """One deployment with its current price."""
     return await _deployment(work, deployment_id)
 
 
 @router.patch("/deployments/{deployment_id}")
 async def change_deployment(work: WorkOf, deployment_id: str, body: DeploymentPatch) -> DeploymentOut:
+    """Changes what is named; equal values change nothing."""
     values = body.model_dump(exclude_unset=True, exclude={"price"})
-    price = Price(**body.price.model_dump()) if body.price else None
-    await service.change_deployment(work, deployment_id, values, price)
+    await service.change_deployment(work, deployment_id, values, _price(body.price))
     return await _deployment(work, deployment_id)
 
 
 @router.delete("/deployments/{deployment_id}", status_code=204)
 async def delete_deployment(work: WorkOf, deployment_id: str) -> None:
-    await service.delete_deployment(work, deployment_id)
+    """Takes a deployment away; the model stays, and cannot be called without one."""
+    await service.delete_deployment(work, deployment_id, keep_model=True)
 
 
 @router.get("/deployments/{deployment_id}/prices")
@@ -101,50 +165,67 @@ async def list_prices(work: WorkOf, deployment_id: str, query: Annotated[PageQue
     rows, total = await repository.list_prices(connection, deployment_id, query.offset, query.limit)
     if total == 0:
         raise service.deployment_not_found()
-    return Page(data=[_price_out(row) for row in rows], pagination=pagination(query, total))
+    return Page(data=[price_out(row) for row in rows], pagination=pagination(query, total))
 
 
 @router.post("/deployments/{deployment_id}/prices", status_code=201)
 async def set_price(work: WorkOf, deployment_id: str, body: PriceIn) -> PriceOut:
     """Makes a new version when it differs from the current one; calls already admitted keep theirs."""
-    await service.change_deployment(work, deployment_id, {}, Price(**body.model_dump()))
+    await service.change_deployment(work, deployment_id, {}, _price(body))
     return (await _deployment(work, deployment_id)).price
 
 
-def _draft(body: DeploymentIn) -> DeploymentDraft:
-    return DeploymentDraft(**body.model_dump(exclude={"price"}), price=Price(**body.price.model_dump()))
+def modes_of(kind: ModelType | None, mode: Mode | None) -> tuple[str, ...]:
+    """The modes that a filter means; none = all."""
+    if mode is not None:
+        return (mode.value,)
+    return modes_of_type(MODE_OF[kind]) if kind is not None else ()
 
 
-async def _model(work: Work, name: str) -> ModelOut:
-    connection = await work.connection()
-    row = await repository.find_model(connection, name)
+def modes_of_type(mode: str) -> tuple[str, ...]:
+    """All modes that are of the same type as this one."""
+    spoken = (Mode.CHAT.value, Mode.COMPLETION.value)
+    return spoken if mode in spoken else (Mode(mode).value,)
+
+
+async def held(work: Work, model_id: UUID) -> Row[Any]:
+    """The model, locked until the commit. Errors: NotFound."""
+    row = await repository.find_model_by_id(await work.connection(), str(model_id), lock=True)
     if row is None:
         raise service.model_not_found()
-    return _model_out(row, [_deployment_out(d) for d in await repository.list_deployments(connection, [name])])
+    return row
+
+
+def _mode(kind: ModelType | None, mode: Mode | None) -> Mode | None:
+    return mode or (MODE_OF[kind] if kind is not None else None)
+
+
+def _price(body: PriceIn | None) -> Price | None:
+    return Price(**body.model_dump()) if body is not None else None
+
+
+def _draft(body: DeploymentIn, inherited: Price | None) -> DeploymentDraft:
+    return DeploymentDraft(**body.model_dump(exclude={"price"}), price=_price(body.price) or inherited or Price())
+
+
+async def _model(work: Work, model_id: str, response: Response) -> ModelOut:
+    connection = await work.connection()
+    row = await repository.find_model_by_id(connection, model_id)
+    if row is None:
+        raise service.model_not_found()
+    shown = (await Background.read(connection, [row])).full(row)
+    response.headers["ETag"] = model_etag(shown)
+    return shown
+
+
+async def _require_behind(work: Work, model_id: UUID, deployment_id: str) -> None:
+    row = await repository.find_deployment(await work.connection(), deployment_id)
+    if row is None or row.model_id != str(model_id):
+        raise service.deployment_not_found()
 
 
 async def _deployment(work: Work, deployment_id: str) -> DeploymentOut:
     row = await repository.find_deployment(await work.connection(), deployment_id)
     if row is None:
         raise service.deployment_not_found()
-    return _deployment_out(row)
-
-
-def _model_out(row: Row[Any], deployments: list[DeploymentOut]) -> ModelOut:
-    return ModelOut(**row._mapping, deployments=deployments)
-
-
-def _deployment_out(row: Row[Any]) -> DeploymentOut:
-    values = dict(row._mapping)
-    prices = {field: values[field] for field in repository.PRICE_FIELDS}
-    return DeploymentOut(
-        **{field: values[field] for field in DeploymentOut.model_fields.keys() & values.keys() - {"extra_headers"}},
-        model=values["model_name"],
-        has_api_key=values["api_key_sealed"] is not None,
-        extra_headers=sorted(values["extra_headers"]),
-        price=PriceOut(version=values["price_version"], **prices),
-    )
-
-
-def _price_out(row: Row[Any]) -> PriceOut:
-    return PriceOut(**{field: row._mapping[field] for field in PriceOut.model_fields})
+    return deployment_out(row)

@@ -5,15 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    all_,
+    any_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.core.pricing import Price
-from litemaas.db.tables import deployments, models, prices
+from litemaas.db.tables import (
+    access_policies,
+    deployments,
+    dimensions,
+    models,
+    prices,
+    subscriptions,
+    usage_deltas,
+    virtual_keys,
+)
 
 PRICE_FIELDS = tuple(field for field in Price.__struct_fields__ if field != "version")
 _LIVE: ColumnElement[bool] = deployments.c.deleted_at.is_(None)
+
+
+class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models are meant; None and empty = all. ``hidden``: names that are left out; ``subscribed``: the only ones."""
+
+    name: str | None = None
+    search: str | None = None
+    modes: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    provider: str | None = None
+    restricted: bool | None = None
+    tags: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    subscribed: frozenset[str] | None = None
 
 
 async def hold_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> Row[Any]:
@@ -24,10 +66,11 @@ async def hold_model(connection: AsyncConnection, name: str, values: Mapping[str
     return held
 
 
-async def add_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> bool:
-    """Whether the name was free."""
-    statement = upsert(models).values(name=name, **values).on_conflict_do_nothing().returning(models.c.name)
-    return (await connection.execute(statement)).first() is not None
+async def add_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> Row[Any] | None:
+    """None: the name is taken."""
+    statement = upsert(models).values(name=name, **values).on_conflict_do_nothing().returning(models)
+    added: Row[Any] | None = (await connection.execute(statement)).first()
+    return added
 
 
 async def find_model(connection: AsyncConnection, name: str, *, lock: bool = False) -> Row[Any] | None:
@@ -35,18 +78,103 @@ async def find_model(connection: AsyncConnection, name: str, *, lock: bool = Fal
     return (await connection.execute(statement.with_for_update() if lock else statement)).first()
 
 
+async def find_model_by_id(connection: AsyncConnection, model_id: str, *, lock: bool = False) -> Row[Any] | None:
+    statement = select(models).where(models.c.id == model_id)
+    return (await connection.execute(statement.with_for_update() if lock else statement)).first()
+
+
+async def list_by_ids(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    return (await connection.execute(select(models).where(models.c.id.in_(ids)))).all()
+
+
+async def own_subscriptions(connection: AsyncConnection, user_id: str) -> Sequence[Row[Any]]:
+    """A person's own, by model."""
+    columns = (
+        subscriptions.c.id,
+        subscriptions.c.model_name,
+        subscriptions.c.status,
+        subscriptions.c.expires_at,
+    )
+    own = select(*columns).where(subscriptions.c.user_id == user_id, subscriptions.c.archived_at.is_(None))
+    return list(await connection.execute(own))
+
+
 async def list_models(
-    connection: AsyncConnection, search: str | None, mode: str | None, offset: int, limit: int
+    connection: AsyncConnection, wanted: ModelFilter, sort: str, descending: bool, offset: int, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:
-    where: list[ColumnElement[bool]] = []
-    if search:
-        where.append(or_(models.c.name.icontains(search, autoescape=True),
-                         models.c.description.icontains(search, autoescape=True)))  # fmt: skip
-    if mode:
-        where.append(models.c.mode == mode)
+    where = _conditions(wanted)
     total = (await connection.execute(select(func.count()).select_from(models).where(*where))).scalar_one()
-    page = select(models).where(*where).order_by(models.c.name).offset(offset).limit(limit)
+    column = func.coalesce(models.c.display_name, models.c.name) if sort == "display_name" else models.c[sort]
+    order = (column.desc() if descending else column.asc(), models.c.name)
+    page = select(models).where(*where).order_by(*order).offset(offset).limit(limit)
     return (await connection.execute(page)).all(), total
+
+
+async def facets(connection: AsyncConnection, wanted: ModelFilter) -> dict[str, dict[str, int]]:
+    """How many of the models have each value of what can be filtered by."""
+    seen = select(models).where(*_conditions(wanted)).cte("seen")
+    parts = [
+        select(literal(name).label("facet"), cast(seen.c[column], Text).label("value"), func.count().label("count"))
+        .where(seen.c[column].is_not(None))
+        .group_by(seen.c[column])
+        for name, column in (
+            ("provider", "provider"), ("mode", "mode"), ("restricted", "restricted_access"), ("status", "status")
+        )
+    ]  # fmt: skip
+    for name, column in (("tag", "tags"), ("capability", "capabilities")):
+        each = select(func.unnest(seen.c[column]).label("value")).subquery()
+        parts.append(select(literal(name), each.c.value, func.count()).group_by(each.c.value))
+    found: dict[str, dict[str, int]] = {
+        name: {} for name in ("provider", "mode", "restricted", "status", "tag", "capability")
+    }
+    for row in await connection.execute(union_all(*parts)):
+        found[row.facet][row.value] = row._mapping["count"]
+    return found
+
+
+async def is_used(connection: AsyncConnection, name: str) -> bool:
+    """Whether anybody has called it, subscribed to it, or names it in a key or a policy."""
+    called = dimensions["model"]
+    statement = select(
+        select(1).where(subscriptions.c.model_name == name).exists()
+        | select(1).where(called.c.model == name).exists()
+        | select(1).where(usage_deltas.c.model == name).exists()
+        | select(1).where(virtual_keys.c.models.contains([name]), virtual_keys.c.deleted_at.is_(None)).exists()
+        | select(1).where(access_policies.c.models.contains([name])).exists()
+    )
+    return bool((await connection.execute(statement)).scalar_one())
+
+
+async def is_subscribed(connection: AsyncConnection, name: str) -> bool:
+    """Whether there is a subscription to it, or was."""
+    statement = select(select(1).where(subscriptions.c.model_name == name).exists())
+    return bool((await connection.execute(statement)).scalar_one())
+
+
+def _conditions(wanted: ModelFilter) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if wanted.name is not None:
+        where.append(models.c.name == wanted.name)
+    if wanted.search:
+        where.append(or_(*(models.c[field].icontains(wanted.search, autoescape=True)
+                           for field in ("name", "display_name", "description"))))  # fmt: skip
+    if wanted.modes:
+        where.append(models.c.mode.in_(wanted.modes))
+    if wanted.statuses:
+        where.append(models.c.status.in_(wanted.statuses))
+    if wanted.provider is not None:
+        where.append(models.c.provider == wanted.provider)
+    if wanted.restricted is not None:
+        where.append(models.c.restricted_access == wanted.restricted)
+    if wanted.tags:
+        where.append(models.c.tags.contains(list(wanted.tags)))
+    if wanted.capabilities:
+        where.append(models.c.capabilities.contains(list(wanted.capabilities)))
+    if wanted.hidden:
+        where.append(models.c.name != all_(literal(list(wanted.hidden), ARRAY(Text))))
+    if wanted.subscribed is not None:
+        where.append(models.c.name == any_(literal(list(wanted.subscribed), ARRAY(Text))))
+    return where
 
 
 async def change_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> None:
@@ -60,7 +188,15 @@ async def remove_model(connection: AsyncConnection, name: str) -> None:
 def _with_prices() -> Select[Any]:
     columns = [prices.c[field] for field in PRICE_FIELDS]
     return (
-        select(deployments, *columns, models.c.mode, models.c.simulated, models.c.access_groups)
+        select(
+            deployments,
+            *columns,
+            models.c.mode,
+            models.c.simulated,
+            models.c.access_groups,
+            models.c.id.label("model_id"),
+            models.c.status.label("model_status"),
+        )
         .join(prices, prices.c.version == deployments.c.price_version)
         .join(models, models.c.name == deployments.c.model_name)
         .where(_LIVE)
@@ -108,6 +244,16 @@ async def list_prices(
     connection: AsyncConnection, deployment_id: str, offset: int, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:
     of_it = prices.c.deployment_id == deployment_id
+    total = (await connection.execute(select(func.count()).select_from(prices).where(of_it))).scalar_one()
+    page = select(prices).where(of_it).order_by(prices.c.version.desc()).offset(offset).limit(limit)
+    return (await connection.execute(page)).all(), total
+
+
+async def list_model_prices(
+    connection: AsyncConnection, name: str, offset: int, limit: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """Of all deployments that are or were behind the model."""
+    of_it = prices.c.deployment_id.in_(select(deployments.c.id).where(deployments.c.model_name == name))
     total = (await connection.execute(select(func.count()).select_from(prices).where(of_it))).scalar_one()
     page = select(prices).where(of_it).order_by(prices.c.version.desc()).offset(offset).limit(limit)
     return (await connection.execute(page)).all(), total

@@ -1,4 +1,4 @@
-"""How do models, deployments and prices look in the API?"""
+"""How do deployments and prices look in the API?"""
 
 # ruff: noqa: RUF012 — pydantic copies defaults for each instance
 from __future__ import annotations
@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from litemaas.control.http.shapes import Body, Name, Nano, PageQuery
-from litemaas.core.catalog import Mode
+from litemaas.control.http.shapes import Body, Name, Nano
+from litemaas.core.catalog import Health
 
-ModeField = Annotated[Mode, Field(strict=False)]
 Headers = Annotated[dict[str, str], Field(max_length=20)]
+Capacity = Annotated[int, Field(ge=1, le=2**31 - 1)]
+BigCapacity = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class PriceIn(Body):
@@ -33,6 +34,7 @@ class PriceIn(Body):
 
 class PriceOut(BaseModel):
     version: int
+    deployment_id: str | None = None
     input_per_million: int
     output_per_million: int
     cached_input_per_million: int | None
@@ -73,11 +75,19 @@ class DeploymentIn(Body):
     max_context_tokens: int | None = None
     stream_usage: bool = True
     enabled: bool = True
-    price: PriceIn = PriceIn()
+    rpm_limit: Capacity | None = None
+    tpm_limit: BigCapacity | None = None
+    max_parallel_requests: Capacity | None = None
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    price: PriceIn | None = None
+    """Without it, the model's own price; 0 where it has none."""
 
 
 class DeploymentPatch(Body):
-    """Absent = unchanged. A ``price`` replaces the whole price and becomes a new version."""
+    """Absent = unchanged. A ``price`` replaces the whole price and becomes a new version.
+
+    A new ``api_base`` discards ``api_key`` and ``extra_headers`` unless they are sent along: they were meant for the old one.
+    """
 
     provider: Name = ""
     engine_model: Name = ""
@@ -94,6 +104,10 @@ class DeploymentPatch(Body):
     max_context_tokens: int | None = None
     stream_usage: bool = True
     enabled: bool = True
+    rpm_limit: Capacity | None = None
+    tpm_limit: BigCapacity | None = None
+    max_parallel_requests: Capacity | None = None
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
     price: PriceIn | None = None
 
 
@@ -116,52 +130,16 @@ class DeploymentOut(BaseModel):
     max_context_tokens: int | None
     stream_usage: bool
     enabled: bool
+    rpm_limit: int | None
+    tpm_limit: int | None
+    max_parallel_requests: int | None
+    cooldown_s: float | None
+    health: Health
+    """What the last check found; it takes no deployment out of the routing."""
+    health_at: datetime | None
+    health_detail: str | None
     price: PriceOut
     created_at: datetime
     created_by: str
     updated_at: datetime
     updated_by: str
-
-
-class ModelIn(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"name": "granite-3-8b", "mode": "chat", "description": "IBM Granite, 8 billion parameters"}
-        }
-    )
-
-    name: Name
-    mode: ModeField = Mode.CHAT
-    description: Annotated[str, Field(max_length=4096)] = ""
-    access_groups: list[Name] = []
-    simulated: bool = False
-    info: dict[str, Any] = {}
-    deployments: Annotated[list[DeploymentIn], Field(max_length=100)] = []
-
-
-class ModelPatch(Body):
-    """Absent = unchanged."""
-
-    mode: ModeField = Mode.CHAT
-    description: Annotated[str, Field(max_length=4096)] = ""
-    access_groups: list[Name] = []
-    simulated: bool = False
-    info: dict[str, Any] = {}
-
-
-class ModelOut(BaseModel):
-    name: str
-    mode: Mode
-    description: str
-    access_groups: list[str]
-    simulated: bool
-    """True when simulated servers stand behind it: the answers are made up."""
-    info: dict[str, Any]
-    deployments: list[DeploymentOut]
-    created_at: datetime
-    updated_at: datetime
-
-
-class ModelQuery(PageQuery):
-    search: str | None = None
-    mode: Mode | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +14,9 @@ from litemaas.control.audit.service import record
 from litemaas.control.catalog import repository
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft, check_deployment
 from litemaas.control.http.feed import ChangeKind
+from litemaas.control.http.refusals import Conflict, InvalidRequestMembers, InvalidTransition, Mend
 from litemaas.control.http.work import Work
-from litemaas.core.catalog import Mode
+from litemaas.core.catalog import Lifecycle, Mode
 from litemaas.core.errors import AlreadyExists, NotFound
 from litemaas.core.pricing import Price
 
@@ -25,41 +28,99 @@ def seal_purpose(deployment_id: str) -> str:
     return f"deployment:{deployment_id}"
 
 
-async def create_model(work: Work, draft: ModelDraft, deployments: list[DeploymentDraft]) -> None:
-    """Errors: AlreadyExists when the name is taken; InvalidField and MissingField from the deployments."""
-    if not await repository.add_model(await work.connection(), draft.name, _model_values(draft)):
+async def create_model(
+    work: Work, name: str, values: dict[str, Any], deployments: list[DeploymentDraft], pricing: Price | None = None,
+    status: Lifecycle | None = None,
+) -> str:  # fmt: skip
+    """Makes a model with its deployments and returns its id; ``values``: columns of ``models``.
+
+    Without ``status`` it is available if it is complete. Errors: AlreadyExists when the name is taken; InvalidField and
+    MissingField from the deployments; Conflict when it shall be available and is not complete.
+    """
+    connection = await work.connection()
+    complete = pricing is not None and bool(deployments)
+    if status is Lifecycle.AVAILABLE and not complete:
+        raise Conflict("A model is available once it has a price and a deployment. Make a draft first.")
+    wanted = status or (Lifecycle.AVAILABLE if complete else Lifecycle.DRAFT)
+    columns = values | {"status": wanted.value, "status_changed_at": work.now, "pricing": stored(pricing)}
+    row = await repository.add_model(connection, name, columns)
+    if row is None:
         raise AlreadyExists("A model with this name already exists.", "name")
-    work.changed(ChangeKind.CATALOG, draft.name)
-    await record(work, "model.create", "model", draft.name, _model_values(draft) | {"info": sorted(draft.info or {})})
+    work.changed(ChangeKind.CATALOG, name)
+    await record(work, "model.create", "model", row.id, _model_detail(columns) | {"name": name}, name)
     for deployment in deployments:
-        await _store_deployment(work, draft.name, deployment, str(uuid4()))
+        await _store_deployment(work, name, deployment, str(uuid4()))
+    return str(row.id)
 
 
-async def change_model(work: Work, draft: ModelDraft) -> None:
-    """Errors: NotFound."""
+async def change_model(work: Work, before: Row[Any], values: dict[str, Any], pricing: Price | None = None) -> None:
+    """Sets columns of a locked model; equal values change nothing. A ``pricing`` becomes the price of every deployment.
+
+    Errors: Conflict when a used model shall be renamed; AlreadyExists.
+    """
     connection = await work.connection()
-    if await repository.find_model(connection, draft.name, lock=True) is None:
-        raise model_not_found()
-    values = {field: value for field, value in msgspec.structs.asdict(draft).items() if value is not None}
-    del values["name"]
-    if values:
-        await repository.change_model(connection, draft.name, values)
-        work.changed(ChangeKind.CATALOG, draft.name)
-        detail = values | ({"info": sorted(values["info"])} if "info" in values else {})
-        await record(work, "model.update", "model", draft.name, detail)
+    changed = {name: value for name, value in values.items() if value != getattr(before, name)}
+    if pricing is not None and stored(pricing) != before.pricing:
+        changed["pricing"] = stored(pricing)
+    if changed.get("name"):
+        if await repository.is_used(connection, before.name):
+            raise Conflict("The name is fixed once a model is used. Make another model, or give it a display name.")
+        if await repository.find_model(connection, changed["name"]) is not None:
+            raise AlreadyExists("A model with this name already exists.", "name")
+    if pricing is not None:
+        for deployment in await repository.list_deployments(connection, [before.name]):
+            await change_deployment(work, deployment.id, {}, pricing)
+    if changed:
+        await repository.change_model(connection, before.name, changed)
+        work.changed(ChangeKind.CATALOG, before.name, changed.get("name", before.name))
+        old = {name: getattr(before, name) for name in changed if name != "info"}
+        detail = {"old": _model_detail(old), "new": _model_detail(changed)}
+        await record(work, "model.update", "model", before.id, detail, before.name)
 
 
-async def delete_model(work: Work, name: str) -> None:
-    """Takes the name and all deployments behind it out of the catalogue; records keep naming them. Errors: NotFound."""
+async def delete_model(work: Work, before: Row[Any]) -> None:
+    """Takes a name that was never used, and all deployments behind it, out of the catalogue. Errors: Conflict."""
     connection = await work.connection()
-    if await repository.find_model(connection, name, lock=True) is None:
-        raise model_not_found()
-    gone = [row.id for row in await repository.list_deployments(connection, [name])]
+    if await repository.is_used(connection, before.name):
+        raise Conflict("This model has been used: it cannot be deleted, but it can be retired.")
+    gone = [row.id for row in await repository.list_deployments(connection, [before.name])]
     for deployment_id in gone:
         await repository.change_deployment(connection, deployment_id, _deleted(work))
-    await repository.remove_model(connection, name)
-    work.changed(ChangeKind.CATALOG, name, *gone)
-    await record(work, "model.delete", "model", name, {"deployments": gone})
+    await repository.remove_model(connection, before.name)
+    work.changed(ChangeKind.CATALOG, before.name, *gone)
+    await record(work, "model.delete", "model", before.id, {"deployments": gone}, before.name)
+
+
+async def publish_model(work: Work, before: Row[Any]) -> None:
+    """A complete draft becomes available. Errors: InvalidTransition; InvalidRequestMembers naming what is missing."""
+    if before.status != Lifecycle.DRAFT:
+        raise InvalidTransition(f"A model that is {before.status} cannot be published; a draft can.")
+    deployments = await repository.list_deployments(await work.connection(), [before.name])
+    mends = []
+    if not has_price(before, deployments):
+        mends.append(Mend("pricing", "A price is missing; 0 is one.", "missing"))
+    if not any(deployment.enabled for deployment in deployments):
+        mends.append(Mend("deployments", "A deployment is missing.", "missing"))
+    if mends:
+        raise InvalidRequestMembers(mends)
+    await set_lifecycle(work, before, Lifecycle.AVAILABLE, "model.publish", {})
+
+
+async def set_lifecycle(
+    work: Work, before: Row[Any], status: Lifecycle, action: str, values: dict[str, Any], detail: dict[str, Any] | None = None
+) -> None:  # fmt: skip
+    """Sets the status of a locked model, and ``values`` of its columns with it."""
+    columns = {"status": status.value, "status_changed_at": work.now} | values
+    await repository.change_model(await work.connection(), before.name, columns)
+    work.changed(ChangeKind.CATALOG, before.name)
+    shown = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    change = {"old": {"status": before.status}, "new": {"status": status.value} | shown}
+    await record(work, action, "model", before.id, change | (detail or {}), before.name)
+
+
+def has_price(model: Row[Any], deployments: Sequence[Row[Any]]) -> bool:
+    """Whether somebody has set a price: for the model, or one above 0 for a deployment."""
+    return model.pricing is not None or any(price_of(deployment) != Price() for deployment in deployments)
 
 
 async def add_deployment(
@@ -100,7 +161,13 @@ async def change_deployment(
     now = msgspec.structs.replace(draft_of(before), **{k: v for k, v in values.items() if k != "api_key"})
     checked = check_deployment(msgspec.structs.replace(now, price=price or price_of(before)))
     columns = {field: getattr(checked, field) for field in values if field != "api_key"}
-    if "api_key" in values:
+    columns = {field: value for field, value in columns.items() if value != getattr(before, field)}
+    if "api_base" in columns:
+        # What was meant for one address goes to no other.
+        values = {"api_key": None} | values
+        if "extra_headers" not in values and before.extra_headers:
+            columns["extra_headers"] = {}
+    if "api_key" in values and (values["api_key"] or before.api_key_sealed is not None):
         columns["api_key_sealed"] = _sealed(work, deployment_id, values["api_key"])
     if checked.price != price_of(before):
         columns["price_version"] = await repository.add_price(connection, deployment_id, checked.price, work.actor)
@@ -119,8 +186,8 @@ async def change_deployment(
     await record(work, "deployment.update", "deployment", deployment_id, _detail(columns | {"api_key_sealed": None}))
 
 
-async def delete_deployment(work: Work, deployment_id: str) -> None:
-    """Takes a deployment away, and its model with the last one. Errors: NotFound."""
+async def delete_deployment(work: Work, deployment_id: str, *, keep_model: bool = False) -> None:
+    """Takes a deployment away, and its model with the last one, unless it is subscribed to. Errors: NotFound."""
     connection = await work.connection()
     row = await repository.find_deployment(connection, deployment_id)
     if row is None:
@@ -130,7 +197,8 @@ async def delete_deployment(work: Work, deployment_id: str) -> None:
     if await repository.find_deployment(connection, deployment_id, lock=True) is None:
         raise deployment_not_found()
     await repository.change_deployment(connection, deployment_id, _deleted(work))
-    await _remove_if_empty(work, row.model_name)
+    if not keep_model:
+        await _remove_if_empty(work, row.model_name)
     work.changed(ChangeKind.CATALOG, deployment_id, row.model_name)
     await record(work, "deployment.delete", "deployment", deployment_id, {"model": row.model_name})
 
@@ -141,6 +209,11 @@ def model_not_found() -> NotFound:
 
 def deployment_not_found() -> NotFound:
     return NotFound("The deployment was not found.", "id")
+
+
+def stored(pricing: Price | None) -> dict[str, Any] | None:
+    """A price as a model's ``pricing``."""
+    return None if pricing is None else {field: getattr(pricing, field) for field in repository.PRICE_FIELDS}
 
 
 def price_of(row: Row[Any]) -> Price:
@@ -207,9 +280,17 @@ async def _merge_model(work: Work, row: Row[Any], draft: ModelDraft) -> None:
 
 
 async def _remove_if_empty(work: Work, name: str) -> None:
+    """A model that somebody has subscribed to stays, without a deployment, until it gets another one."""
     connection = await work.connection()
-    if not await repository.list_deployments(connection, [name]):
-        await repository.remove_model(connection, name)
+    if await repository.list_deployments(connection, [name]) or await repository.is_subscribed(connection, name):
+        return
+    await repository.remove_model(connection, name)
+
+
+def _model_detail(values: dict[str, Any]) -> dict[str, Any]:
+    """What audit records quote; ``info`` is filled freely, so only its members are named."""
+    plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    return plain | ({"info": sorted(values["info"] or {})} if "info" in values else {})
 
 
 def _model_values(draft: ModelDraft) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Access policies: which people and teams may use which models, and whether somebody must agree."""

@@ -1,0 +1,47 @@
+"""What do the policies that hold now say? The rule itself is ``core.entitlements``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from litemaas.control.http.work import Work
+from litemaas.control.policies import repository
+from litemaas.core.entitlements import Effect, Payer, Policy, Verdict, judge
+
+
+async def policies_now(work: Work) -> list[Policy]:
+    return [policy_of(row) for row in await repository.every(await work.connection())]
+
+
+async def payer_for(work: Work, user_id: str | None, team_id: str | None) -> Payer:
+    """A team pays where one is named, else the person."""
+    if team_id is not None or user_id is None:
+        return Payer(team_id=team_id)
+    return Payer(user_id=user_id, groups=frozenset(await repository.groups_of(await work.connection(), user_id) or ()))
+
+
+async def verdict_for(work: Work, payer: Payer, model: Row[Any]) -> Verdict:
+    return judge(await policies_now(work), payer, model.name, model.tags, model.restricted_access)
+
+
+async def hidden_from(work: Work, user_id: str | None, policies: Sequence[Policy]) -> frozenset[str]:
+    """Names of models that neither this person nor any of their teams may use. Services see everything."""
+    if user_id is None or not any(policy.effect in (Effect.DENY, Effect.ALLOW) for policy in policies):
+        return frozenset()
+    connection = await work.connection()
+    payers = [await payer_for(work, user_id, None)]
+    payers += [Payer(team_id=team) for team in await repository.teams_of(connection, user_id)]
+    return frozenset(
+        row.name for row in await repository.every_model(connection)
+        if not any(judge(policies, payer, row.name, row.tags, row.restricted_access).permitted for payer in payers)
+    )  # fmt: skip
+
+
+def policy_of(row: Row[Any]) -> Policy:
+    return Policy(
+        id=row.id, name=row.name, effect=Effect(row.effect), all_models=row.all_models, everyone=row.everyone,
+        **{name: frozenset(getattr(row, name)) for name in ("models", "tags", "groups", "teams", "users")},
+    )  # fmt: skip
