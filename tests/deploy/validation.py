@@ -32,14 +32,20 @@ def _validator(api_version: str, kind: str) -> jsonschema.Draft7Validator | None
 
 def faults_of(thing: Object) -> list[str]:
     """Why a cluster of the oldest or the newest supported version would refuse it."""
+    return list(_faults_of(json.dumps(thing, sort_keys=True)))
+
+
+@functools.cache  # most objects are the same in many renderings
+def _faults_of(text: str) -> tuple[str, ...]:
     import kubernetes_validate
 
-    name = f"{thing['kind']}/{thing['metadata'].get('name', '?')}" if "metadata" in thing else thing["kind"]
+    thing: Object = json.loads(text)
+    name = f"{thing['kind']}/{thing.get('metadata', {}).get('name', '?')}"
     validator = _validator(thing["apiVersion"], thing["kind"])
     if validator is not None:
-        return [
+        return tuple(
             f"{name}: {'.'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in validator.iter_errors(thing)
-        ]
+        )
     faults = []
     for version in (OLDEST, NEWEST):
         try:
@@ -48,10 +54,10 @@ def faults_of(thing: Object) -> list[str]:
             faults.append(f"{version} {name}: {'.'.join(map(str, error.path))}: {error.message[:200]}")
         except kubernetes_validate.SchemaNotFoundError as error:
             faults.append(f"{version} {name}: {error.message}")
-    return faults
+    return tuple(faults)
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Refuses a key that stands twice in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
