@@ -10,7 +10,7 @@
     │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · RequestTooSlow · AlreadyExists
     ├── NotFound · MethodNotAllowed
     ├── LimitReached               is there room?
-    │   ├── BudgetExhausted
+    │   ├── BudgetExhausted · QuotaExhausted
     │   └── RateLimited
     ├── UpstreamFailure            did the model server do its part?
     │   ├── UpstreamUnreachable · UpstreamTimeout · UpstreamGarbage · UpstreamDied
@@ -27,13 +27,18 @@ the caller what to do next and hold no secret, no internal host and no SQL.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from litemaas.core.refusals import Refusal
 
 
 class LiteMaaSError(Exception):
     """Something the caller is told about in words meant for them."""
 
     code: ClassVar[str] = "unexpected"
+    refusal: Refusal | None = None
+    """Why a call was blocked, once it is settled (``core.refusals``)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -41,7 +46,10 @@ class LiteMaaSError(Exception):
 
 
 class Unauthenticated(LiteMaaSError):
+    """``asked_by``: the caller, where a known key is refused; each plane has its own idea of one."""
+
     code = "unauthenticated"
+    asked_by: object | None = None
 
 
 class KeyMissing(Unauthenticated):
@@ -57,7 +65,13 @@ class KeyUnknown(Unauthenticated):
 
 
 class KeyBlocked(Unauthenticated):
+    """``block``: the contract's word for why, like ``key_disabled`` or ``account_disabled``."""
+
     code = "key_blocked"
+
+    def __init__(self, message: str, block: str = "key_disabled") -> None:
+        super().__init__(message)
+        self.block = block
 
 
 class KeyExpired(Unauthenticated):
@@ -73,7 +87,13 @@ class Forbidden(LiteMaaSError):
 
 
 class ModelNotAllowed(Forbidden):
+    """``block``: the contract's word for why, like ``subscription_pending``."""
+
     code = "model_not_allowed"
+
+    def __init__(self, message: str, block: str = "model_not_on_key") -> None:
+        super().__init__(message)
+        self.block = block
 
 
 class RouteNotAllowed(Forbidden):
@@ -166,11 +186,37 @@ class BudgetExhausted(LimitReached):
 
     code = "budget_exhausted"
 
-    def __init__(self, message: str, level: str, limit_nano: int, spent_nano: int) -> None:
+    def __init__(
+        self, message: str, level: str, limit_nano: int, spent_nano: int, scope: str | None = None,
+        window_start: datetime | None = None, frees_at: datetime | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.level = level
         self.limit_nano = limit_nano
         self.spent_nano = spent_nano
+        self.scope = scope
+        self.window_start = window_start
+        self.frees_at = frees_at
+
+
+class QuotaExhausted(LimitReached):
+    """The call does not fit into what is left of a subscription's quota this month.
+
+    ``unit`` is ``requests`` or ``tokens``, and that of ``limit`` and ``used``.
+    """
+
+    code = "quota_exhausted"
+
+    def __init__(
+        self, message: str, scope: str, unit: str, limit: int, used: int, start: datetime, end: datetime
+    ) -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.unit = unit
+        self.limit = limit
+        self.used = used
+        self.window_start = start
+        self.frees_at = end
 
 
 class RateLimited(LimitReached):

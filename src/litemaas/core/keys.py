@@ -8,8 +8,9 @@ from datetime import datetime
 
 import msgspec
 
+from litemaas.core.entitlements import Block
 from litemaas.core.errors import ModelNotAllowed
-from litemaas.core.limits import BudgetRule, RateRule
+from litemaas.core.limits import BudgetRule, QuotaRule, RateRule
 
 KEY_PREFIX = "sk-"
 ALL_MODELS = "all-proxy-models"
@@ -33,11 +34,31 @@ def mask_key(key: str) -> str:
     return f"sk-...{key[-4:]}" if len(key) >= 11 else "sk-..."
 
 
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the access rule lets a governed key call one model, and until when that can be said.
+
+    ``block``: None = it may. ``until``: the instant at which ``then`` takes the place of ``block``; None = only news change it.
+    ``quotas``: what the payer's subscription allows per calendar month.
+    """
+
+    block: Block | None = None
+    until: datetime | None = None
+    then: Block | None = None
+    quotas: tuple[QuotaRule, ...] = ()
+
+    def at(self, now: datetime) -> Access:
+        if self.until is None or now < self.until:
+            return self
+        return Access(block=self.then, quotas=self.quotas)
+
+
 class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the data plane knows it: identity, entitlement and limits, resolved once and cached.
 
     ``models``: names, access groups or wildcards; empty = every model. ``expires_at``: None = never. ``guardrails``: names of
-    what its calls are looked at for.
+    what its calls are looked at for. ``block``: why nothing may be called with it at all. ``secret_until``: the secret that
+    opened it was replaced and ends then. ``access``: by model, for keys that the access rule governs; None = it does not.
+    ``permissions``: kinds of endpoints that it may call; None = all.
     """
 
     key_hash: str
@@ -57,6 +78,28 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     model_rates: dict[str, RateRule] = {}
     guardrails: tuple[str, ...] = ()
     is_master: bool = False
+    block: Block | None = None
+    secret_until: datetime | None = None
+    access: dict[str, Access] | None = None
+    permissions: frozenset[str] | None = None
+
+    def at(self, now: datetime) -> VirtualKey:
+        """The key as it is at a later instant, if no news came in between."""
+        if self.access is None or not any(a.until is not None and a.until <= now for a in self.access.values()):
+            return self
+        return msgspec.structs.replace(self, access={model: access.at(now) for model, access in self.access.items()})
+
+    def next_change(self) -> datetime | None:
+        """The next instant at which the key itself, its secret or its access to a model ends."""
+        ends = [end for end in (self.expires_at, self.secret_until) if end is not None]
+        if self.access is not None:
+            ends += [access.until for access in self.access.values() if access.until is not None]
+        return min(ends, default=None)
+
+    def quotas_for(self, model: str) -> tuple[QuotaRule, ...]:
+        """What the payer's subscription to ``model`` counts, limited or not."""
+        own = self.access.get(model) if self.access is not None else None
+        return own.quotas if own is not None else ()
 
     def budgets_for(self, model: str) -> tuple[BudgetRule, ...]:
         """Everything that a call to ``model`` is booked on, limited or not."""
@@ -69,7 +112,10 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
         return self.rates if own is None else (*self.rates, own)
 
     def may_call(self, model: str, access_groups: tuple[str, ...] = ()) -> bool:
-        """Whether this key's own list allows the public name ``model``."""
+        """Whether this key's own list allows the public name ``model``; for a governed key, whether the access rule does."""
+        if self.access is not None:
+            access = self.access.get(model)
+            return access is not None and access.block is None
         if not self.models or model in self.models or ALL_MODELS in self.models or "all-team-models" in self.models:
             return True
         if any(group in self.models for group in access_groups):
@@ -77,8 +123,31 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
         return any(entry.endswith("*") and model.startswith(entry[:-1]) for entry in self.models if entry != NO_MODELS)
 
     def refuse_model(self, model: str) -> ModelNotAllowed:
+        if self.access is not None:
+            access = self.access.get(model)
+            block = access.block if access is not None else None
+            return ModelNotAllowed(*_why(block or Block.MODEL_NOT_ON_KEY, model))
         allowed = ", ".join(self.models) if self.models != (NO_MODELS,) else "none"
         return ModelNotAllowed(f"key not allowed to access model {model!r}. This key can only access models: {allowed}")
+
+
+_WHY = {
+    Block.MODEL_NOT_ON_KEY: "This key is not linked to the model {}. Add the model to the key",
+    Block.SUBSCRIPTION_MISSING: "There is no subscription to the model {}. Subscribe to it first",
+    Block.SUBSCRIPTION_PENDING: "The subscription to the model {} waits for approval. Ask an administrator",
+    Block.SUBSCRIPTION_DENIED: "The subscription to the model {} was denied. Request a review",
+    Block.SUBSCRIPTION_SUSPENDED: "The subscription to the model {} is suspended. Ask an administrator",
+    Block.SUBSCRIPTION_EXPIRED: "The subscription to the model {} has expired. Subscribe again",
+    Block.SUBSCRIPTION_ENDED: "The subscription to the model {} has ended. Subscribe again",
+    Block.POLICY_DENIED: "A policy does not allow this key's payer to use the model {}. Ask an administrator",
+    Block.MODEL_UNAVAILABLE: "The model {} cannot be called at the moment. Choose another model",
+    Block.MODEL_RETIRED: "The model {} was retired. Choose its successor",
+}
+
+
+def _why(block: Block, model: str) -> tuple[str, str]:
+    """Message and code of a refusal."""
+    return f"key not allowed to access model {model[:200]!r}. {_WHY[block].format(repr(model[:200]))}", block.value
 
 
 def key_scope(key_hash: str) -> str:

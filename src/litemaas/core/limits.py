@@ -43,6 +43,25 @@ class RateRule(msgspec.Struct, frozen=True):
         return self.rpm is None and self.tpm is None and self.parallel is None
 
 
+class QuotaRule(BudgetRule, frozen=True):
+    """How many requests or tokens a subscription allows per calendar month: a budget in another unit.
+
+    Units: ``limit_nano`` in requests, or in tokens where ``counts_tokens``.
+    """
+
+    counts_tokens: bool = False
+
+
+def quota_rules(
+    subscription_id: str, requests: int | None, tokens: int | None
+) -> tuple[QuotaRule, QuotaRule]:  # fmt: skip
+    """What calls under a subscription are counted on, whether there is a limit or not."""
+    return (
+        QuotaRule(f"quota:{subscription_id}/requests", "subscription", requests, "monthly"),
+        QuotaRule(f"quota:{subscription_id}/tokens", "subscription", tokens, "monthly", counts_tokens=True),
+    )
+
+
 class CustomerLimits(msgspec.Struct, frozen=True):
     """What holds for the calls of one end user, besides the limits of the key that asks. None = nothing does."""
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from litemaas.core.errors import BudgetExhausted
 from litemaas.core.money import format_usd
 from litemaas.core.pricing import Price, affordable_output, ceiling_of
+from litemaas.gateway import quotas
 from litemaas.gateway.budgets import Budgets, Hold
 from litemaas.gateway.leasing import Account
+from litemaas.gateway.quotas import QuotaHold
 from litemaas.gateway.ratelimits import Counted, RateLimiter, Ticket
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class _Bounds:
 
 
 class Admission:
-    """Fills in a call's ``hold`` and ``ticket``; the settlement closes them."""
+    """Fills in a call's ``hold``, ``quota`` and ``ticket``; the settlement closes them."""
 
     def __init__(
         self, budgets: Budgets, rates: RateLimiter, customers: Customers, meter: Meter, settings: BudgetSettings
@@ -80,19 +82,22 @@ class Admission:
             if call.hold is None:
                 return False
             self._budgets.refill(call.hold.accounts, need)
+        if lane.quotas and not self._try_quotas(call, lane, prompt + completion):
+            self._let_go(call)
+            return False
         if lane.rates:
             call.ticket = self._rates.take(lane.rate_counters(self._rates), prompt + completion)
             if call.ticket is None:
                 self._let_go(call)
                 return False
-        if ask.generates and _needs_our_bound(ask) and (lane.limited or lane.limits_tokens):
+        if ask.generates and _needs_our_bound(ask) and _is_bounded(lane):
             call.output_limit = output
         return True
 
     async def reserve(self, call: Call, lane: Lane, ask: Ask) -> None:
         """Draws leases, counts the prompt and lowers the output bound where that is what it takes.
 
-        Errors: BudgetExhausted, RateLimited, ServiceUnavailable.
+        Errors: BudgetExhausted, QuotaExhausted, RateLimited, ServiceUnavailable.
         """
         if ask.end_user is not None:
             call.lane = lane = await self._customers.lane(lane, ask.end_user)
@@ -101,15 +106,18 @@ class Admission:
         if lane.limited:
             self._budgets.check_trust()
             call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+        if lane.quotas:
+            call.quota = await self._hold_quotas(call, lane, bounds, ask)
         if lane.rates:
             call.ticket = await self._take(lane.rate_counters(self._rates), bounds, ask, deployment)
-        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and (lane.limited or lane.limits_tokens):
+        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and _is_bounded(lane):
             call.output_limit = bounds.output
 
     async def move(self, call: Call, ask: Ask, first: Lane, lane: Lane) -> None:
         """Holds a call for another model than the ``first``: all of its money, and of the rate limits what is not counted.
 
-        Errors: BudgetExhausted, RateLimited, ServiceUnavailable; then the call holds nothing of either model's budgets.
+        Errors: BudgetExhausted, QuotaExhausted, RateLimited, ServiceUnavailable; then the call holds nothing of the first
+        model's budgets, and the settlement gives back what it holds of this one's.
         """
         self._let_go(call)
         call.output_limit = None
@@ -121,11 +129,13 @@ class Admission:
         if lane.limited:
             self._budgets.check_trust()
             call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+        if lane.quotas:
+            call.quota = await self._hold_quotas(call, lane, bounds, ask)
         counted = {rule.scope for rule in first.rates}
         besides = [rule for rule in lane.rates if rule.scope not in counted]
         if besides:
             call.ticket_besides = await self._take(self._rates.counters(besides), bounds, ask, deployment)
-        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and (lane.limited or lane.limits_tokens):
+        if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and _is_bounded(lane):
             call.output_limit = bounds.output
 
     async def take_place(self, call: Call, ask: Ask, lane: Lane, target: Target) -> None:
@@ -156,9 +166,40 @@ class Admission:
         if call.hold is not None:
             call.hold.close(0)
             call.hold = None
+        if call.quota is not None:
+            call.quota.close(0, 0)
+            call.quota = None
         if call.ticket_besides is not None:
             call.ticket_besides.close(0)
             call.ticket_besides = None
+
+    # -- quotas -------------------------------------------------------------------------------------------------------
+
+    def _try_quotas(self, call: Call, lane: Lane, tokens: int) -> bool:
+        if call.started_at >= self._budgets.trusted_until:
+            return False
+        accounts = lane.quota_accounts(self._budgets, call.started_at)
+        call.quota = quotas.try_hold(accounts, tokens)
+        if call.quota is None:
+            return False
+        quotas.refill(self._budgets, accounts, tokens)
+        return True
+
+    async def _hold_quotas(self, call: Call, lane: Lane, bounds: _Bounds, ask: Ask) -> QuotaHold:
+        """Errors: QuotaExhausted; ServiceUnavailable."""
+        self._budgets.check_trust()
+        accounts = lane.quota_accounts(self._budgets, call.started_at)
+        await quotas.draw(self._budgets, accounts, bounds.tokens(ask))
+        if bounds.tokens(ask) > quotas.tokens_left(accounts):
+            await self._count_exactly(bounds, ask, lane.deployments[0])
+            room = (quotas.tokens_left(accounts) - bounds.prompt) // ask.choices
+            if ask.generates and min(self._settings.min_output_tokens, bounds.output) <= room < bounds.output:
+                bounds.output = room
+                bounds.lowered = True
+        hold = quotas.try_hold(accounts, bounds.tokens(ask))
+        if hold is None:
+            raise quotas.exhausted(accounts, bounds.tokens(ask))
+        return hold
 
     # -- money --------------------------------------------------------------------------------------------------------
 
@@ -272,6 +313,11 @@ def _needs_our_bound(ask: Ask) -> bool:
     return ask.output_bound is None or ask.bounds_named > 1
 
 
+def _is_bounded(lane: Lane) -> bool:
+    """Whether more output than is held for would pass a limit."""
+    return bool(lane.limited or lane.limits_tokens or lane.quotas)
+
+
 def _ceiling(price: Price, bounds: _Bounds, ask: Ask) -> int:
     return ceiling_of(price, bounds.prompt, bounds.output * ask.choices, ask.pages_bound, ask.documents)
 
@@ -282,5 +328,5 @@ def _exhausted(accounts: Sequence[Account], need: int) -> BudgetExhausted:
     return BudgetExhausted(
         f"Budget has been exceeded for {rule.level}! Current cost: {format_usd(committed)}, "
         f"Max budget: {format_usd(rule.limit_nano or 0)}. This call could cost {format_usd(need)}.",
-        rule.level, rule.limit_nano or 0, committed,
+        rule.level, rule.limit_nano or 0, committed, rule.scope, tightest.window.start, tightest.window.end,
     )  # fmt: skip

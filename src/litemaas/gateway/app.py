@@ -282,6 +282,7 @@ class Gateway:
                 self.identity.forget(key_hash)
         elif change.kind == "catalog":
             self.routing.adopt(await self.directory.load_snapshot(change.seq))
+            self.identity.forget_governed()
         elif change.kind == "budget":
             for scope in change.refs:
                 if scope.startswith("customer:"):

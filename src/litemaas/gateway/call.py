@@ -8,6 +8,7 @@ from litemaas.core.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
+    from litemaas.core.refusals import Refusal
     from litemaas.gateway.budgets import Hold
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.endpoints.base import Endpoint
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.quotas import QuotaHold
     from litemaas.gateway.ratelimits import Ticket
     from litemaas.gateway.targets import Target
     from litemaas.gateway.wishes import Wishes
@@ -77,8 +79,9 @@ class Reply:
 class Call:
     """One request to an inference endpoint on its way through the stages.
 
-    ``hold`` and ``ticket``: what is reserved of budgets and rate limits; the settlement closes them. ``slot``: its place
-    among the running calls. ``started_at``: seconds since 1970; ``instant``: the same as the journal writes it.
+    ``hold``, ``quota`` and ``ticket``: what is reserved of budgets, quotas and rate limits; the settlement closes them.
+    ``refusal``: why it was blocked. ``slot``: its place among the running calls. ``started_at``: seconds since
+    1970; ``instant``: the same as the journal writes it.
     ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
@@ -88,8 +91,8 @@ class Call:
 
     __slots__ = (
         "ask", "attempts", "caller", "condition", "cost", "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "reply", "request", "slot",
-        "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
+        "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "quota", "refusal", "reply",
+        "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -104,6 +107,7 @@ class Call:
         self.instant = ""
         self.slot = -1
         self.hold: Hold | None = None
+        self.quota: QuotaHold | None = None
         self.ticket: Ticket | None = None
         self.ticket_besides: Ticket | None = None
         self.condition: Condition | None = None
@@ -119,6 +123,7 @@ class Call:
         self.cost: Cost | None = None
         self.failure: BaseException | None = None
         self.reply: Reply | None = None
+        self.refusal: Refusal | None = None
 
     def leave_deployment(self) -> None:
         """The call is not at its deployment any more, and has used nothing of that one's limits."""

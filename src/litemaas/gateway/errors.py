@@ -10,6 +10,7 @@ from typing import Any
 
 from litemaas.core import errors
 from litemaas.core.errors import LiteMaaSError
+from litemaas.core.refusals import Refusal
 from litemaas.gateway.bodies import encode
 
 NONE_TEXT = "None"
@@ -39,6 +40,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.NotFound: (404, "not_found_error", None),
     errors.MethodNotAllowed: (405, "invalid_request_error", None),
     errors.BudgetExhausted: (400, "budget_exceeded", None),
+    errors.QuotaExhausted: (429, "quota_exceeded", None),
     errors.RateLimited: (429, NONE_TEXT, NONE_TEXT),
     errors.UpstreamUnreachable: (500, None, None),
     errors.UpstreamTimeout: (408, None, None),
@@ -88,11 +90,16 @@ def body_of(error: LiteMaaSError, profile: str) -> bytes:
             kind = "throttling_error"
         if error.error_code == "context_length_exceeded" and profile == "current":
             code = error.error_code
-    return envelope(error.message, kind, param, code)
+    return envelope(error.message, kind, param, code, refusal=error.refusal)
 
 
-def envelope(message: str, kind: str | None, param: str | None, code: str, detail: Any = None) -> bytes:
+def envelope(
+    message: str, kind: str | None, param: str | None, code: str, detail: Any = None, refusal: Refusal | None = None
+) -> bytes:
+    """``refusal``: why a call was blocked, as a member of the error (control-plane contract 12)."""
     body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    if refusal is not None:
+        body["error"]["refusal"] = refusal
     if detail is not None:
         body["detail"] = detail
     return encode(body)

@@ -9,6 +9,7 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from litemaas.core.entitlements import Block
 from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
 from litemaas.gateway.flights import Flights
@@ -36,7 +37,8 @@ class Trust(Protocol):
 
 class Caller:
     """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model;
-    ``limit_lines`` are the header lines of its own limits.
+    ``limit_lines`` are the header lines of its own limits. ``expires_at``: when something of the key ends by itself, in seconds
+    since 1970: the key, the secret, or its access to a model.
     """
 
     __slots__ = ("checked_at", "expires_at", "key", "lanes", "limit_lines", "spent_nano")
@@ -45,7 +47,8 @@ class Caller:
         self.key = key
         self.spent_nano = spent_nano
         self.checked_at = checked_at
-        self.expires_at = key.expires_at.timestamp() if key.expires_at is not None else float("inf")
+        ends = key.next_change()
+        self.expires_at = ends.timestamp() if ends is not None else float("inf")
         self.lanes: dict[tuple[Endpoint, str | None], Lane] = {}
         self.limit_lines = limit_lines_of(key)
 
@@ -97,7 +100,7 @@ class Identity:
         digest = hashlib.sha256(presented)
         if hmac.compare_digest(digest.digest(), self._master_digest):
             return self._master
-        caller = await self._look_up(digest.hexdigest())
+        caller = await self._now_true(digest.hexdigest(), await self._look_up(digest.hexdigest()))
         masked = mask_key(presented.decode("latin-1"))
         if caller is None:
             raise KeyUnknown(
@@ -106,9 +109,29 @@ class Identity:
             )
         key = caller.key
         if key.blocked:
-            raise KeyBlocked("Key is blocked. Ask your administrator to unblock it")
-        if self._now().timestamp() >= caller.expires_at:
-            raise KeyExpired(f"Authentication Error - Expired Key. Key Expiry time {key.expires_at}", masked)
+            raise _refused(KeyBlocked(*_why_blocked(key)), caller)
+        if key.expires_at is not None and self._now() >= key.expires_at:
+            expired = f"Authentication Error - Expired Key. Key Expiry time {key.expires_at}"
+            raise _refused(KeyExpired(expired, masked), caller)
+        return caller
+
+    async def _now_true(self, key_hash: str, caller: Caller | None) -> Caller | None:
+        """The caller as it is by now: when something of it has ended, the database is asked what holds."""
+        if caller is None or self._now().timestamp() < caller.expires_at:
+            return caller
+        self._callers.pop(key_hash, None)
+        self._doubted[key_hash] = caller
+        caller.checked_at = float("-inf")
+        caller = await self._look_up(key_hash)
+        now = self._now()
+        if caller is None or now.timestamp() < caller.expires_at:
+            return caller
+        key = caller.key
+        if key.secret_until is not None and now >= key.secret_until:
+            return None
+        if key.access is not None and key.at(now) is not key:  # the database is away, or its clock is behind ours
+            caller = Caller(key.at(now), caller.spent_nano, caller.checked_at)
+            self._remember(key_hash, caller)
         return caller
 
     async def _look_up(self, key_hash: str) -> Caller | None:
@@ -167,6 +190,14 @@ class Identity:
                 for key_hash in sharers:
                     del callers[key_hash]
 
+    def forget_governed(self) -> None:
+        """The catalogue or the policies were changed: keys that the access rule governs are read again."""
+        self._generation += 1
+        for callers in (self._callers, self._doubted):
+            governed = [key_hash for key_hash, caller in callers.items() if caller.key.access is not None]
+            for key_hash in governed:
+                del callers[key_hash]
+
     def forget_all(self) -> None:
         """Changes may have been missed."""
         self._generation += 1
@@ -177,6 +208,25 @@ class Identity:
             caller.checked_at = float("-inf")
             self._doubted[key_hash] = caller
         self._callers.clear()
+
+
+_BLOCKED = {
+    Block.KEY_REVOKED: "This key was revoked. Make a new one",
+    Block.ACCOUNT_DISABLED: "The account of this key's owner is disabled. Ask your administrator",
+    Block.TEAM_DISABLED: "The team of this key is not active, or its owner has left it. Ask your administrator",
+}
+
+
+def _why_blocked(key: VirtualKey) -> tuple[str, str]:
+    """Message and code of a refusal."""
+    block = key.block or Block.KEY_DISABLED
+    return _BLOCKED.get(block, "Key is blocked. Ask your administrator to unblock it"), block.value
+
+
+def _refused(error: KeyBlocked | KeyExpired, caller: Caller) -> KeyBlocked | KeyExpired:
+    """The same error, with whose it is: the record names the key."""
+    error.asked_by = caller
+    return error
 
 
 def presented_key(headers: dict[bytes, bytes], own_header: bytes = b"") -> bytes:

@@ -35,13 +35,13 @@ class Lane:
     ``snapshot``: the catalogue this was resolved from. ``booked``: every rule that a cost is added to; ``limited``: those with
     a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
     ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits of its own.
-    ``guardrails``: names of those that hold for all of its calls.
+    ``guardrails``: names of those that hold for all of its calls. ``quotas``: what the subscription limits per month.
     """
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
-        "_served_by", "_tail", "booked", "counters", "customers", "deployments", "guardrails", "is_free", "limited",
-        "limits_tokens", "lone", "model", "output_maximum", "price", "rates", "snapshot", "targets", "who",
+        "_quota_accounts", "_served_by", "_tail", "booked", "counters", "customers", "deployments", "guardrails", "is_free",
+        "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates", "snapshot", "targets", "who",
     )  # fmt: skip
 
     def __init__(
@@ -58,11 +58,14 @@ class Lane:
         self.guardrails = guardrails
         self.lone = targets[0] if len(targets) == 1 and targets[0].rule is None else None
         self.price = dearest(model.deployments)
-        self.booked: tuple[BudgetRule, ...] = key.budgets_for(model.name)
+        quotas = key.quotas_for(model.name)
+        self.quotas = tuple(rule for rule in quotas if rule.limit_nano is not None)
+        budgets = key.budgets_for(model.name)
+        self.booked: tuple[BudgetRule, ...] = (*budgets, *quotas)
         self._input_price = dearest_input(self.price)
         self._output_price = dearest_output(self.price)
         self.is_free = endpoint.is_free or self.price.is_free
-        limited = tuple(rule for rule in self.booked if rule.limit_nano is not None)
+        limited = tuple(rule for rule in budgets if rule.limit_nano is not None)
         self.limited: tuple[BudgetRule, ...] = () if self.is_free else limited
         self.rates: tuple[RateRule, ...] = key.rates_for(model.name)
         self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
@@ -74,6 +77,7 @@ class Lane:
         self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
         """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
         self._accounts: list[Account] = []
+        self._quota_accounts: list[Account] = []
         self._counters: list[Counted] = []
         self._bookings = ""
         self._booked_until = float("-inf")
@@ -118,6 +122,17 @@ class Lane:
                 return self._accounts
         self._accounts = budgets.accounts(self.limited)
         return self._accounts
+
+    def quota_accounts(self, budgets: Budgets, at: float) -> list[Account]:
+        """The accounts of ``quotas`` in the month of this moment (seconds since 1970)."""
+        for account in self._quota_accounts:
+            if account.closed or at >= account.ends_at:
+                break
+        else:
+            if self._quota_accounts:
+                return self._quota_accounts
+        self._quota_accounts = budgets.accounts(self.quotas)
+        return self._quota_accounts
 
     def rate_counters(self, limiter: RateLimiter) -> list[Counted]:
         """The counters of ``rates``."""

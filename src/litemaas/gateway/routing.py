@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from litemaas.core.catalog import Mode, Model, Snapshot
-from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown
+from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown, RouteNotAllowed
 from litemaas.gateway.lanes import Lane
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Routing:
             self._check_allowed(key, meant, name, self.snapshot.find(meant))
 
     def _resolve(self, caller: Caller, name: str | None, endpoint: Endpoint) -> Lane:
+        if caller.key.permissions is not None and endpoint.kind is not None:
+            _check_permitted(caller.key.permissions, endpoint.kind)
         model = self._model(caller.key, name, endpoint.modes)
         if model.mode not in endpoint.modes:
             raise InvalidField(
@@ -115,6 +117,8 @@ class Routing:
             raise ModelUnknown("the member 'model' is missing. See /v1/models for the models of your key", "model")
         names = [m for m in self.visible_models(key) if m.mode in modes]
         if not names:
+            if key.access is not None and len(key.access) == 1:
+                raise key.refuse_model(next(iter(key.access)))
             raise ModelNotAllowed("key not allowed to access a document conversion model")
         if len(names) > 1:
             raise ModelUnknown(
@@ -126,3 +130,11 @@ class Routing:
         """What the key may call, by name."""
         models = self.snapshot.models.values()
         return sorted((m for m in models if key.may_call(m.name, m.access_groups)), key=lambda m: m.name)
+
+
+def _check_permitted(permissions: frozenset[str], kind: str) -> None:
+    """Errors: RouteNotAllowed."""
+    if kind not in permissions:
+        raise RouteNotAllowed(
+            f"this key may not be used for {kind}; it is for {', '.join(sorted(permissions)) or 'nothing'}"
+        )

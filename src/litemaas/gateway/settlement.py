@@ -6,16 +6,19 @@ record is in the journal before the client hears the end of its answer.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected, UpstreamFailure
+from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
+from litemaas.core.refusals import MEMBER, Refusal, refusal_of
 from litemaas.gateway.cooling import kind_of
 from litemaas.gateway.errors import status_of
+from litemaas.gateway.identity import Caller
 from litemaas.gateway.records import (
     NOT_BOOKED,
     NOTHING_SERVED,
@@ -57,6 +60,8 @@ class Settlement:
 
     def close(self, call: Call, error: BaseException | None) -> None:
         error = error or call.failure
+        if isinstance(error, LiteMaaSError):
+            _note_refusal(call, error)
         usage = call.usage
         target = call.target
         cost = _FREE
@@ -91,6 +96,8 @@ class Settlement:
             status, http_status = self._outcome(error)
             why = text(str(error)[:500]) if isinstance(error, LiteMaaSError) else NULL
             how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
+        if call.quota is not None:
+            call.quota.close(0 if status is Status.REFUSED else 1, usage.prompt_tokens + usage.completion_tokens)
         self._metrics.observe(call, status, http_status, duration_s)
         self._journal.append(self._line(call, cost, how, duration_s))
         self._journal.running.end(call.slot)
@@ -122,6 +129,8 @@ class Settlement:
         ttft = NULL if call.first_byte_at is None else str(int((call.first_byte_at - request.received_at) * 1e6))
         engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
         labels = _NO_LABELS if ask is None or not (ask.tags or ask.spend_metadata) else _labels(ask)
+        if call.refusal is not None:
+            labels = _refused_labels(ask, call.refusal)
         held = call.hold.amount if call.hold is not None else 0
         return record_line(
             call.id, call.instant or self._instant(call.started_at), int(duration_s * 1e6), ttft, how, _end_user(call),
@@ -180,17 +189,38 @@ def _labels(ask: Ask) -> str:
     return f"{json_text(ask.tags or [])}\t{json_text(ask.spend_metadata or {})}"
 
 
+def _note_refusal(call: Call, error: LiteMaaSError) -> None:
+    """Describes why the call is blocked, for the client and the record."""
+    if call.caller is None and isinstance(error, Unauthenticated):
+        asked_by = error.asked_by
+        if isinstance(asked_by, Caller):
+            call.caller = asked_by
+    caller = call.caller
+    if caller is None or caller.key.is_master:
+        return
+    model = (call.ask.model or "")[:256] if call.ask is not None else ""
+    at = datetime.fromtimestamp(call.started_at, UTC)
+    error.refusal = call.refusal = refusal_of(error, f"key:{caller.key.key_hash}", model, call.id, at)
+
+
+def _refused_labels(ask: Ask | None, refusal: Refusal) -> str:
+    notes = dict(ask.spend_metadata or {}) if ask is not None else {}
+    notes[MEMBER] = refusal
+    return f"{json_text((ask.tags if ask is not None else None) or [])}\t{json_text(notes)}"
+
+
 def _tail(call: Call) -> str:
     """Who asked, what served, and where the cost is added: in today's windows, unless it was held in one that has ended."""
     served = call.target.served if call.target is not None else NOTHING_SERVED
     lane = call.lane
     if lane is None:
         return f"{_who(call)}\t{served}\t{NOT_BOOKED}"
-    hold = call.hold
-    if hold is not None:
-        for account in hold.accounts:
+    if call.hold is not None or call.quota is not None:
+        accounts = [*(call.hold.accounts if call.hold is not None else ()),
+                    *(call.quota.accounts if call.quota is not None else ())]  # fmt: skip
+        for account in accounts:
             if not account.began_at <= call.started_at < account.ends_at:
-                held = {account.rule.scope: account.window.start for account in hold.accounts}
+                held = {account.rule.scope: account.window.start for account in accounts}
                 booked = [
                     (rule.scope, held.get(rule.scope, lane.window_start(rule, call.started_at))) for rule in lane.booked
                 ]

@@ -37,6 +37,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
     e.NotFound: (404, "NOT_FOUND"),
     e.MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     e.BudgetExhausted: (429, "BUDGET_EXHAUSTED"),
+    e.QuotaExhausted: (429, "QUOTA_EXCEEDED"),
     e.RateLimited: (429, "RATE_LIMITED"),
     e.UpstreamUnreachable: (502, "UPSTREAM_ERROR"),
     e.UpstreamTimeout: (504, "TIMEOUT"),

@@ -39,6 +39,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.NotFound: (404, "not_found_error", None),
     e.MethodNotAllowed: (405, "bad_request_error", None),
     e.BudgetExhausted: (400, "budget_exceeded", None),
+    e.QuotaExhausted: (429, "quota_exceeded", None),
     e.RateLimited: (429, NONE, NONE),
     e.UpstreamUnreachable: (500, "internal_server_error", None),
     e.UpstreamTimeout: (408, "internal_server_error", None),

@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
-from litemaas.core.keys import VirtualKey, key_model_scope, key_scope
+from litemaas.core.entitlements import Block
+from litemaas.core.keys import Access, VirtualKey, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     BudgetRule,
@@ -23,6 +24,7 @@ from litemaas.core.limits import (
 )
 from litemaas.core.pricing import Price
 from litemaas.core.windows import window_at
+from litemaas.gateway.adapters.entitlements import read_access
 from litemaas.gateway.feed import Change
 from litemaas.kit.crypto import SealBroken, Vault
 
@@ -34,10 +36,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _KEY = """
-select key_hash, key_name, alias, user_id, team_id, pot_id, models, aliases, metadata, blocked, expires_at, max_budget_nano,
-       budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests, model_limits, created_at,
-       extras -> 'guardrails' as guardrails
-from virtual_keys where key_hash = $1 and deleted_at is null
+select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.team_id, k.pot_id, k.models, k.aliases,
+       k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
+       k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
+       k.governed, k.permissions, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
+       case when k.old_secret_hash = $1 then k.old_secret_until end as secret_until,
+       u.is_active is not false as owner_active,
+       (t.is_active is not false and t.archived_at is null and (not k.governed or m.user_id is not null or t.id is null
+       or k.user_id is null)) as team_active, now() as now
+from virtual_keys k
+left join users u on u.id = k.user_id left join teams t on t.id = k.team_id
+left join team_members m on m.team_id = k.team_id and m.user_id = k.user_id
+where k.deleted_at is null and (
+    (k.key_hash = $1 and (k.secret_hash is null or k.secret_hash = $1)) or k.secret_hash = $1
+    or (k.old_secret_hash = $1 and k.old_secret_until > now())
+)
 """
 _STRATEGIES = {strategy.value: strategy for strategy in Strategy}
 _SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
@@ -71,9 +84,10 @@ class Directory:
             row = await connection.fetchrow(_KEY, key_hash)
             if row is None:
                 return None
-            key = _virtual_key(row, await _limits_of(connection, _shared_scopes(row)))
+            now = row["now"]
+            access = await read_access(connection, row, now) if row["governed"] else None
+            key = _virtual_key(row, await _limits_of(connection, _shared_scopes(row)), access)
             rule = key.budgets[0]
-            now = await connection.fetchval("select now()")
             window = window_at(rule.duration, now, rule.set_at)
             spent = await connection.fetchval(_SPENT, rule.scope, window.start)
             return key, spent or 0
@@ -186,7 +200,20 @@ def _rate_rule(scope: str, level: str, row: asyncpg.Record | None) -> RateRule |
     return None if limits == [None, None, None] else RateRule(scope, level, *limits)
 
 
-def _virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record]) -> VirtualKey:
+def _block(row: asyncpg.Record) -> Block | None:
+    """Why nothing may be called with a key at all."""
+    if row["revoked"]:
+        return Block.KEY_REVOKED
+    if row["blocked"]:
+        return Block.KEY_DISABLED
+    if not row["owner_active"]:
+        return Block.ACCOUNT_DISABLED
+    return None if row["team_active"] else Block.TEAM_DISABLED
+
+
+def _virtual_key(
+    row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: dict[str, Access] | None
+) -> VirtualKey:
     """``shared``: the limits of what the key shares with others. A user's budget does not count for team keys."""
     key_hash = row["key_hash"]
     own_scope = key_scope(key_hash)
@@ -215,7 +242,11 @@ def _virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record]) -> Virt
         models=tuple(row["models"]),
         aliases=msgspec.json.decode(row["aliases"], type=dict[str, str]),
         metadata=msgspec.json.decode(row["metadata"]),
-        blocked=row["blocked"],
+        blocked=_block(row) is not None,
+        block=_block(row),
+        secret_until=row["secret_until"],
+        access=access,
+        permissions=frozenset(row["permissions"]) if row["permissions"] is not None else None,
         expires_at=row["expires_at"],
         budgets=tuple(budgets),
         rates=tuple(rule for rule in rates if rule is not None),

@@ -25,6 +25,12 @@ create temp table if not exists fresh (
 ) on commit delete rows
 """
 _PLAIN = ", ".join(column for column in COLUMNS if column != "tags")
+_QUOTA = "starts_with(b.booking ->> 0, 'quota:')"
+_USED = f"""case when not {_QUOTA} then i.cost_nano when i.status = 'refused' then 0
+    when b.booking ->> 0 like '%/tokens' then (i.prompt_tokens + i.completion_tokens)::bigint else 1 end"""
+"""What a record adds to a scope: nano-USD, or of a quota the request or its tokens (:mod:`~litemaas.gateway.quotas`)."""
+_HELD = f"case when {_QUOTA} then {2**62} else i.held_nano end"
+"""What of it is paid from the lease; what the lease does not have is taken off later."""
 _STORE = f"""
 with stored as (
     insert into usage_records ({_PLAIN}, tags)
@@ -33,8 +39,9 @@ with stored as (
     returning request_id, started_at
 )
 insert into fresh (scope, window_start, cost, requests, leased)
-select b.booking ->> 0, (b.booking ->> 1)::timestamptz, sum(i.cost_nano), count(*), sum(least(i.cost_nano, i.held_nano))
+select b.booking ->> 0, (b.booking ->> 1)::timestamptz, sum(used), count(*), sum(least(used, held))
 from stored s join incoming i using (request_id, started_at) cross join lateral jsonb_array_elements(i.bookings) as b(booking)
+cross join lateral (select {_USED}, {_HELD}) as u(used, held)
 group by 1, 2
 """  # noqa: S608 - column names of ours
 _LOCK = """

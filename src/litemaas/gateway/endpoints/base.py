@@ -18,13 +18,15 @@ class Endpoint(ABC):
     """An inference endpoint: how its body is read, what goes upstream, and how its answer is measured.
 
     ``route``: its path, as the ledger and the metrics name it. ``modes``: kinds of model it can be asked of.
-    ``is_free``: calls cost nothing, whatever the price of the model. ``max_body``: bytes that it takes.
+    ``kind``: what keys are permitted by, None = nothing but the model. ``is_free``: calls cost nothing, whatever the price of
+    the model. ``max_body``: bytes that it takes.
     """
 
-    __slots__ = ("is_free", "max_body", "modes", "route")
+    __slots__ = ("is_free", "kind", "max_body", "modes", "route")
 
     def __init__(self, route: str, modes: frozenset[Mode], max_body: int, is_free: bool = False) -> None:
         self.route = route
+        self.kind = kind_of(route)
         self.modes = modes
         self.max_body = max_body
         self.is_free = is_free
@@ -56,6 +58,13 @@ class Endpoint(ABC):
 
         Errors: UpstreamGarbage.
         """
+
+
+def kind_of(route: str) -> str | None:
+    """The kind of endpoint that a route is, as keys name what they permit (control-plane contract 8)."""
+    if route.startswith("/docling"):
+        return "convert"
+    return {"/chat/completions": "chat", "/completions": "completions", "/embeddings": "embeddings"}.get(route)
 
 
 def base_path(deployment: Deployment) -> str:
