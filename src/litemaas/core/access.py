@@ -14,7 +14,6 @@ from litemaas.core.entitlements import Block, Effect, Facts, Payer, Policy, firs
 from litemaas.core.keys import Access
 from litemaas.core.limits import quota_rules
 from litemaas.core.subscriptions import Status
-from litemaas.core.windows import window_at
 
 
 def facts_of(row: Any, policies: Sequence[Policy], payer: Payer, team_models: Sequence[str] | None) -> Facts:
@@ -33,31 +32,21 @@ def facts_of(row: Any, policies: Sequence[Policy], payer: Payer, team_models: Se
 
 
 def access_of(row: Any, facts: Facts, now: datetime) -> Access:
-    """``row``: as for :func:`facts_of`, with ``retires_at`` and the subscription's quotas and what was waived of them.
-
-    Quotas are those of this month: ``until`` is at most its end where something was waived in it.
-    """
+    """``row``: as for :func:`facts_of`, with ``retires_at`` and the subscription's id and quotas."""
     retires = row["retires_at"] if facts.lifecycle is Lifecycle.DEPRECATED else None
     if retires is not None and retires <= now:
         return Access(block=Block.MODEL_RETIRED)
     block = first_block(facts, now)
     if block is not None:
         return Access(block=block)
-    month = window_at("monthly", now, now)
-    waived = row["waived_month"] == month.start
-    ends: list[tuple[datetime, Block | None]] = []
-    if row["expires_at"] is not None:
-        ends.append((row["expires_at"], Block.SUBSCRIPTION_EXPIRED))
-    if retires is not None:
-        ends.append((retires, Block.MODEL_RETIRED))
-    if waived and month.end is not None:
-        ends.append((month.end, None))
+    ends = [
+        (end, then)
+        for end, then in ((row["expires_at"], Block.SUBSCRIPTION_EXPIRED), (retires, Block.MODEL_RETIRED))
+        if end is not None
+    ]
     until, then = min(ends, key=lambda end: end[0], default=(None, None))
-    requests, tokens = (
-        None if row[f"quota_{unit}"] is None else row[f"quota_{unit}"] + (row[f"waived_{unit}"] if waived else 0)
-        for unit in ("requests", "tokens")
-    )
-    return Access(until=until, then=then, quotas=quota_rules(row["subscription_id"], requests, tokens))
+    quotas = quota_rules(row["subscription_id"], row["quota_requests"], row["quota_tokens"])
+    return Access(until=until, then=then, quotas=quotas)
 
 
 def policy_of(row: Any) -> Policy:

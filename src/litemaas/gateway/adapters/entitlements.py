@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 _MODELS = """
 select m.name, m.tags, m.restricted_access, m.status as lifecycle, m.retires_at,
        exists (select 1 from deployments d where d.model_name = m.name and d.enabled and d.deleted_at is null) as has_endpoint,
-       s.id as subscription_id, s.status, s.expires_at, s.quota_requests, s.quota_tokens, s.waived_month, s.waived_requests,
-       s.waived_tokens
+       s.id as subscription_id, s.status, s.expires_at, s.quota_requests, s.quota_tokens
 from models m
 left join subscriptions s on s.model_name = m.name and s.archived_at is null
      and case when $3::text is not null then s.team_id = $3 else s.user_id = $2 end
