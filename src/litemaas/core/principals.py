@@ -9,6 +9,7 @@ import msgspec
 
 from litemaas.core.permissions import Permission, Role, permissions_of
 
+TOKEN_PREFIX = "lmt_"  # noqa: S105 — how tokens of people and services begin, none of them
 MASTER_ACTOR = "default_user_id"
 """Who the master key acts as; LiteLLM's word, which clients see in ``created_by`` (gateway-api contract 2)."""
 
@@ -49,3 +50,8 @@ MASTER = Principal(
     kind=PrincipalKind.SERVICE, id=MASTER_ACTOR, name="master key", roles=(Role.ADMIN,),
     permissions=permissions_of((Role.ADMIN,)), is_master=True,
 )  # fmt: skip
+BOOTSTRAP = Principal(
+    kind=PrincipalKind.SERVICE, id="bootstrap", name="bootstrap token", roles=(Role.ADMIN,),
+    permissions=permissions_of((Role.ADMIN,)), is_master=True,
+)  # fmt: skip
+"""Whoever has the token of the setting ``BOOTSTRAP_TOKEN``: makes the first service tokens, under a name of its own."""

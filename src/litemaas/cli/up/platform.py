@@ -24,6 +24,7 @@ from litemaas.cli.up.registration import pause_demo, real_models, register_demo,
 from litemaas.cli.up.screen import Screen, Summary
 from litemaas.cli.up.state import StateDirectory
 from litemaas.cli.wording import describe_database_error
+from litemaas.control.signin.settings import is_here, is_loopback
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.db.migrate import upgrade
 
@@ -124,8 +125,17 @@ class Platform:
                 "LITEMAAS_GATEWAY__CONTROL_URL": self._url("control"),
                 "LITEMAAS_CONTROL__PORT": str(self._ports["control"].number),
                 "LITEMAAS_HOST_POLICY": "single-machine",
+            **self._developer_sign_in(given),
             }
         )
+
+    def _developer_sign_in(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Three fixed people can sign in where only this machine reaches the control plane and no provider is set."""
+        has_provider = given.get("LITEMAAS_OIDC_ISSUER") or given.get("LITEMAAS_OPENSHIFT_OAUTH_URL")
+        is_alone = is_loopback(self._options.environment.control.host) and is_here(
+            given.get("LITEMAAS_PUBLIC_URL") or self._url("control")
+        )
+        return {"LITEMAAS_DEVELOPER_SIGN_IN": "true"} if is_alone and not has_provider else {}
 
     async def _serve_sim(self) -> None:
         if self._parts.sim is not None:

@@ -13,7 +13,7 @@ import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
 from litemaas.control.analytics import endpoints as analytics
 from litemaas.control.app.portal import Portal, find_bundle
-from litemaas.control.app.settings import Settings, check_settings, trusted_networks
+from litemaas.control.app.settings import Settings, check_settings, surroundings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
 from litemaas.control.banners import endpoints as banners
@@ -25,6 +25,7 @@ from litemaas.control.http.edge import Edge
 from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
 from litemaas.control.http.forgetting import FORGET_ANSWERS
 from litemaas.control.http.problems import answer_with_problems
+from litemaas.control.http.rates import LocalRates, Rate, Rates, SharedRates
 from litemaas.control.http.work import Plane
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.litellm_api.app import create_facade
@@ -34,6 +35,10 @@ from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
 from litemaas.control.policies import endpoints as policies
 from litemaas.control.settings import endpoints as settings_endpoints
+from litemaas.control.signin import credentials
+from litemaas.control.signin import endpoints as signin
+from litemaas.control.signin.endpoints import FORGET_SIGN_INS
+from litemaas.control.signin.setup import sign_in_of
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
@@ -44,6 +49,8 @@ from litemaas.kit.crypto import Vault
 MAX_BODY_BYTES = 2_500_000
 """Room for a brand image of 2 MB; all else is small."""
 FEATURES = (
+    signin,
+    credentials,
     settings_endpoints,
     notices,
     webhooks,
@@ -62,6 +69,7 @@ FEATURES = (
 )
 """Modules with a ``router``."""
 DUTIES: tuple[Duty, ...] = (
+    FORGET_SIGN_INS,
     FORGET_ANSWERS,
     PURGE_AUDIT,
     FORGET_NOTICES,
@@ -91,6 +99,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await publisher.close()
+            await rates.close()
             await engine.dispose()
 
     app = FastAPI(
@@ -103,11 +112,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
-    authenticator = Authenticator(settings.master_key, settings.encryption_key)
+    rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
+    authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
     for part in (app, facade := create_facade()):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
+    app.state.rates = rates
+    most = settings.control.requests_per_minute
+    app.state.general_rate = Rate("general", most) if most is not None else None
+    app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)
     app.state.carrier = carrier
     answer_with_problems(app)
     for feature in FEATURES:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.kit.settings import SettingsError
 
 _MIN_SECRET = 16
@@ -19,9 +20,10 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
     records_kept_days: Annotated[int, msgspec.Meta(ge=7)] | None = None
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 3_000
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(SignInSettings, frozen=True, kw_only=True):
     """``LITEMAAS_DATABASE_URL``, ``LITEMAAS_REDIS_URL`` (optional), ``LITEMAAS_MASTER_KEY``, ``LITEMAAS_ENCRYPTION_KEY``.
 
     ``public_url``: where browsers reach this plane and the portal; ``gateway_public_url``: where clients reach the gateway.
@@ -51,9 +53,14 @@ def check_settings(settings: Settings) -> Settings:
     if not settings.database_url.startswith(("postgresql", "postgres")):
         raise SettingsError("LITEMAAS_DATABASE_URL: must be a postgresql:// URL")
     trusted_networks(settings)
+    check_sign_in(settings, surroundings(settings))
     if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://", "smtp+starttls://")):
         raise SettingsError("LITEMAAS_SMTP_URL: must begin with smtp://, smtps:// or smtp+starttls://")
     return settings
+
+
+def surroundings(settings: Settings) -> Surroundings:
+    return Surroundings(settings.public_url, settings.control.host, settings.host_policy == "single-machine")
 
 
 def trusted_networks(settings: Settings) -> list[IPv4Network | IPv6Network]:

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from litemaas.control.audit.service import record_refusal
 from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE, Authenticator
 from litemaas.control.http.once import take_key
+from litemaas.control.http.rates import Rate, take
 from litemaas.control.http.refusals import NotSignedIn, PermissionDenied, ReauthenticationRequired
 from litemaas.control.http.work import Work
 from litemaas.core.errors import LiteMaaSError
@@ -63,6 +64,9 @@ class SignedInGate(Gate, HTTPBearer):
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # a gate opens or raises
         work: Work = request.state.work
         work.act_as(await _identify(request, work))
+        general: Rate | None = request.app.state.general_rate
+        if general is not None and not work.principal.is_master:
+            await take(request.app.state.rates, general, work.principal.id)
         demanded = self.demand(request.method)
         if isinstance(demanded, Permission):
             require(work, demanded)

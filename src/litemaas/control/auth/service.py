@@ -12,9 +12,8 @@ from litemaas.control.http.refusals import AccountDisabled, NotSignedIn, Permiss
 from litemaas.control.http.work import Work
 from litemaas.core.errors import KeyMalformed, KeyUnknown
 from litemaas.core.permissions import Permission, Role, permissions_of
-from litemaas.core.principals import MASTER, Principal, PrincipalKind
+from litemaas.core.principals import BOOTSTRAP, MASTER, TOKEN_PREFIX, Principal, PrincipalKind
 
-TOKEN_PREFIX = "lmt_"  # noqa: S105 — how tokens begin, none of them
 SESSION_COOKIE = "litemaas_session"
 CSRF_HEADER = "x-csrf-token"
 
@@ -22,8 +21,9 @@ CSRF_HEADER = "x-csrf-token"
 class Authenticator:
     """Finds the principal of a request; secrets are compared in constant time or looked up by their hash."""
 
-    def __init__(self, master_key: str, encryption_key: str) -> None:
+    def __init__(self, master_key: str, encryption_key: str, bootstrap_token: str | None = None) -> None:
         self._master_key = master_key.encode()
+        self._bootstrap_token = bootstrap_token.encode() if bootstrap_token else None
         self._csrf_key = hashlib.sha256(b"litemaas/csrf/" + encryption_key.encode()).digest()
 
     def is_master(self, presented: str) -> bool:
@@ -37,6 +37,8 @@ class Authenticator:
             raise KeyMalformed("The Authorization header must read 'Bearer …', with the master key or a token.")
         if self.is_master(presented):
             return MASTER
+        if self._bootstrap_token is not None and hmac.compare_digest(presented.encode(), self._bootstrap_token):
+            return BOOTSTRAP
         if not presented.startswith(TOKEN_PREFIX):
             raise KeyUnknown("This key opens nothing here; the control plane takes tokens and the master key.")
         row = await repository.find_token(await work.connection(), hash_secret(presented))

@@ -107,6 +107,12 @@ class Work:
         await self.close()
         self._connection = None
 
+    async def undo(self) -> None:
+        """Rolls back what was done since the start or the last pause; the request itself goes on and is answered."""
+        self._pending = {}
+        await self.close()
+        self._connection = None
+
     async def close(self) -> None:
         """Rolls back what is not committed and gives the connection back."""
         if self._connection is not None:

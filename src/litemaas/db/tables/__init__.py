@@ -7,7 +7,7 @@ from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
-from litemaas.db.tables.people import sessions, tokens, users
+from litemaas.db.tables.people import sessions, sign_ins, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, settings
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
@@ -37,6 +37,7 @@ __all__ = [
     "rollups",
     "sessions",
     "settings",
+    "sign_ins",
     "subscription_history",
     "subscriptions",
     "team_members",

@@ -52,13 +52,25 @@ sessions = Table(
     Column("ends_at", Moment, nullable=False),
     Column("address", Text),
     Column("user_agent", Text),
-    Column("id_token_sealed", BYTEA),
     moment("created_at"),
     Index("sessions_id", "id", unique=True),
     Index("sessions_user", "user_id", text("created_at DESC")),
     Index("sessions_expiry", "expires_at"),
 )
 """``id_hash`` is the cookie's SHA-256; ``id`` names the session to people. ``ends_at``: what renewing cannot pass."""
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("state_hash", Text, primary_key=True),
+    Column("browser_hash", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("secrets_sealed", BYTEA, nullable=False),
+    Column("return_to", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("sign_ins_expiry", "expires_at"),
+)
+"""Sign-ins under way: the nonce and the PKCE verifier, sealed; a row goes with the first use of its state."""
 
 tokens = Table(
     "tokens",

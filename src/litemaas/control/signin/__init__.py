@@ -1,0 +1,1 @@
+"""How people sign in: identity providers, accounts and roles that follow from them, sessions, tokens."""

@@ -1,0 +1,1 @@
+"""People: what they see of themselves, and what administrators change of them."""
