@@ -9,6 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from litemaas.cli.backup import app as backup_commands
+
 app = typer.Typer(
     name="litemaas",
     help="Models as a service: one endpoint, one sk- key, exact spend.",
@@ -17,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, which hold keys
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(backup_commands, name="backup")
 
 
 def _show_version(wanted: bool) -> None:
@@ -138,6 +142,17 @@ def reconcile(
 
     url = os.environ.get("LITEMAAS_DATABASE_URL")
     sys.exit(compare(url, first, last, with_engines=engines, with_rebuild=rebuild))
+
+
+@app.command()
+def restore(
+    backup: Annotated[str, typer.Argument(help="A backup's id or a file.")],
+    database: Annotated[str, typer.Option(help="The name of the database, typed to confirm.")],
+) -> None:
+    """Put a backup in the place of everything; what is there now is backed up first, when there is a place for it."""
+    from litemaas.cli.backup import restore as bring_back
+
+    bring_back(backup, database)
 
 
 @app.command()

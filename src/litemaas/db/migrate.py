@@ -75,14 +75,14 @@ async def _migrate(database_url: str) -> None:
             await lock_out_other_replicas(connection)
             revision = await revision_of(connection)
             if revision != newest_revision():
-                await connection.execute(_script(revision), timeout=_MIGRATION_TIMEOUT_S)
+                await connection.execute(migration_script(revision), timeout=_MIGRATION_TIMEOUT_S)
         await ensure_partitions(connection)
     finally:
         await connection.close(timeout=5)
 
 
-def _script(revision: str | None) -> str:
-    """The SQL that leads from ``revision`` to the newest one; alembic orders it and keeps its own version table."""
+def migration_script(revision: str | None, until: str = "head") -> str:
+    """The SQL that leads from one revision to another; alembic orders it and keeps its own version table."""
     # Imported here because a start with a current schema must not pay for it.
     from alembic import command
     from alembic.config import Config
@@ -91,7 +91,7 @@ def _script(revision: str | None) -> str:
     config = Config(output_buffer=script)
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, f"{revision}:head" if revision else "head", sql=True)
+    command.upgrade(config, f"{revision}:{until}" if revision else until, sql=True)
     return script.getvalue()
 
 

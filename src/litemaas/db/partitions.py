@@ -45,7 +45,7 @@ async def _make_partition(connection: asyncpg.Connection, name: str, day: date, 
         await lock_out_other_replicas(connection)
         if moves:  # a reader that knows the new partition not yet would find the records nowhere
             await connection.execute("LOCK TABLE usage_records IN ACCESS EXCLUSIVE MODE")
-        await connection.execute(_partition_script(name, day))
+        await connection.execute(partition_script(name, day))
 
 
 async def _days_without(connection: asyncpg.Connection, before: date) -> set[date]:
@@ -59,7 +59,7 @@ async def _days_without(connection: asyncpg.Connection, before: date) -> set[dat
     return {row["day"].date() for row in rows}
 
 
-def _partition_script(name: str, day: date) -> str:
+def partition_script(name: str, day: date) -> str:
     """Makes one day's partition; records that came too early for it move over from the default partition."""
     start, end = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
     return f"""

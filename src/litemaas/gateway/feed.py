@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Change(msgspec.Struct, frozen=True):
-    """``kind``: key, catalog or budget. ``refs``: key hashes, names or scopes."""
+    """``kind``: key, catalog, budget, or all after a restore. ``refs``: key hashes, names or scopes."""
 
     seq: int
     kind: str
@@ -94,7 +94,7 @@ class ChangeFeed:
                 self._missed = False
             else:
                 for change in await self._store.changes_since(self._seq):
-                    await self._apply(change)
+                    await (self._start_over() if change.kind == "all" else self._apply(change))
                     self._seq = change.seq
             self._looked_at = began
         async with self._applied:

@@ -212,3 +212,34 @@ def test_ranges_are_cut_to_today_and_bounded():
 async def test_a_bad_question_gets_a_clear_refusal(people: People, params: dict[str, str], code: str):
     answer = await people["ann"].get("/api/v1/usage/analytics", params=params)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_the_request_log_shows_each_call_to_those_who_may_see_it(
+    people: People, records: list[Record], database: asyncpg.Connection
+):
+    mine = {row["request_id"] for row in await database.fetch(
+        "select request_id from usage_records where key_hash = $1 and started_at > now() - interval '30 days'", ANNS
+    )}  # fmt: skip
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 13} | ({"cursor": cursor} if cursor else {})
+        page = (await people["ann"].get("/api/v1/requests", params=params)).json()
+        seen += [row["request_id"] for row in page["data"]]
+        assert all(row["api_base"] is None for row in page["data"])
+        cursor = page["pagination"]["next_cursor"]
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen))
+    assert set(seen) == mine
+    other = next(r["request_id"] for r in records if r["key_hash"] == BOBS)
+    recent = seen[0]
+    assert (await people["ann"].get(f"/api/v1/requests/{recent}")).json()["request_id"] == recent
+    assert (await people["ann"].get(f"/api/v1/requests/{other}")).status_code == 404
+    assert (await people["overseer"].get(f"/api/v1/requests/{recent}")).status_code == 200
+    assert (await people["ann"].get("/api/v1/requests", params={"scope": "all"})).status_code == 403
+    failed = await people["overseer"].get(
+        "/api/v1/requests", params={"scope": "all", "outcome": "failure", "min_latency_ms": 5000, "limit": 200}
+    )
+    assert {row["status"] for row in failed.json()["data"]} == {"failure"}
+    assert all(row["duration_us"] >= 5_000_000 for row in failed.json()["data"])
+    assert await database.fetchval("select count(*) from audit where action = 'request_log.read'") == 1

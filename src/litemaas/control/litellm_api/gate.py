@@ -9,11 +9,20 @@ import msgspec
 from fastapi import Depends, Request
 from sqlalchemy import Row
 
+from litemaas.control.auth.repository import may_write
 from litemaas.control.auth.service import Authenticator
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository
 from litemaas.control.litellm_api.errors import Refused
-from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, MasterKeyRequired
+from litemaas.core.errors import (
+    KeyBlocked,
+    KeyExpired,
+    KeyMalformed,
+    KeyMissing,
+    KeyUnknown,
+    MasterKeyRequired,
+    ServiceUnavailable,
+)
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
 from litemaas.core.principals import MASTER, Principal, PrincipalKind
 
@@ -55,6 +64,8 @@ class FacadeGate:
         authenticator: Authenticator = request.app.state.authenticator
         work: Work = request.state.work
         presented = presented_key(request)
+        if request.method == "POST" and not await may_write(await work.connection()):
+            raise ServiceUnavailable("A backup is being restored. Try again in a moment.")
         if authenticator.is_master(presented):
             work.act_as(MASTER)
             request.state.caller = Caller(None)

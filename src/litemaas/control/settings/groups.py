@@ -162,6 +162,7 @@ class BackupSettings(Group):
     group = "backup"
     every_hours: Annotated[int, Field(ge=1, le=24 * 31)] | None = None
     kept: Annotated[int, Field(ge=1, le=1000)] = 7
+    encrypted: bool = False
 
 
 class ChargebackSettings(Group):

@@ -13,7 +13,7 @@ changes = Table(
     moment("at"),
     Column("kind", Text, nullable=False),
     text_array("refs"),
-    CheckConstraint("kind IN ('key', 'catalog', 'budget')", name="changes_kind"),
+    CheckConstraint("kind IN ('key', 'catalog', 'budget', 'all')", name="changes_kind"),
     Index("changes_at", "at"),
 )
 

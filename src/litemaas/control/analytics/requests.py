@@ -1,0 +1,116 @@
+"""Which calls were made, one by one? Metadata only, within the caller's scope; prompts and answers are not stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from litemaas.control.analytics.scopes import ALL, ME, Scope, narrowed, scope_of
+from litemaas.control.audit.service import record
+from litemaas.control.auth.gates import require, requires
+from litemaas.control.http.cursors import read_cursor, write_cursor
+from litemaas.control.http.shapes import PROBLEMS
+from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.settings import service as settings
+from litemaas.control.settings.groups import RetentionSettings
+from litemaas.control.usage import repository as records
+from litemaas.control.usage import service as usage
+from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.schemas import CursorPagination, RecordOut, RecordPage, Values
+from litemaas.core.errors import InvalidField, NotFound
+from litemaas.core.ledger import Status
+from litemaas.core.permissions import Permission
+
+router = APIRouter(
+    prefix="/api/v1/requests",
+    tags=["requests"],
+    route_class=WorkRoute,
+    dependencies=[requires(Permission.USAGE_READ)],
+    responses=PROBLEMS,
+)
+_HIDDEN = {"api_base": None, "engine_model": None, "engine_request_id": None}
+"""Where a model is served is for administrators."""
+
+
+class RequestQuery(BaseModel):
+    """Filters of one kind are alternatives, kinds narrow one another. ``since`` is in, ``until`` is out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scope: Annotated[str, Field(max_length=300)] = ME
+    keys: Values = []
+    users: Values = []
+    teams: Values = []
+    models: Values = []
+    outcome: Annotated[list[Status], Field(max_length=4)] = []
+    error_code: Values = []
+    endpoints: Values = []
+    request_id: Annotated[str, Field(max_length=200)] | None = None
+    min_latency_ms: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    min_cost_nano: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
+
+
+@router.get("")
+async def list_requests(work: WorkOf, query: Annotated[RequestQuery, Query()]) -> RecordPage:
+    """The newest first, by cursor; refused ones too. Administrators' looks at other people's calls are audited."""
+    connection = await usage.snapshot(work)
+    scope = await _scope(work, query.scope)
+    wanted = await narrowed(work, scope, await _filter(work, query))
+    before = read_cursor(query.cursor) if query.cursor else None
+    rows = await usage.list_records(connection, wanted, query.limit + 1, before, work.now)
+    page = rows[: query.limit]
+    more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
+    if scope.name == ALL and before is None:
+        await usage.end_snapshot(work)
+        chosen = query.model_dump(mode="json", exclude_defaults=True)
+        await record(work, "request_log.read", "request_log", ALL, chosen)
+    return RecordPage(
+        data=[_shown(scope, RecordOut(**row._mapping)) for row in page],
+        pagination=CursorPagination(limit=query.limit, next_cursor=more),
+    )
+
+
+@router.get("/{request_id}")
+async def get_request(work: WorkOf, request_id: str) -> RecordOut:
+    """One call, by our id or the engine's."""
+    connection = await usage.snapshot(work)
+    everything = work.principal.may(Permission.ADMIN_REQUESTS_READ)
+    scope = Scope(ALL) if everything else await scope_of(work, ME)
+    wanted = await narrowed(work, scope, await _filter(work, RequestQuery(request_id=request_id)))
+    rows = await records.list_records(connection, wanted, 1)
+    if not rows:
+        raise NotFound("The request was not found. It appears when its gateway has stored it, within seconds.")
+    return _shown(scope, RecordOut(**rows[0]._mapping))
+
+
+async def _scope(work: Work, name: str) -> Scope:
+    if name == ALL:
+        require(work, Permission.ADMIN_REQUESTS_READ)
+        return Scope(ALL)
+    return await scope_of(work, name)
+
+
+async def _filter(work: Work, query: RequestQuery) -> UsageFilter:
+    if query.since and query.until and query.since >= query.until:
+        raise InvalidField("since must be before until.", "since")
+    kept = (await settings.read(work, RetentionSettings)).request_log_days
+    oldest = work.now - timedelta(days=kept)
+    return UsageFilter(
+        keys=tuple(query.keys), users=tuple(query.users), teams=tuple(query.teams), models=tuple(query.models),
+        statuses=tuple(query.outcome), error_codes=tuple(query.error_code), endpoints=tuple(query.endpoints),
+        request_id=query.request_id, min_cost_nano=query.min_cost_nano,
+        min_duration_us=None if query.min_latency_ms is None else query.min_latency_ms * 1000,
+        since=max(oldest, query.since.astimezone(UTC)) if query.since else oldest,
+        until=query.until.astimezone(UTC) if query.until else None,
+    )  # fmt: skip
+
+
+def _shown(scope: Scope, row: RecordOut) -> RecordOut:
+    return row if scope.name == ALL else row.model_copy(update=_HIDDEN)

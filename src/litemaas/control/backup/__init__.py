@@ -1,0 +1,1 @@
+"""How are backups made, kept, tried and brought back?"""
