@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 import typing
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,7 +16,17 @@ from litemaas.gateway.settings import GatewaySettings
 Schema = dict[str, Any]
 
 SET_BY_CHART = {
-    *("database_url", "redis_url", "master_key", "encryption_key", "smtp_url", "state_dir"),
+    *("database_url", "redis_url", "master_key", "encryption_key", "smtp_url", "bootstrap_token"),
+    *(
+        "oidc_client_secret",
+        "openshift_client_secret",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_scopes",
+        "oidc_groups_claim",
+    ),
+    *("openshift_oauth_url", "openshift_api_url", "openshift_client_id", "ca_bundle", "backup_target", "state_dir"),
+    *("host_policy", "developer_sign_in"),  # for one machine only
     *("gateway.host", "gateway.port", "gateway.control_url", "gateway.worker_id", "control.host", "control.port"),
 }
 """Settings that are no values: they are secrets, the chart knows them, or each pod has its own."""
@@ -125,7 +136,9 @@ def _of(annotation: Any, path: str) -> Schema:
         return _of(next(part for part in typing.get_args(annotation) if part is not type(None)), path)
     if typing.get_origin(annotation) is typing.Literal:
         return {"enum": list(typing.get_args(annotation))}
-    kinds = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    kinds: dict[Any, Any] = {
+        str: "string", int: "integer", float: "number", bool: "boolean", Decimal: ["number", "string"],
+    }  # fmt: skip
     return {"type": kinds[annotation]}
 
 
