@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 
 from litemaas.control.auth.gates import requires
-from litemaas.control.catalog import repository, service
+from litemaas.control.catalog import repository, routing, service
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft
 from litemaas.control.catalog.model_schemas import MODE_OF, ModelIn, ModelOut, ModelPatch, ModelQuery, ModelType
 from litemaas.control.catalog.repository import ModelFilter
@@ -29,6 +29,8 @@ router = APIRouter(
     dependencies=[requires(Permission.ADMIN_MODELS_READ, Permission.ADMIN_MODELS_WRITE)],
     responses=PROBLEMS,
 )
+router.add_api_route("/models/{model_id}/routing", routing.get_routing, methods=["GET"])
+router.add_api_route("/models/{model_id}/routing", routing.set_routing, methods=["PUT"])
 
 
 @router.get("/models")

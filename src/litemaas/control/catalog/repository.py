@@ -99,6 +99,13 @@ async def own_subscriptions(connection: AsyncConnection, user_id: str) -> Sequen
     return list(await connection.execute(own))
 
 
+async def find_by_alias(connection: AsyncConnection, alias: str) -> str | None:
+    """The name of the model that has this other name."""
+    found = await connection.execute(select(models.c.name).where(models.c.aliases.contains([alias])).limit(1))
+    name: str | None = found.scalar()
+    return name
+
+
 async def list_models(
     connection: AsyncConnection, wanted: ModelFilter, sort: str, descending: bool, offset: int, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:

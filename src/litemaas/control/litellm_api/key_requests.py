@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from litemaas.control.keys.drafts import ModelLimit, expiry
 from litemaas.core.errors import InvalidField
+from litemaas.core.guardrails import NAMES, unknown_of
 from litemaas.core.keys import NO_MODELS
 from litemaas.core.money import nano_from_usd
 
@@ -24,7 +25,7 @@ STORED_WITHOUT_EFFECT = (
     "object_permission", "organization_id", "permissions", "policies", "project_id", "prompts", "rotation_interval",
     "router_settings", "rpm_limit_type", "tpm_limit_type",
 )  # fmt: skip
-"""Members that are kept in ``extras`` and given back."""
+"""Members that are kept in ``extras`` and given back; of these, the gateway reads ``guardrails``."""
 _SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -110,9 +111,20 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
     if sent & {"model_max_budget", "model_rpm_limit", "model_tpm_limit"}:
         values["model_limits"] = _model_limits(request, before)
     if extras := {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}:
+        _check_guardrails(extras.get("guardrails"))
         kept = dict(before.extras) if before is not None else {}
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
     return values
+
+
+def _check_guardrails(names: Any) -> None:
+    """Errors: InvalidField for what is no list of names that exist."""
+    if names is None:
+        return
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidField("guardrails must be a list of names.", "guardrails")
+    if unknown := unknown_of(names):
+        raise InvalidField(f"There is no guardrail {unknown[:100]!r}. There are: {', '.join(NAMES)}.", "guardrails")
 
 
 def nano(amount: Decimal | None, field: str) -> int | None:

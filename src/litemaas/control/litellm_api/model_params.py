@@ -15,6 +15,7 @@ from sqlalchemy import Row
 from litemaas.control.catalog.drafts import PROVIDERS, DeploymentDraft, ModelDraft
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import InvalidField
+from litemaas.core.limits import UNLIMITED
 from litemaas.core.money import MILLION, NANO, per_million_from_usd_per_unit
 from litemaas.core.pricing import Price
 
@@ -40,7 +41,11 @@ _NOT_FOR_BODIES = {
 _SECRET = re.compile(
     r"api_key|secret|passw|credential|authorization|access_key|(?<!per_)token$|headers|private_key|cert"
 )
-_COUNTS = ("tpm", "rpm", "max_tokens", "max_input_tokens", "max_output_tokens", "weight")
+_COUNTS = ("tpm", "rpm", "max_parallel_requests", "max_tokens", "max_input_tokens", "max_output_tokens", "weight")
+_COLUMNS = (
+    ("timeout_s", "timeout"), ("stream_timeout_s", "stream_timeout"), ("rpm_limit", "rpm"), ("tpm_limit", "tpm"),
+    ("max_parallel_requests", "max_parallel_requests"), ("cooldown_s", "cooldown_time"),
+)  # fmt: skip
 _FLAGS = (False, "false", "False", "0", 0)
 
 
@@ -72,6 +77,10 @@ def read_model(name: str, params: Mapping[str, Any], info: Mapping[str, Any]) ->
         tls_ca=ca,
         max_output_tokens=_count(info, "max_output_tokens"),
         max_context_tokens=_count(info, "max_input_tokens"),
+        rpm_limit=_limit(params, "rpm"),
+        tpm_limit=_limit(params, "tpm"),
+        max_parallel_requests=_limit(params, "max_parallel_requests"),
+        cooldown_s=_seconds(params, "cooldown_time"),
         price=_price(params, info),
     )
     groups = info.get("access_groups")
@@ -113,7 +122,7 @@ def params_of(row: Row[Any]) -> dict[str, Any]:
     if str(params.get("api_base", "")).rstrip("/") != row.api_base.removesuffix("/v1") or row.provider != "ollama":
         params["api_base"] = row.api_base
     params.pop("base_url", None)
-    for column, name in (("timeout_s", "timeout"), ("stream_timeout_s", "stream_timeout")):
+    for column, name in _COLUMNS:
         params.pop(name, None)
         if getattr(row, column) is not None:
             params[name] = getattr(row, column)
@@ -242,6 +251,12 @@ def _count(members: Mapping[str, Any], name: str) -> int | None:
     if whole != number or isinstance(value, bool) or whole < 0:
         raise InvalidField(f"{name} must be a whole number and at least 0.", name)
     return whole
+
+
+def _limit(params: Mapping[str, Any], name: str) -> int | None:
+    """Errors: InvalidField."""
+    limit = _count(params, name)
+    return None if limit is None else min(limit, UNLIMITED)  # larger numbers mean the same, and a column takes no more
 
 
 def _seconds(params: Mapping[str, Any], name: str) -> float | None:

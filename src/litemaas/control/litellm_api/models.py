@@ -146,7 +146,7 @@ def _params(row: Row[Any]) -> dict[str, Any]:
 
 
 def _info(row: Row[Any]) -> dict[str, Any]:
-    limits = {name: value for name in ("tpm", "rpm") if (value := row.params.get(name)) is not None}
+    limits = {name: value for name in ("tpm", "rpm") if (value := row._mapping[f"{name}_limit"]) is not None}
     tokens = {"max_output_tokens": row.max_output_tokens, "max_input_tokens": row.max_context_tokens}
     return {
         **dict.fromkeys(_UNKNOWN),

@@ -1,0 +1,32 @@
+"""Which guardrails are there? As LiteLLM's clients list them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from litemaas.control.http.work import WorkRoute
+from litemaas.control.litellm_api.gate import Access, facade_requires
+from litemaas.core.guardrails import GROUPS, NAMES
+
+router = APIRouter(route_class=WorkRoute)
+_ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
+
+
+@router.get("/guardrails/list", dependencies=_ANY_KEY)
+async def list_guardrails() -> dict[str, Any]:
+    """Groups first, then each pattern by itself."""
+    return {"guardrails": [_entry(name) for name in NAMES]}
+
+
+router.add_api_route("/v2/guardrails/list", list_guardrails, methods=["GET"], dependencies=_ANY_KEY)
+
+
+def _entry(name: str) -> dict[str, Any]:
+    patterns = [
+        {"pattern_type": "prebuilt", "pattern_name": kind, "action": "BLOCK"} for kind in GROUPS.get(name, (name,))
+    ]
+    params = {"guardrail": "litellm_content_filter", "mode": ["pre_call", "post_call"], "default_on": False,
+              "patterns": patterns}  # fmt: skip
+    return {"guardrail_id": None, "guardrail_name": name, "litellm_params": params, "guardrail_info": None}
