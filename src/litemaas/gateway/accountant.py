@@ -57,12 +57,14 @@ class Accountant:
                     await asyncio.to_thread(self._journal.sync)
 
     async def empty(self) -> None:
-        """Stores everything that waits now.
+        """Stores everything that waits now. What comes meanwhile is for the next time: each batch has a price of its own.
 
         Errors: ServiceUnavailable; what is stored by then stays stored.
         """
         async with self._turn:
-            while True:
+            self._journal.flush()
+            now = self._journal.written_bytes
+            while not self._journal.is_stored(now):
                 lines, size = self._journal.next_batch()
                 if not size:
                     return

@@ -206,18 +206,19 @@ async def test_a_gateway_that_stops_stores_its_records_and_gives_its_leases_back
 async def test_while_the_disk_takes_no_records_no_call_begins_and_none_is_lost(
     platform: Platform, key: str, monkeypatch: pytest.MonkeyPatch
 ):
-    journal, write = platform.gateway.journal, os.write
+    journal, allocate = platform.gateway.journal, os.posix_fallocate
     assert (await platform.chat(key)).status_code == 200
 
-    def full(descriptor: int, data: bytes) -> int:
+    def full(descriptor: int, offset: int, length: int) -> None:
         if descriptor == journal._current:
             raise OSError(28, "No space left on device")
-        return write(descriptor, data)
+        allocate(descriptor, offset, length)
 
     platform.sim.chat.behave(first_token_s=0.2)
     running_calls = [asyncio.create_task(platform.chat(key, stream=True)) for _ in range(3)]
     await platform.sim.until(lambda: platform.sim.counters.servers["chat"].running == 3)
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    journal._mapped_to = journal._size  # what is allocated is used up
     ended = await asyncio.gather(*running_calls)
     refused = [await platform.chat(key) for _ in range(3)]
     liveness = await platform.http.get("/health/liveliness")
