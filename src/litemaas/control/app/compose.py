@@ -39,6 +39,10 @@ from litemaas.control.signin import credentials
 from litemaas.control.signin import endpoints as signin
 from litemaas.control.signin.endpoints import FORGET_SIGN_INS
 from litemaas.control.signin.setup import sign_in_of
+from litemaas.control.subscriptions import admin as deciding
+from litemaas.control.subscriptions import endpoints as subscriptions
+from litemaas.control.subscriptions import model_life
+from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
@@ -58,7 +62,10 @@ FEATURES = (
     banners,
     branding,
     policies,
+    model_life,
     catalog,
+    subscriptions,
+    deciding,
     keys,
     budgets,
     usage,
@@ -73,6 +80,8 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_ANSWERS,
     PURGE_AUDIT,
     FORGET_NOTICES,
+    EXPIRE_SUBSCRIPTIONS,
+    END_MODELS,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import insert
@@ -19,6 +20,14 @@ async def record(
     """
     values = _values(work, action, object_kind, object_id, detail, object_name)
     await (await work.connection()).execute(insert(audit).values(**values))
+
+
+async def record_many(
+    work: Work, action: str, object_kind: str, objects: Sequence[tuple[str, dict[str, Any], str | None]]
+) -> None:
+    """One record per object that changed alike: its id, ``detail`` and name; in one statement."""
+    rows = [_values(work, action, object_kind, object_id, detail, name) for object_id, detail, name in objects]
+    await (await work.connection()).execute(insert(audit), rows)
 
 
 def record_refusal(

@@ -111,6 +111,11 @@ async def _of_domain(request: Request, error: Exception) -> JSONResponse:
     return _respond(request, status, code, error.message, violations, retry_after, headers)
 
 
+def code_of(error: e.LiteMaaSError) -> str:
+    """The public code, where an error is told of inside an answer."""
+    return error.public_code if isinstance(error, ControlRefusal) else TABLE[type(error)][1]
+
+
 async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 — registered for this type only
     found = violations_of(error.errors())

@@ -1,0 +1,239 @@
+"""Which paths do administrators decide by? The approval queue, single subscriptions, grants and quotas."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from sqlalchemy import Row
+
+from litemaas.control.auth.gates import requires
+from litemaas.control.http.etags import IfMatch, require_match, tag
+from litemaas.control.http.problems import code_of
+from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
+from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
+from litemaas.control.subscriptions import quotas, repository, service
+from litemaas.control.subscriptions.quotas import has_room, month_at
+from litemaas.control.subscriptions.repository import Holder, SubscriptionFilter
+from litemaas.control.subscriptions.schemas import (
+    AdminSubscriptionOut,
+    AdminSubscriptionPatch,
+    Decided,
+    DecisionError,
+    Decisions,
+    Denials,
+    Granted,
+    Grants,
+    HistoryEntry,
+    QueueQuery,
+    QueueStats,
+    QuotaReset,
+    QuotaResetDone,
+    ReasonIn,
+    StatusIn,
+)
+from litemaas.control.subscriptions.showing import Surroundings, history_entry, with_history
+from litemaas.core.errors import InvalidField, LiteMaaSError, NotFound
+from litemaas.core.permissions import Permission
+from litemaas.core.subscriptions import Event, Status
+
+router = APIRouter(
+    prefix="/api/v1/admin",
+    tags=["subscriptions"],
+    route_class=WorkRoute,
+    dependencies=[requires(Permission.ADMIN_SUBSCRIPTIONS_READ, Permission.ADMIN_SUBSCRIPTIONS_WRITE)],
+    responses=PROBLEMS,
+)
+_VOLATILE = frozenset({
+    "used_requests", "used_tokens", "remaining_requests", "remaining_tokens", "utilisation", "reset_at", "effective",
+    "blocked_by", "model", "holder", "history", "warnings",
+})  # fmt: skip
+
+
+@router.get("/subscriptions")
+async def list_queue(work: WorkOf, query: Annotated[QueueQuery, Query()]) -> Page[AdminSubscriptionOut]:
+    """Everybody's; what waits longest comes first."""
+    wanted = SubscriptionFilter(
+        statuses=tuple(query.statuses), models=tuple(query.models), users=tuple(query.users), teams=tuple(query.teams),
+        changed_from=query.changed_from, changed_until=query.changed_until, search=query.search, hidden_too=False,
+    )  # fmt: skip
+    rows, total = await repository.page(
+        await work.connection(), wanted, work.now, query.sort, query.order == "desc", query.offset, query.limit
+    )
+    surroundings = await Surroundings.read(work, rows)
+    return Page(data=[surroundings.full(row) for row in rows], pagination=pagination(query, total))
+
+
+@router.get("/subscriptions/stats")
+async def count_queue(work: WorkOf) -> QueueStats:
+    """What waits, and what was decided today (UTC)."""
+    connection = await work.connection()
+    counted = await repository.counts(connection, SubscriptionFilter(), work.now)
+    today = work.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    decided = await repository.decided_since(connection, today)
+    three = (counted.get(Status.PENDING, 0), decided.get("approve", 0), decided.get("deny", 0))
+    by_status = {status: counted.get(status, 0) for status in Status}
+    return QueueStats(
+        pending=three[0], approved_today=three[1], denied_today=three[2], total=sum(three), by_status=by_status
+    )
+
+
+@router.post("/subscriptions/approve")
+async def approve(work: WorkOf, request: Request, body: Decisions) -> Decided:
+    """Approves up to 500, each in a transaction of its own."""
+    return await _decide_each(work, request, body.subscription_ids, Event.APPROVE, body.reason)
+
+
+@router.post("/subscriptions/deny")
+async def deny(work: WorkOf, request: Request, body: Denials) -> Decided:
+    """Denies up to 500, each in a transaction of its own; the holders read the reason."""
+    return await _decide_each(work, request, body.subscription_ids, Event.DENY, body.reason)
+
+
+@router.post("/subscriptions/reset-quotas")
+async def reset_quotas(work: WorkOf, body: QuotaReset) -> QuotaResetDone:
+    """Counts this month anew for some, for all of a user, or for all that have used up a quota."""
+    if sum((body.subscription_ids is not None, body.user_id is not None, body.all_due)) != 1:
+        raise InvalidField("Name one of subscription_ids, user_id and all_due.", "subscription_ids")
+    connection = await work.connection()
+    if body.subscription_ids is not None:
+        rows: Sequence[Row[Any]] = [await _held(work, one) for one in sorted(set(body.subscription_ids))]
+    elif body.user_id is not None:
+        rows = await repository.all_of(connection, Holder(user_id=body.user_id))
+    else:
+        found = await repository.with_any_use(connection, month_at(work.now)[0])
+        use = await quotas.use_of(work, found)
+        rows = [row for row in found if not has_room(row, use[row.id])]
+    await quotas.reset(work, rows, body.reason)
+    return QuotaResetDone(reset=len(rows))
+
+
+@router.get("/subscriptions/{subscription_id}")
+async def get_subscription(work: WorkOf, subscription_id: UUID, response: Response) -> AdminSubscriptionOut:
+    """One subscription with its history."""
+    return await _shown(work, subscription_id, response)
+
+
+@router.get("/subscriptions/{subscription_id}/history")
+async def show_history(work: WorkOf, subscription_id: UUID, query: Annotated[PageQuery, Query()]) -> Page[HistoryEntry]:
+    """Every change of status, the newest first."""
+    connection = await work.connection()
+    if await repository.find(connection, str(subscription_id)) is None:
+        raise service.not_found()
+    entries, total = await repository.history(connection, str(subscription_id), query.offset, query.limit)
+    return Page(data=[history_entry(entry) for entry in entries], pagination=pagination(query, total))
+
+
+@router.post("/subscriptions/{subscription_id}/status")
+async def set_status(work: WorkOf, subscription_id: UUID, body: StatusIn, response: Response) -> AdminSubscriptionOut:
+    """Approves, denies, suspends, resumes, returns to the queue or cancels; anything else is refused."""
+    await service.set_status(work, await _held(work, subscription_id), body.status, body.reason)
+    return await _shown(work, subscription_id, response)
+
+
+@router.patch("/subscriptions/{subscription_id}")
+async def change_subscription(
+    work: WorkOf, subscription_id: UUID, body: AdminSubscriptionPatch, response: Response, if_match: IfMatch = None
+) -> AdminSubscriptionOut:
+    """Sets quotas and expiry."""
+    row = await _held(work, subscription_id)
+    require_match(if_match, (await Surroundings.read(work, [row])).full(row), _VOLATILE)
+    await service.change_any(work, row, body.model_dump(exclude_unset=True))
+    return await _shown(work, subscription_id, response)
+
+
+@router.delete("/subscriptions/{subscription_id}", status_code=204)
+async def delete_subscription(
+    work: WorkOf, subscription_id: UUID, reason: Annotated[str | None, Query(max_length=1000)] = None
+) -> None:
+    """Puts it away: hidden, its model off the holder's keys; history and audit stay."""
+    await service.delete(work, await _held(work, subscription_id), reason)
+
+
+@router.post("/subscriptions/{subscription_id}/reset-quotas")
+async def reset_quota(
+    work: WorkOf, subscription_id: UUID, response: Response, body: Annotated[ReasonIn | None, Body()] = None
+) -> AdminSubscriptionOut:
+    """Counts this month anew."""
+    await quotas.reset(work, [await _held(work, subscription_id)], body.reason if body else None)
+    return await _shown(work, subscription_id, response)
+
+
+@router.get("/users/{user_id}/subscriptions")
+async def list_of_user(work: WorkOf, user_id: str, query: Annotated[QueueQuery, Query()]) -> Page[AdminSubscriptionOut]:
+    """A person's own."""
+    await _require_user(work, user_id)
+    return await list_queue(work, query.model_copy(update={"users": [user_id], "teams": []}))
+
+
+@router.post("/users/{user_id}/subscriptions")
+async def grant_to_user(work: WorkOf, user_id: str, body: Grants) -> Granted:
+    """Gives models to a person without their asking; policies still hold."""
+    await _require_user(work, user_id)
+    return await _grant(work, Holder(user_id=user_id), body)
+
+
+@router.post("/teams/{team_id}/subscriptions")
+async def grant_to_team(work: WorkOf, team_id: str, body: Grants) -> Granted:
+    """Gives models to a team without its asking; policies still hold."""
+    if team_id not in await repository.team_rows(await work.connection(), [team_id]):
+        raise NotFound("The team was not found.")
+    return await _grant(work, Holder(team_id=team_id), body)
+
+
+async def _grant(work: Work, holder: Holder, body: Grants) -> Granted:
+    done: dict[str, list[str]] = {"created": [], "activated": [], "already_active": []}
+    for model_id in sorted(set(map(str, body.model_ids))):
+        model = await repository.lock_model(await work.connection(), model_id, share=True)
+        if model is None:
+            raise service.model_not_found()
+        outcome, row_id = await service.grant(work, holder, model, body.reason)
+        done[outcome].append(row_id)
+    return Granted(**done)
+
+
+async def _decide_each(work: Work, request: Request, ids: Sequence[UUID], event: Event, reason: str | None) -> Decided:
+    if work.once is None:
+        await work.pause()  # each item has a connection of its own; the request's would only be held
+    errors = []
+    wanted = sorted(set(ids))
+    for subscription_id in wanted:
+        try:
+            async with _apart(work, request.app.state.plane) as item:
+                await service.decide(item, await _held(item, subscription_id), event, reason)
+        except LiteMaaSError as error:
+            errors.append(
+                DecisionError(subscription_id=str(subscription_id), code=code_of(error), message=error.message)
+            )
+    return Decided(successful=len(wanted) - len(errors), failed=len(errors), errors=errors)
+
+
+@asynccontextmanager
+async def _apart(work: Work, plane: Plane) -> AsyncIterator[Work]:
+    """A transaction of its own for the same request."""
+    async with plane.work(work.principal) as item:
+        item.request_id, item.address, item.user_agent = work.request_id, work.address, work.user_agent
+        yield item
+
+
+async def _held(work: Work, subscription_id: UUID) -> Row[Any]:
+    row = await repository.find(await work.connection(), str(subscription_id), lock=True)
+    if row is None:
+        raise service.not_found()
+    return row
+
+
+async def _require_user(work: Work, user_id: str) -> None:
+    if user_id not in await repository.people(await work.connection(), [user_id]):
+        raise NotFound("The user was not found.")
+
+
+async def _shown(work: Work, subscription_id: UUID, response: Response) -> AdminSubscriptionOut:
+    row = await repository.find(await work.connection(), str(subscription_id))
+    if row is None:
+        raise service.not_found()
+    shown = tag(response, (await Surroundings.read(work, [row])).full(row), _VOLATILE)
+    return await with_history(work, row, shown)
