@@ -12,14 +12,21 @@ import litemaas.control.app.config as config
 import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
 from litemaas.control.analytics import endpoints as analytics
+from litemaas.control.analytics import requests
 from litemaas.control.app.portal import Portal, find_bundle
 from litemaas.control.app.settings import Settings, check_settings, surroundings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
+from litemaas.control.backup import endpoints as backup
+from litemaas.control.backup.jobs import kinds as backup_kinds
+from litemaas.control.backup.jobs import scheduling
+from litemaas.control.backup.service import Backups
+from litemaas.control.backup.store import BackupStore
 from litemaas.control.banners import endpoints as banners
 from litemaas.control.branding import endpoints as branding
 from litemaas.control.budgets import endpoints as budgets
 from litemaas.control.catalog import endpoints as catalog
+from litemaas.control.chargeback import endpoints as chargeback
 from litemaas.control.http.duties import Duty, keep_duties
 from litemaas.control.http.edge import Edge
 from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
@@ -27,6 +34,8 @@ from litemaas.control.http.forgetting import FORGET_ANSWERS
 from litemaas.control.http.problems import answer_with_problems
 from litemaas.control.http.rates import LocalRates, Rate, Rates, SharedRates
 from litemaas.control.http.work import Plane
+from litemaas.control.jobs import endpoints as jobs
+from litemaas.control.jobs.service import keep_working
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.litellm_api.app import create_facade
 from litemaas.control.notices import endpoints as notices
@@ -39,13 +48,12 @@ from litemaas.control.signin import credentials
 from litemaas.control.signin import endpoints as signin
 from litemaas.control.signin.endpoints import FORGET_SIGN_INS
 from litemaas.control.signin.setup import sign_in_of
-from litemaas.control.subscriptions import admin as deciding
-from litemaas.control.subscriptions import endpoints as subscriptions
-from litemaas.control.subscriptions import model_life
-from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS
+from litemaas.control.teams import endpoints as teams
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
+from litemaas.control.users import endpoints as users
+from litemaas.control.users import mine
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
@@ -53,6 +61,9 @@ from litemaas.kit.crypto import Vault
 MAX_BODY_BYTES = 2_500_000
 """Room for a brand image of 2 MB; all else is small."""
 FEATURES = (
+    users,
+    mine,
+    teams,
     signin,
     credentials,
     settings_endpoints,
@@ -62,15 +73,16 @@ FEATURES = (
     banners,
     branding,
     policies,
-    model_life,
     catalog,
-    subscriptions,
-    deciding,
     keys,
     budgets,
     usage,
     analytics,
+    requests,
     health,
+    chargeback,
+    backup,
+    jobs,
     config,
     docs,
 )
@@ -80,8 +92,6 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_ANSWERS,
     PURGE_AUDIT,
     FORGET_NOTICES,
-    EXPIRE_SUBSCRIPTIONS,
-    END_MODELS,
 )
 
 
@@ -99,7 +109,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
-            asyncio.create_task(keep_duties(plane, (*DUTIES, delivering(carrier))), name="duties"),
+            asyncio.create_task(keep_duties(plane, (*DUTIES, delivering(carrier), scheduling(backups))), name="duties"),
+            asyncio.create_task(keep_working(plane, {kind.name: kind for kind in backup_kinds(backups)}), name="jobs"),
         ]
         try:
             yield
@@ -121,6 +132,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
+    backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
     for part in (app, facade := create_facade()):
@@ -132,6 +144,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.state.general_rate = Rate("general", most) if most is not None else None
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)
     app.state.carrier = carrier
+    app.state.backups = backups
     answer_with_problems(app)
     for feature in FEATURES:
         app.include_router(feature.router)

@@ -4,7 +4,9 @@ from litemaas.db.tables.banners import banners, brand_images, dismissals
 from litemaas.db.tables.base import metadata
 from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, leases, workers
 from litemaas.db.tables.catalog import deployments, models, prices
+from litemaas.db.tables.chargeback import chargeback_lines, closed_months, cost_centres
 from litemaas.db.tables.feed import audit, changes
+from litemaas.db.tables.jobs import jobs
 from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
 from litemaas.db.tables.people import sessions, sign_ins, tokens, users
@@ -23,12 +25,16 @@ __all__ = [
     "budget_windows",
     "budgets",
     "changes",
+    "chargeback_lines",
+    "closed_months",
+    "cost_centres",
     "deliveries",
     "deployments",
     "dimensions",
     "dismissals",
     "duties",
     "given_answers",
+    "jobs",
     "leases",
     "metadata",
     "models",

@@ -1,0 +1,1 @@
+"""Which cost centre pays how much, and when is that final?"""

@@ -1,0 +1,87 @@
+"""How does a line look to tools of cloud cost management? As rows of FOCUS 1.2, one per meter that was used.
+
+Source: FinOps Open Cost and Usage Specification 1.2 as the control-plane contract 11 maps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from litemaas.control.chargeback.repository import after
+from litemaas.core.money import MILLION, format_usd
+
+Record = dict[str, Any]
+COLUMNS = (
+    "BilledCost", "EffectiveCost", "ContractedCost", "ListCost", "BillingAccountId", "BillingAccountName", "BillingCurrency",
+    "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "ChargeCategory", "ChargeClass",
+    "ChargeFrequency", "ChargeDescription", "PricingCategory", "PricingQuantity", "PricingUnit", "ListUnitPrice",
+    "ContractedUnitPrice", "ConsumedQuantity", "ConsumedUnit", "SkuId", "SkuPriceId", "SkuMeter", "ProviderName",
+    "PublisherName", "InvoiceIssuerName", "ServiceCategory", "ServiceName", "ResourceId", "ResourceName", "ResourceType",
+    "SubAccountId", "SubAccountName", "SubAccountType", "Tags", "x_CostCentre", "x_Requests", "x_Model",
+)  # fmt: skip
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """Whose bill it is: settings group ``chargeback``, and the month's currency."""
+
+    operator: str
+    account_id: str
+    account_name: str
+    currency: str
+
+
+def rows_of(line: Row[Any], month: date, issuer: Issuer) -> Iterator[Record]:
+    """One row per meter; their costs add up to the line's."""
+    meters = (
+        ("input tokens", "Tokens", line.prompt_tokens, line.input_cost_nano, line.input_per_million),
+        ("output tokens", "Tokens", line.completion_tokens, line.output_cost_nano, line.output_per_million),
+        ("pages", "Pages", line.pages, line.other_cost_nano, line.page_per_million),
+    )
+    first = True
+    for meter, unit, quantity, cost, per_million in meters:
+        if quantity or cost:
+            requests = line.requests if first else 0  # counted once, so that they add up as well
+            yield _row(line, month, issuer, meter, unit, quantity, cost, per_million, requests)
+            first = False
+
+
+def _row(
+    line: Row[Any], month: date, issuer: Issuer, meter: str, unit: str, quantity: int, cost: int, per_million: int | None,
+    requests: int,
+) -> Record:  # fmt: skip
+    money = format_usd(cost)
+    # A price per million units in nano-USD is a price per unit in 10⁻¹⁵ USD.
+    price = None if per_million is None else _per_unit(per_million)
+    sub = ("Team", line.team_id, line.team_name) if line.team_id else ("User", line.user_id, line.user_name)
+    words = f"{line.model}, {meter}" + (f", {price} {issuer.currency} each" if price is not None else "")
+    return {
+        "BilledCost": money, "EffectiveCost": money, "ContractedCost": money, "ListCost": money,
+        "BillingAccountId": issuer.account_id, "BillingAccountName": issuer.account_name,
+        "BillingCurrency": issuer.currency, "BillingPeriodStart": _midnight(month), "BillingPeriodEnd": _midnight(after(month)),
+        "ChargePeriodStart": _midnight(line.day), "ChargePeriodEnd": _midnight(line.day + timedelta(days=1)),
+        "ChargeCategory": "Credit" if cost < 0 else "Usage", "ChargeClass": "Correction" if line.correction else None,
+        "ChargeFrequency": "Usage-Based", "ChargeDescription": words, "PricingCategory": "Standard",
+        "PricingQuantity": quantity, "PricingUnit": unit, "ListUnitPrice": price, "ContractedUnitPrice": price,
+        "ConsumedQuantity": quantity, "ConsumedUnit": unit, "SkuId": f"{line.model}/{meter.replace(' ', '-')}",
+        "SkuPriceId": str(line.price_version) if line.price_version else None, "SkuMeter": meter,
+        "ProviderName": issuer.operator, "PublisherName": issuer.operator, "InvoiceIssuerName": issuer.operator,
+        "ServiceCategory": "AI and Machine Learning", "ServiceName": "LiteMaaS", "ResourceId": line.key_id,
+        "ResourceName": line.key_name, "ResourceType": "Virtual key", "SubAccountId": sub[1] or None,
+        "SubAccountName": sub[2] or None, "SubAccountType": sub[0] if sub[1] else None, "Tags": "{}",
+        "x_CostCentre": line.cost_centre, "x_Requests": requests, "x_Model": line.model,
+    }  # fmt: skip
+
+
+def _per_unit(per_million: int) -> str:
+    whole, fraction = divmod(per_million, MILLION * 1_000_000_000)
+    written = f"{whole}.{fraction:015d}".rstrip("0").rstrip(".")
+    return written or "0"
+
+
+def _midnight(day: date) -> str:
+    return f"{day.isoformat()}T00:00:00Z"
