@@ -47,6 +47,7 @@ SECRET: Schema = {
     "not": {"pattern": r"(?i)(change.?me|password|secret|admin|example|default|qwerty|12345|letmein)|^\s|\s$|[\r\n]"},
 }
 SMTP: Schema = {"type": "string", "pattern": r"^(smtp(s|\+starttls)?://\S+)?$"}
+ISSUER: Schema = {"type": "string", "pattern": r"^(https://[^\s?#]+)?$"}
 MASTER_KEY: Schema = {**SECRET, "pattern": "^(sk-[A-Za-z0-9_-]{16,})?$"}
 
 
@@ -170,7 +171,11 @@ def _ground() -> dict[str, Schema]:
             master=shape(existingSecret=NAME, masterKey=MASTER_KEY),
             control=shape(existingSecret=NAME, encryptionKey=SECRET, smtpUrl=SMTP),
         ),
-        "oauth": shape(serviceAccountClient=FLAG),
+        "oauth": shape(
+            authProvider=one_of("", "openshift", "oidc"), issuer=ISSUER, mode=one_of("serviceaccount", "external"),
+            clientId=TEXT, clientSecret=SECRET, existingSecret=NAME, apiUrl=ISSUER,
+            oidc=shape(scopes=TEXT, groupsClaim=TEXT),
+        ),
         "caBundle": shape(configMap=NAME, key=TEXT),
         "tests": shape(enabled=FLAG),
     }  # fmt: skip
@@ -236,12 +241,10 @@ def _around() -> dict[str, Schema]:
 def _jobs() -> dict[str, Schema]:
     return {
         "backup": shape(
-            enabled=FLAG, schedule=CRON, keep=SECONDS, testRestore=FLAG, timeoutSeconds=SECONDS, resources=RESOURCES,
+            enabled=FLAG, schedule=CRON, keep=SECONDS, encrypted=FLAG, testRestore=FLAG, timeoutSeconds=SECONDS,
+            resources=RESOURCES,
             persistence=shape(size=QUANTITY, storageClass=TEXT, existingClaim=NAME),
-            s3=shape(
-                enabled=FLAG, image=IMAGE, endpoint=TEXT, region=TEXT, bucket=TEXT, prefix=TEXT, existingSecret=NAME,
-                keepDays=SECONDS,
-            ),
+            s3=shape(enabled=FLAG, endpoint=TEXT, region=TEXT, bucket=TEXT, prefix=TEXT, existingSecret=NAME),
         ),
         "keyCleanup": shape(
             enabled=FLAG, schedule=CRON, olderThanDays=COUNT, dryRun=FLAG, resources=RESOURCES

@@ -66,7 +66,7 @@ def test_every_reference_to_an_object_of_the_chart_leads_to_one(name: str, rende
         text = json.dumps(pod["spec"])
         for volume in pod["spec"].get("volumes", []):
             if "configMap" in volume:
-                assert volume["configMap"]["name"] in owned["ConfigMap"] | outside, where
+                assert volume["configMap"]["name"] in owned["ConfigMap"] | outside | {"kube-root-ca.crt"}, where
             if "persistentVolumeClaim" in volume:
                 assert volume["persistentVolumeClaim"]["claimName"] in owned["PersistentVolumeClaim"], where
         account = pod["spec"].get("serviceAccountName")
@@ -83,6 +83,8 @@ def test_both_planes_start_with_what_they_are_given(name: str, rendered: Rendere
         "LITEMAAS_REDIS_URL": "redis://:p@h:1/0",
         "LITEMAAS_MASTER_KEY": "sk-0123456789abcdef",
         "LITEMAAS_ENCRYPTION_KEY": "0123456789abcdef",
+        "LITEMAAS_OPENSHIFT_CLIENT_SECRET": "token",
+        "LITEMAAS_OIDC_CLIENT_SECRET": "secret",
     }
     for part, kind in (("gateway", GatewaySettings), ("control", ControlSettings)):
         pod = next(p for p in it.pods().values() if p["metadata"]["labels"]["app.kubernetes.io/component"] == part)[
@@ -90,6 +92,9 @@ def test_both_planes_start_with_what_they_are_given(name: str, rendered: Rendere
         ]["containers"][0]
         plain = it.of("ConfigMap", pod["envFrom"][0]["configMapRef"]["name"])["data"]
         environ = plain | {v["name"]: secrets[v["name"]] for v in pod["env"] if v["name"] in secrets}
+        if "LITEMAAS_CA_BUNDLE" in environ:
+            assert any(environ["LITEMAAS_CA_BUNDLE"].startswith(m["mountPath"]) for m in pod["volumeMounts"])
+            environ["LITEMAAS_CA_BUNDLE"] = __file__  # a file that is there
         settings = load_settings(kind, environ)
         if isinstance(settings, ControlSettings):
             check_settings(settings)
@@ -164,6 +169,10 @@ def test_openshift_has_three_routes_that_wait_for_ten_minutes(rendered: Rendered
     assert account["serviceaccounts.openshift.io/oauth-redirecturi.portal"] == "https://litemaas.apps.ocp.example.com"
     token = it.of("Secret", "litemaas-oauth-token")
     assert token["type"] == "kubernetes.io/service-account-token"
+    data = it.of("ConfigMap", "litemaas-control")["data"]
+    assert data["LITEMAAS_OPENSHIFT_OAUTH_URL"] == "https://oauth-openshift.apps.ocp.example.com"
+    assert data["LITEMAAS_OPENSHIFT_CLIENT_ID"] == "system:serviceaccount:litemaas:litemaas-control"
+    assert data["LITEMAAS_PUBLIC_URL"] == "https://litemaas.apps.ocp.example.com"
     assert "https://litemaas.apps.ocp.example.com" in it.notes
 
 
@@ -200,7 +209,7 @@ def test_a_migration_runs_before_an_upgrade_and_not_before_an_installation(rende
 
 def test_only_the_platform_that_has_it_gets_a_service_account_client():
     with pytest.raises(helm_python.HelmError, match="platform=openshift"):
-        render({**values_of("minimal"), "oauth": {"serviceAccountClient": True}})
+        render({**values_of("minimal"), "oauth": {"authProvider": "openshift"}})
 
 
 def test_a_host_that_nobody_named_is_asked_for():

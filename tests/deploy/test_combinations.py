@@ -90,9 +90,43 @@ def test_a_scraper_shows_the_key_where_metrics_need_one():
     assert endpoint["authorization"]["credentials"] == {"name": "litemaas-master-secret", "key": "LITELLM_MASTER_KEY"}
 
 
+def test_an_issuer_alone_configures_sign_in():
+    data = render({**BASE, "oauth": {"issuer": "https://id.example.com"}}).of("ConfigMap", "litemaas-control")["data"]
+    assert data["LITEMAAS_OIDC_ISSUER"] == "https://id.example.com"
+    assert data["LITEMAAS_OIDC_CLIENT_ID"] == "litemaas"  # the namespace
+    plain = render(BASE).of("ConfigMap", "litemaas-control")["data"]
+    assert not [name for name in plain if "OIDC" in name or "OPENSHIFT" in name]
+
+
+def test_an_external_client_of_openshift_needs_no_account():
+    values = {
+        "oauth": {"authProvider": "openshift", "mode": "external", "clientId": "ai", "clientSecret": "Xooz4ahgh1Ohtahw"}
+    }
+    it = render({"global": {"platform": "openshift", "clusterDomain": "apps.example.com"}, **values})
+    assert it.of("ConfigMap", "litemaas-control")["data"]["LITEMAAS_OPENSHIFT_CLIENT_ID"] == "ai"
+    assert "OAUTH_CLIENT_SECRET" in it.of("Secret", "litemaas-control-secret")["data"]
+    assert "litemaas-oauth-token" not in it.names("Secret")
+    assert "annotations" not in it.of("ServiceAccount", "litemaas-control")["metadata"]
+
+
+def test_backups_in_a_bucket_are_the_portal_s_too():
+    s3 = {"enabled": True, "bucket": "b", "existingSecret": "s"}
+    it = render({**BASE, "backup": {"enabled": True, "s3": s3}})
+    for where in ("CronJob/litemaas-backup", "Deployment/litemaas-control"):
+        env = {v["name"]: v.get("value") for v in it.pods()[where]["spec"]["containers"][0]["env"]}
+        assert env["LITEMAAS_BACKUP_TARGET"] == "s3://b/litemaas"
+        assert "AWS_ACCESS_KEY_ID" in env
+    assert it.names("PersistentVolumeClaim") == []
+    folder = render({**BASE, "backup": {"enabled": True}})
+    assert folder.names("PersistentVolumeClaim") == ["litemaas-backup"]
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"oauth": {"authProvider": "oidc"}}, r"oauth\.issuer"),
+        ({"oauth": {"authProvider": "openshift"}}, "platform=openshift"),
+        ({"oauth": {"issuer": "https://id.example.com"}, "expose": {"kind": "none"}}, "public_url"),
         ({"expose": {"kind": "gateway"}}, "parentRefs"),
         ({"backup": {"enabled": True, "s3": {"enabled": True}}}, "bucket and existingSecret"),
         ({"valkey": {"enabled": False, "external": {"host": "v.example.com"}}}, "existingSecret, or host and password"),

