@@ -24,9 +24,6 @@ subscriptions = Table(
     Column("justification", Text),
     Column("quota_requests", BigInteger),
     Column("quota_tokens", BigInteger),
-    Column("waived_month", Moment),
-    Column("waived_requests", BigInteger, nullable=False, server_default=text("0")),
-    Column("waived_tokens", BigInteger, nullable=False, server_default=text("0")),
     Column("expires_at", Moment),
     Column("expiry_by_admin", Boolean, nullable=False, server_default=text("false")),
     Column("archived_at", Moment),
@@ -51,8 +48,8 @@ subscriptions = Table(
 """The holder is a user or a team. ``status_before``: what it was when its model was retired. ``needs_approval``: an
 administrator took it away once, so that subscribing again needs approval. ``expiry_by_admin``: who set ``expires_at``.
 
-Quotas count what the ledger has of the calendar month, less what was waived in that month by a reset (``waived_month`` is its
-first instant). Whoever reads a row asks for ``expires_at``, too: the status follows some seconds later.
+What is used of the quotas stands in ``budget_windows``, under ``quota:<id>/requests`` and ``…/tokens``, per calendar month.
+Whoever reads a row asks for ``expires_at``, too: the status follows some seconds later.
 """
 
 subscription_history = Table(
