@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.http.stepping import outside, stepped
+from litemaas.gateway.model_list import entries, find
 from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.targets import Targets
 
-CREATED = 1677610602
-"""The constant that LiteLLM's clients find in every model (gateway-api contract 1.6)."""
 T = TypeVar("T")
 _PROBES_WITHIN_S = 10.0
 _METRICS_WITHIN_S = 5.0
@@ -91,14 +90,11 @@ class Pages:
             return 200, _JSON, encode(await self._health(self._routing.visible_models(caller.key), request))
         models = self._routing.visible_models(caller.key)
         if path in ("/models", "/v1/models"):
-            with_metadata = (
-                parse_qs(request.query.decode("latin-1")).get("include_metadata", ["false"])[0].lower() == "true"
-            )
-            return 200, _JSON, encode({"data": [_entry(m, with_metadata) for m in models], "object": "list"})
+            return 200, _JSON, encode({"data": entries(models, request.query), "object": "list"})
         name = path.partition("/models/")[2]
-        for model in models:
-            if model.name == name:
-                return 200, _JSON, encode(_entry(model, False))
+        entry = find(models, name)
+        if entry is not None:
+            return 200, _JSON, encode(entry)
         raise NotFound(f"the model {name[:200]!r} does not exist, or your key may not call it", "model")
 
     async def _readiness(self) -> tuple[int, bytes, bytes]:
@@ -174,13 +170,6 @@ _PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", 
 
 async def _awaited(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
-
-
-def _entry(model: Model, with_metadata: bool) -> dict[str, object]:
-    entry: dict[str, object] = {"id": model.name, "object": "model", "created": CREATED, "owned_by": "openai"}
-    if with_metadata:
-        entry["metadata"] = {"fallbacks": []}
-    return entry
 
 
 def preflight(request: Request, response: Response) -> None:

@@ -347,6 +347,28 @@ async def test_a_model_answers_to_its_aliases_and_keys_are_checked_by_either_nam
         assert (await platform.chat(stranger, model="short-name")).status_code == 401
 
 
+async def test_the_list_shows_other_names_and_fallbacks_and_wildcards_if_asked(platform: Platform):
+    await platform.add_model("listed", platform.sim.chat.url + "/v1")
+    await platform.add_model("all/*", platform.sim.chat.url + "/v1", "*")
+    await set_model(platform, "listed", aliases=["known-as"], fallbacks=["granite"], access_groups=["workshop"])
+    key = await platform.ledger.add_key(models=["listed", "all/*"])
+
+    async def listed(query: str) -> dict[str, Any]:
+        page = await platform.http.get(f"/v1/models?{query}", headers={"Authorization": f"Bearer {key}"})
+        return {entry["id"]: entry for entry in page.json()["data"]}
+
+    assert set(await listed("")) == {"listed", "known-as"}
+    assert set(await listed("return_wildcard_routes=true")) == {"listed", "known-as", "all/*"}
+    assert set(await listed("include_model_access_groups=true")) == {"listed", "known-as", "workshop"}
+    assert set(await listed("only_model_access_groups=true")) == {"workshop"}
+    assert (await listed("include_metadata=true"))["listed"]["metadata"] == {"fallbacks": ["granite"]}
+    assert (await listed("include_metadata=true&fallback_type=context_window"))["listed"]["metadata"] == {
+        "fallbacks": []
+    }
+    known = await platform.http.get("/v1/models/known-as", headers={"Authorization": f"Bearer {key}"})
+    assert known.json()["id"] == "known-as"
+
+
 async def test_a_wildcard_carries_the_rest_of_the_name_to_the_engine(platform: Platform):
     key = await platform.ledger.add_key(models=["org/*"])
     async with scripted(GOOD) as engine:
