@@ -92,6 +92,30 @@ async def test_one_caller_at_a_time_finds_every_request_though_slices_lie_at_the
     assert left == [29, 28, 27]
 
 
+@pytest.mark.parametrize("kind", ["requests", "places"])
+async def test_the_limits_of_a_deployment_hold_for_all_gateways_and_keys(gateways: Gateways, kind: str):
+    name = f"limited-{kind}"
+    limits = {"rpm_limit": 40} if kind == "requests" else {"max_parallel_requests": 2}
+    identity = await gateways[0].ledger.add_model(name, gateways[0].sim.chat.url + "/v1", **limits)
+    for gateway in gateways:
+        await gateway.catch_up()
+    keys = [await gateways[0].ledger.add_key() for _ in range(4)]
+    gateways[0].sim.chat.behave(first_token_s=0.02, answer_tokens=3)
+    replies = [
+        reply
+        for replies in await asyncio.gather(*(flood(gateways, key, 30, model=name, max_tokens=4) for key in keys))
+        for reply in replies
+    ]
+    served = codes(replies)[200]
+    assert set(codes(replies)) == {200, 429}
+    assert served == gateways[0].sim.counters.of("chat").requests
+    if kind == "requests":
+        assert served == 40
+    else:
+        assert gateways[0].sim.counters.servers["chat"].peak_running <= 2
+    assert all(gateway.gateway.targets.conditions[identity].running == 0 for gateway in gateways)
+
+
 async def test_tokens_of_a_minute_are_never_given_twice_and_those_that_were_not_needed_come_back(gateways: Gateways):
     gateways[0].sim.chat.behave(answer_tokens=3)
     key = await gateways[0].ledger.add_key(tpm_limit=50)
