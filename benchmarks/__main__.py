@@ -20,6 +20,7 @@ from benchmarks.candidates.base import Candidate, CandidateMissing, Place
 from benchmarks.candidates.litellm import litellm
 from benchmarks.candidates.litemaas import litemaas
 from benchmarks.candidates.nginx import nginx
+from benchmarks.candidates.routers import sglang_router, vllm_router
 from benchmarks.plan import Plan, make_plan
 from benchmarks.processes import Child
 from benchmarks.report import render
@@ -28,12 +29,19 @@ from benchmarks.summary import summarise
 
 _RESULTS = machine.ROOT / "benchmarks" / "results"
 _PAGE = machine.ROOT / "docs" / "explanation" / "performance.md"
+_PEERS = {"litellm": litellm, "vllm-router": vllm_router, "sglang-router": sglang_router}
 _BEGIN, _END = "<!-- newest run: begin -->\n", "<!-- newest run: end -->\n"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--peer", choices=["litellm"], help="measure this one, too; it is installed at the first use")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        choices=list(_PEERS),
+        default=[],
+        help="measure this one, too; it is installed at the first use",
+    )
     parser.add_argument("--quick", action="store_true", help="short rounds, to see whether something is badly off")
     parser.add_argument("--only", choices=["json", "sse", "rss"])
     parser.add_argument("--load", choices=["own", "wrk"], default="own", help="what loads JSON; wrk for a cross-check")
@@ -42,14 +50,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _measure(place: Place, plan: Plan, load_side: Child, peer: str | None) -> dict[str, Any]:
+async def _measure(place: Place, plan: Plan, load_side: Child, peers: list[str]) -> dict[str, Any]:
     candidates = [Candidate("direct", place.upstream_port)]
     missing: dict[str, str] = {}
     audits: dict[str, str] = {}
-    wanted = [nginx, litemaas] + ([litellm] if peer == "litellm" else [])
+    wanted = {"nginx": nginx, "litemaas": litemaas} | {name: _PEERS[name] for name in peers}
     async with AsyncExitStack() as stack:
-        for open_candidate in wanted:
-            name = open_candidate.__name__
+        for name, open_candidate in wanted.items():
             print(f"· starting {name}", flush=True)
             try:
                 candidates.append(await stack.enter_async_context(open_candidate(place)))
