@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import generate
@@ -150,3 +151,13 @@ def test_a_weak_or_usual_secret_stops_the_rendering(path: str, weak: str):
 def test_a_weak_master_key_stops_the_rendering(weak: str):
     with pytest.raises(helm_python.HelmError):
         render({**values_of("minimal"), "secrets": {"master": {"masterKey": weak}}})
+
+
+def test_the_chart_is_packed_with_what_it_carries_and_without_its_tests(tmp_path: Path):
+    helm_python.package(str(CHART), destination=str(tmp_path))
+    (packed,) = tmp_path.glob("litemaas-*.tgz")
+    with tarfile.open(packed) as archive:
+        names = archive.getnames()
+    assert {"litemaas/files/rules.yaml", "litemaas/files/backup.sh", "litemaas/values.schema.json"} <= set(names)
+    assert len([name for name in names if name.startswith("litemaas/files/dashboards/")]) == 6
+    assert not [name for name in names if "/ci/" in name]

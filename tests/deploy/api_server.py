@@ -1,0 +1,204 @@
+"""What does a cluster's API do with objects, as far as Helm and kubectl need it? Discovery, reading, writing; nothing runs.
+
+Server-side apply and patches merge; a write that changes nothing leaves ``resourceVersion`` as it is, as the real one does.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+Object = dict[str, Any]
+Key = tuple[str, str, str, str]  # group/version, plural, namespace, name
+KINDS = {
+    "v1": {"secrets": "Secret", "configmaps": "ConfigMap", "services": "Service", "serviceaccounts": "ServiceAccount",
+           "persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod"},
+    "apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
+    "batch/v1": {"jobs": "Job", "cronjobs": "CronJob"},
+    "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
+    "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy", "ingresses": "Ingress"},
+    "route.openshift.io/v1": {"routes": "Route"},
+    "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
+}  # fmt: skip
+
+
+class ApiServer:
+    """``objects`` by group and version, plural, namespace and name; ``written``: what was changed, in order."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.written: list[tuple[str, str, str]] = []
+        self._lock = threading.Lock()
+        self._version = 100
+
+    def of(self, kind: str) -> dict[str, Object]:
+        return {key[3]: thing for key, thing in self.objects.items() if thing["kind"] == kind}
+
+    def answer(self, method: str, url: str, body: bytes, content_type: str) -> tuple[int, Object]:
+        with self._lock:
+            parts = urlsplit(url)
+            path = [part for part in parts.path.split("/") if part]
+            discovered = self._discover(path)
+            if discovered is not None:
+                return 200, discovered
+            read = _resource(path)
+            if read is None:
+                return _status(404, "NotFound", f"there is no {parts.path}")
+            api, plural, namespace, name = read
+            if method == "GET" and not name:
+                return 200, self._list(api, plural, namespace, parse_qs(parts.query))
+            if method == "GET":
+                thing = self.objects.get(read)
+                return (200, thing) if thing else _status(404, "NotFound", f'{plural} "{name}" not found')
+            if method == "DELETE":
+                gone = self.objects.pop(read, None)
+                self.written.append(("DELETE", KINDS[api][plural], name))
+                return (200, gone) if gone else _status(404, "NotFound", f'{plural} "{name}" not found')
+            sent = yaml.safe_load(body)
+            name = name or sent["metadata"]["name"]
+            return self._write(method, (api, plural, namespace, name), sent, content_type)
+
+    def _discover(self, path: list[str]) -> Object | None:
+        if path == ["version"]:
+            return {"major": "1", "minor": "33", "gitVersion": "v1.33.0"}
+        if path == ["api"]:
+            return {"kind": "APIVersions", "versions": ["v1"]}
+        if path == ["apis"]:
+            groups = [api.split("/") for api in KINDS if "/" in api]
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [
+                {"name": group, "versions": [{"groupVersion": f"{group}/{version}", "version": version}],
+                 "preferredVersion": {"groupVersion": f"{group}/{version}", "version": version}}
+                for group, version in groups
+            ]}  # fmt: skip
+        if path[:2] == ["openapi", "v3"]:
+            return _open_api("/".join(path[3:]) if len(path) > 2 else None)
+        api = "/".join(path[1:])
+        if path[:1] in (["api"], ["apis"]) and api in KINDS:
+            verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
+            return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api, "resources": [
+                {"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": verbs}
+                for plural, kind in KINDS[api].items()
+            ]}  # fmt: skip
+        return None
+
+    def _list(self, api: str, plural: str, namespace: str, query: dict[str, list[str]]) -> Object:
+        wanted = dict(part.split("=", 1) for part in ",".join(query.get("labelSelector", [])).split(",") if "=" in part)
+        items = [
+            thing
+            for key, thing in self.objects.items()
+            if key[:3] == (api, plural, namespace) and wanted.items() <= thing["metadata"].get("labels", {}).items()
+        ]
+        return {"kind": f"{KINDS[api][plural]}List", "apiVersion": api, "metadata": {}, "items": items}
+
+    def _write(self, method: str, key: Key, sent: Object, content_type: str) -> tuple[int, Object]:
+        old = self.objects.get(key)
+        if method == "POST" and old:
+            return _status(409, "AlreadyExists", f'{key[1]} "{key[3]}" already exists')
+        if method == "PATCH" and not old and "apply" not in content_type:
+            return _status(404, "NotFound", f'{key[1]} "{key[3]}" not found')
+        new = sent if method in ("POST", "PUT") else _merged(old or {}, sent)
+        new = copy.deepcopy(new)
+        new["metadata"].setdefault("namespace", key[2])
+        new["metadata"].pop("managedFields", None)  # what is kept of them is of no interest here
+        if old:
+            new["metadata"] |= {name: old["metadata"][name] for name in ("uid", "resourceVersion")}
+        if new != old:
+            self._version += 1
+            new["metadata"]["resourceVersion"] = str(self._version)
+            new["metadata"].setdefault("uid", f"uid-{self._version}")
+            self.objects[key] = new
+            self.written.append((method, KINDS[key[0]][key[1]], key[3]))
+        return (200 if old else 201), self.objects[key]
+
+
+def _open_api(api: str | None) -> Object:
+    """That patches may ask for strict validation; what fields there are is checked elsewhere."""
+    if api is None:
+        places = {f"api/{api}" if api == "v1" else f"apis/{api}" for api in KINDS}
+        return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash=1"} for place in places}}
+    group, _, version = api.rpartition("/")
+    parameters = [{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]
+    paths = {}
+    for plural, kind in KINDS[api].items():
+        known = {"group": group, "version": version, "kind": kind}
+        patch = {"x-kubernetes-group-version-kind": known, "parameters": parameters, "responses": {}}
+        paths[f"/apis/{api}/namespaces/{{namespace}}/{plural}/{{name}}"] = {"patch": patch}
+    return {"openapi": "3.0.0", "info": {"title": "double", "version": "1"}, "paths": paths}
+
+
+def _resource(path: list[str]) -> Key | None:
+    api, rest = ("v1", path[2:]) if path[:2] == ["api", "v1"] else ("/".join(path[1:3]), path[3:])
+    if api not in KINDS or len(rest) < 3 or rest[0] != "namespaces" or rest[2] not in KINDS[api]:
+        return None
+    return api, rest[2], rest[1], rest[3] if len(rest) > 3 else ""
+
+
+def _merged(old: Object, sent: Object) -> Object:
+    made = dict(old)
+    for name, value in sent.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = (
+                _merged(made[name], value) if isinstance(value, dict) and isinstance(made.get(name), dict) else value
+            )
+    return made
+
+
+def _status(code: int, reason: str, message: str) -> tuple[int, Object]:
+    return code, {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+    }
+
+
+@contextmanager
+def serving() -> Iterator[tuple[ApiServer, str]]:
+    """A server and a kubeconfig for it."""
+    server = ApiServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            code, answer = server.answer(self.command, self.path, body, self.headers.get("content-type", ""))
+            data = json.dumps(answer).encode()
+            self.send_response(code)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    name = "double"
+    kubeconfig = {
+        "apiVersion": "v1", "kind": "Config", "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{http.server_address[1]}"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}], "users": [{"name": name, "user": {}}],
+    }  # fmt: skip
+    try:
+        yield server, json.dumps(kubeconfig)
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
