@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import copy
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import helm_python
 import pytest
 from tests.deploy.api_server import ApiServer, serving
-from tests.deploy.conftest import CHART, values_of
+from tests.deploy.conftest import CHART, DEPLOY, values_of
 
 VALUES = {**values_of("minimal"), "migration": {"hook": "none"}, "tests": {"enabled": False}}
 
@@ -98,3 +101,32 @@ def test_removal_keeps_secrets_and_nothing_else(cluster: tuple[ApiServer, helm_p
     _install(config)  # and a new installation takes them up again
     now = {key: thing["data"] for key, thing in _ours(server).items() if key[0] == "Secret"}
     assert now == {key: thing["data"] for key, thing in secrets.items()}
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_applies_an_overlay_twice_and_removes_all_of_it(tmp_path: Path):
+    overlay = str(DEPLOY / "kustomize/overlays/production-openshift")
+    with serving() as (server, kubeconfig):
+        (tmp_path / "config").write_text(kubeconfig)
+
+        def kubectl(*arguments: str) -> str:
+            command = [
+                "kubectl",
+                "--kubeconfig",
+                str(tmp_path / "config"),
+                "--cache-dir",
+                str(tmp_path / "cache"),
+                *arguments,
+            ]
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            assert ran.returncode == 0, ran.stderr
+            return ran.stdout
+
+        kubectl("apply", "--server-side", "-k", overlay)
+        written = len(server.written)
+        assert written == len(server.objects) > 30
+        kubectl("apply", "--server-side", "-k", overlay)
+        assert len(server.written) == written
+        assert "litemaas-gateway-route" in kubectl("-n", "litemaas", "get", "routes", "-o", "name")
+        kubectl("-n", "litemaas", "delete", "-k", overlay, "--wait=false")
+        assert server.objects == {}
