@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ class AddressRefused(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """``body``: at most 64 KiB of it."""
+    """``body``: its beginning, by default 64 KiB."""
 
     status: int
     body: bytes
@@ -38,9 +39,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def call(
     method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None, timeout_s: float = 10.0,
-    loopback_allowed: bool = False, https_only: bool = False, verify: bool = True,
+    loopback_allowed: bool = False, https_only: bool = False, verify: bool | ssl.SSLContext = True,
+    max_bytes: int = _MAX_ANSWER,
 ) -> Answer:  # fmt: skip
-    """Errors: AddressRefused; httpx2.HTTPError, OSError, TimeoutError when there is no answer in time."""
+    """The answer's status and the first ``max_bytes`` of its body.
+
+    Errors: AddressRefused; httpx2.HTTPError, OSError, TimeoutError when there is no answer in time."""
     async with asyncio.timeout(timeout_s):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or (https_only and parts.scheme != "https") or not parts.hostname:
@@ -63,9 +67,9 @@ async def call(
             body = b""
             async for part in response.aiter_bytes():
                 body += part
-                if len(body) >= _MAX_ANSWER:
+                if len(body) >= max_bytes:
                     break
-            return Answer(response.status_code, body[:_MAX_ANSWER])
+            return Answer(response.status_code, body[:max_bytes])
 
 
 async def judged_address(host: str, port: int, *, loopback_allowed: bool) -> str:

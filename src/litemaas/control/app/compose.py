@@ -25,7 +25,10 @@ from litemaas.control.backup.store import BackupStore
 from litemaas.control.banners import endpoints as banners
 from litemaas.control.branding import endpoints as branding
 from litemaas.control.budgets import endpoints as budgets
+from litemaas.control.catalog import checks
 from litemaas.control.catalog import endpoints as catalog
+from litemaas.control.catalog import public as models
+from litemaas.control.catalog.probing import Prober
 from litemaas.control.chargeback import endpoints as chargeback
 from litemaas.control.http.duties import Duty, keep_duties
 from litemaas.control.http.edge import Edge
@@ -48,6 +51,10 @@ from litemaas.control.signin import credentials
 from litemaas.control.signin import endpoints as signin
 from litemaas.control.signin.endpoints import FORGET_SIGN_INS
 from litemaas.control.signin.setup import sign_in_of
+from litemaas.control.subscriptions import admin as deciding
+from litemaas.control.subscriptions import endpoints as subscriptions
+from litemaas.control.subscriptions import model_life
+from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS
 from litemaas.control.teams import endpoints as teams
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
@@ -73,7 +80,12 @@ FEATURES = (
     banners,
     branding,
     policies,
+    model_life,
+    checks,
     catalog,
+    models,
+    subscriptions,
+    deciding,
     keys,
     budgets,
     usage,
@@ -92,6 +104,8 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_ANSWERS,
     PURGE_AUDIT,
     FORGET_NOTICES,
+    EXPIRE_SUBSCRIPTIONS,
+    END_MODELS,
 )
 
 
@@ -109,7 +123,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
-            asyncio.create_task(keep_duties(plane, (*DUTIES, delivering(carrier), scheduling(backups))), name="duties"),
+            asyncio.create_task(
+                keep_duties(plane, (*DUTIES, delivering(carrier), checks.checking_health(prober), scheduling(backups))),
+                name="duties",
+            ),
             asyncio.create_task(keep_working(plane, {kind.name: kind for kind in backup_kinds(backups)}), name="jobs"),
         ]
         try:
@@ -134,6 +151,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
+    prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
     for part in (app, facade := create_facade()):
         part.state.plane = plane
@@ -144,6 +162,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.state.general_rate = Rate("general", most) if most is not None else None
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)
     app.state.carrier = carrier
+    app.state.prober = prober
     app.state.backups = backups
     answer_with_problems(app)
     for feature in FEATURES:

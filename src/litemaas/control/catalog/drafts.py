@@ -11,6 +11,8 @@ from litemaas.core.catalog import Mode
 from litemaas.core.errors import InvalidField, MissingField
 from litemaas.core.pricing import Price
 
+MODEL_NAME = r"^[A-Za-z0-9._:/-]+\*?$"
+"""What clients send; a name that ends in ``*`` stands for all that begin so."""
 PUBLIC_BASES = {
     "openai": "https://api.openai.com/v1",
     "text-completion-openai": "https://api.openai.com/v1",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from litemaas.control.catalog.drafts import MODEL_NAME
 from litemaas.control.catalog.schemas import BigCapacity, Capacity, DeploymentIn, DeploymentOut, PriceIn
 from litemaas.control.http.shapes import Body, Name, PageQuery
 from litemaas.core.catalog import Health, Lifecycle, Mode
@@ -38,8 +39,7 @@ TYPE_OF = {
 }  # fmt: skip
 MODE_OF = {ModelType.CHAT: Mode.CHAT, ModelType.EMBEDDINGS: Mode.EMBEDDING, ModelType.CONVERT: Mode.CONVERSION}
 
-ModelName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:/-]+\*?$")]
-"""What clients send; a name that ends in ``*`` stands for all that begin so."""
+ModelName = Annotated[str, Field(min_length=1, max_length=255, pattern=MODEL_NAME)]
 ModeField = Annotated[Mode, Field(strict=False)]
 TypeField = Annotated[ModelType, Field(strict=False)]
 Capabilities = Annotated[list[Annotated[Capability, Field(strict=False)]], Field(max_length=20)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
 from litemaas.control.catalog import repository
-from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft, check_deployment
+from litemaas.control.catalog.drafts import MODEL_NAME, DeploymentDraft, ModelDraft, check_deployment
 from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.refusals import Conflict, InvalidRequestMembers, InvalidTransition, Mend
 from litemaas.control.http.work import Work
@@ -20,6 +21,8 @@ from litemaas.core.catalog import Lifecycle, Mode
 from litemaas.core.errors import AlreadyExists, NotFound
 from litemaas.core.pricing import Price
 
+_MODEL_NAME = re.compile(MODEL_NAME)
+_MAX_NAME = 255
 _SECRET_MEMBERS = ("api_key", "extra_headers", "tls_ca", "params", "info", "defaults")
 """What audit records name but do not quote: credentials, or free members that may hold one."""
 
@@ -209,6 +212,11 @@ def model_not_found() -> NotFound:
 
 def deployment_not_found() -> NotFound:
     return NotFound("The deployment was not found.", "id")
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a name can stand in our own API; LiteLLM's clients may use others."""
+    return 0 < len(name) <= _MAX_NAME and _MODEL_NAME.fullmatch(name) is not None
 
 
 def stored(pricing: Price | None) -> dict[str, Any] | None:

@@ -27,15 +27,18 @@ async def verdict_for(work: Work, payer: Payer, model: Row[Any]) -> Verdict:
     return judge(await policies_now(work), payer, model.name, model.tags, model.restricted_access)
 
 
-async def hidden_from(work: Work, user_id: str | None, policies: Sequence[Policy]) -> frozenset[str]:
-    """Names of models that neither this person nor any of their teams may use. Services see everything."""
-    if user_id is None or not any(policy.effect in (Effect.DENY, Effect.ALLOW) for policy in policies):
+async def payers_of(work: Work, user_id: str) -> list[Payer]:
+    """A person, and the teams that they can ask for."""
+    teams = await repository.teams_of(await work.connection(), user_id)
+    return [await payer_for(work, user_id, None), *(Payer(team_id=team) for team in teams)]
+
+
+async def hidden_from(work: Work, payers: Sequence[Payer], policies: Sequence[Policy]) -> frozenset[str]:
+    """Names of models that none of these may use."""
+    if not any(policy.effect in (Effect.DENY, Effect.ALLOW) for policy in policies):
         return frozenset()
-    connection = await work.connection()
-    payers = [await payer_for(work, user_id, None)]
-    payers += [Payer(team_id=team) for team in await repository.teams_of(connection, user_id)]
     return frozenset(
-        row.name for row in await repository.every_model(connection)
+        row.name for row in await repository.every_model(await work.connection())
         if not any(judge(policies, payer, row.name, row.tags, row.restricted_access).permitted for payer in payers)
     )  # fmt: skip
 
