@@ -87,8 +87,6 @@ class Gateway:
         own = settings.gateway
         if own.error_profile not in PROFILES:
             raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
-        if unknown := unknown_of(_names_in(own.guardrails)):
-            raise SettingsError(f"LITEMAAS_GATEWAY__GUARDRAILS: there is no guardrail {unknown!r}")
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
         self.metrics = Metrics()
@@ -108,7 +106,7 @@ class Gateway:
             key_header=own.key_header,
         )  # fmt: skip
         self.targets = Targets(own.upstream.timeout_s, own.routing)
-        self.guardrails = Guardrails(_names_in(own.guardrails), self.metrics)
+        self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)
         self.routing = Routing(self.targets, self.guardrails, self.metrics)
         self._open_budgets(own)
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
@@ -314,6 +312,14 @@ class Gateway:
 
     def _on_refusal(self, status: int) -> None:
         self.metrics.refused_connections[status] += 1
+
+
+def _guardrails_in(setting: str) -> tuple[str, ...]:
+    """Errors: SettingsError for a name that is none."""
+    names = _names_in(setting)
+    if unknown := unknown_of(names):
+        raise SettingsError(f"LITEMAAS_GATEWAY__GUARDRAILS: there is no guardrail {unknown!r}")
+    return names
 
 
 def _names_in(setting: str) -> tuple[str, ...]:
