@@ -24,6 +24,11 @@ def generate_key() -> str:
     return KEY_PREFIX + secrets.token_urlsafe(16)
 
 
+def generate_long_key() -> str:
+    """A new secret for people: ``sk-`` and 43 URL-safe characters that carry 256 random bits (control-plane contract 8)."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
 def hash_key(key: str) -> str:
     """What is stored and looked up instead of the key: SHA-256 in hex. Keys carry 128 random bits, so no salt is needed."""
     return hashlib.sha256(key.encode()).hexdigest()

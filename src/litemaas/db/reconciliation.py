@@ -201,8 +201,10 @@ SELECT scope, coalesce(cost, 0) AS cost, coalesce(calls, 0) AS calls, coalesce(s
 FROM spent FULL JOIN settled USING (scope) ORDER BY scope
 """  # noqa: S608 — names of ours
 _BY_HAND = """
-SELECT object_id FROM audit WHERE object_kind = 'key'
-GROUP BY 1 HAVING count(*) FILTER (WHERE detail ?| ARRAY['spent_nano', 'budget_duration'] AND action <> 'key.create') > 0
+SELECT coalesce(detail ->> 'ledger_id', object_id) AS object_id FROM audit WHERE object_kind = 'key'
+GROUP BY 1 HAVING count(*) FILTER (
+        WHERE detail ?| ARRAY['spent_nano', 'budget_duration'] AND action NOT IN ('key.create', 'key.created')
+    ) > 0
     OR count(*) FILTER (WHERE action = 'key.create' AND detail ? 'spent_nano') > 0
     OR count(*) FILTER (WHERE action = 'key.create') > 1
 """

@@ -78,6 +78,8 @@ class Identity:
         self._doubted: dict[str, Caller] = {}
         """Keys that changes may have passed by: they are looked up before they are used, unless the database is away again."""
         self._unknown: set[str] = set()
+        self._any_rotated = False
+        """Whether a key was opened by another secret than its first, under whose hash it is known to all."""
         self._generation = 0
 
     def known(self, request: Request, now: float) -> Caller | None:
@@ -171,6 +173,7 @@ class Identity:
             if len(self._callers) >= self._cache_size and key_hash not in self._callers:
                 del self._callers[next(iter(self._callers))]
             self._callers[key_hash] = caller
+            self._any_rotated = self._any_rotated or caller.key.key_hash != key_hash
 
     def forget(self, key_hash: str) -> None:
         """The key was changed, or there is one now where there was none."""
@@ -178,6 +181,10 @@ class Identity:
         self._callers.pop(key_hash, None)
         self._doubted.pop(key_hash, None)
         self._unknown.discard(key_hash)
+        if self._any_rotated:
+            for callers in (self._callers, self._doubted):
+                for secret in [s for s, caller in callers.items() if caller.key.key_hash == key_hash]:
+                    del callers[secret]
 
     def forget_sharers(self, scope: str) -> None:
         """The limits of a user, a team or a pot were changed: all its keys are read again."""

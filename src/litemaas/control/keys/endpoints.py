@@ -1,105 +1,253 @@
-"""Which paths serve virtual keys?"""
+"""Which paths serve all virtual keys? An administrator's: no maximums bind them, and other people's keys are in reach."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import Row
 
 from litemaas.control.auth.gates import requires
+from litemaas.control.http.etags import IfMatch, require_match, tag
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
-from litemaas.control.keys import repository, service
+from litemaas.control.keys import lifecycle, owning, repository, service, view
+from litemaas.control.keys import repository_views as views
+from litemaas.control.keys.blocks import blocks_of
 from litemaas.control.keys.drafts import KeyDraft, ModelLimit, expiry
-from litemaas.control.keys.repository import KeyFilter
-from litemaas.control.keys.schemas import KeyIn, KeyOut, KeyPatch, KeyQuery, NewKeyOut
-from litemaas.core.errors import InvalidField
+from litemaas.control.keys.explain import explain
+from litemaas.control.keys.jobs import archive_expired
+from litemaas.control.keys.repository_views import Wanted
+from litemaas.control.keys.schemas import (
+    VOLATILE,
+    AdminKeyIn,
+    Cleanup,
+    Explanation,
+    KeyIn,
+    KeyOut,
+    KeyPatch,
+    KeyQuery,
+    KeyStats,
+    Lookup,
+    MustSayWhy,
+    NewKeyOut,
+    OwnKeyIn,
+    OwnKeyPatch,
+    OwnKeyQuery,
+    Question,
+    RefusalQuery,
+    Refusals,
+    Rotation,
+    Why,
+)
+from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.keys import hash_key
 from litemaas.core.permissions import Permission
 
 router = APIRouter(
-    prefix="/api/v1/admin/keys",
+    prefix="/api/v1/admin",
     tags=["keys"],
     route_class=WorkRoute,
     dependencies=[requires(Permission.ADMIN_KEYS_READ, Permission.ADMIN_KEYS_WRITE)],
     responses=PROBLEMS,
 )
+_READS = [requires(Permission.ADMIN_KEYS_READ)]
 
 
-@router.get("")
+@router.get("/keys")
 async def list_keys(work: WorkOf, query: Annotated[KeyQuery, Query()]) -> Page[KeyOut]:
-    wanted = KeyFilter(
-        **query.model_dump(include={"search", "alias", "user_id", "team_id", "pot_id", "model", "blocked"}),
-        expired_at=work.now if query.status == "expired" else None,
-        live_at=work.now if query.status == "live" else None,
-    )
-    rows, total = await repository.list_keys(await work.connection(), wanted, query.offset, query.limit)
-    spent = await service.spend_of(work, rows)
-    return Page(data=[_key_out(work, row, spent[row.key_hash]) for row in rows], pagination=pagination(query, total))
+    """All keys, those of LiteLLM's clients too."""
+    return await _page(work, query, wanted_of(query))
 
 
-@router.post("", status_code=201)
+@router.post("/keys", status_code=201)
 async def create_key(work: WorkOf, body: KeyIn) -> NewKeyOut:
-    values = _columns(body)
+    """A key as LiteLLM's clients make them: it needs no subscription. For a person, use `/admin/users/{user_id}/keys`."""
+    values = columns_of(body)
     duration = values.pop("duration", None)
     if duration is not None:
         if values.get("expires_at") is not None:
             raise InvalidField("Give duration or expires_at, not both.", "duration")
         values["expires_at"] = expiry(duration, work.now)
     secret = await service.create_key(work, KeyDraft(**values))
-    return NewKeyOut(secret=secret, key=await _key(work, hash_key(secret)))
+    return NewKeyOut(secret=secret, key=await _shown(work, hash_key(secret)))
 
 
-@router.get("/{key_id}")
-async def get_key(work: WorkOf, key_id: str) -> KeyOut:
-    return await _key(work, key_id)
+@router.get("/keys/stats")
+async def key_statistics(work: WorkOf) -> KeyStats:
+    """How many keys there are, by state and by model."""
+    return await stats(work, Wanted())
 
 
-@router.patch("/{key_id}")
-async def change_key(work: WorkOf, key_id: str, body: KeyPatch) -> KeyOut:
-    values = _columns(body)
+@router.post("/keys/lookup")
+async def look_up_key(work: WorkOf, body: Lookup) -> KeyOut:
+    """Whose a pasted secret is; the secret is neither logged nor kept. A former secret is found while its key lives."""
+    row = await repository.find_key(await work.connection(), hash_key(body.secret))
+    if row is None:
+        raise service.key_not_found()
+    await owning.note(work, "key.looked_up", row, {})
+    return await view.shown_one(work, row)
+
+
+@router.post("/keys/cleanup")
+async def clean_up_keys(work: WorkOf) -> Cleanup:
+    """Archives keys that expired more than 90 days ago; a duty does the same every day."""
+    return Cleanup(archived=await archive_expired(work))
+
+
+@router.get("/keys/{key_id}")
+async def get_key(work: WorkOf, response: Response, key_id: str) -> KeyOut:
+    return tag(response, await _shown(work, key_id), VOLATILE)
+
+
+@router.patch("/keys/{key_id}")
+async def change_key(
+    work: WorkOf, response: Response, key_id: str, body: KeyPatch, if_match: IfMatch = None
+) -> KeyOut:  # fmt: skip
+    """Sets what is sent; null clears a limit."""
+    row = await _held(work, key_id)
+    require_match(if_match, await view.shown_one(work, row), VOLATILE)
+    values = columns_of(body)
     spent = values.pop("spent_nano", None)
-    await service.change_key(work, key_id, values, spent)
-    return await _key(work, key_id)
+    if values:
+        await owning.change(work, row, values, bound=False)
+    if spent is not None:
+        await service.change_key(work, row.key_hash, {}, spent)
+    return tag(response, await _shown(work, key_id), VOLATILE)
 
 
-@router.post("/{key_id}/block")
-async def block_key(work: WorkOf, key_id: str) -> KeyOut:
-    await service.set_blocked(work, key_id, blocked=True)
-    return await _key(work, key_id)
-
-
-@router.post("/{key_id}/unblock")
-async def unblock_key(work: WorkOf, key_id: str) -> KeyOut:
-    await service.set_blocked(work, key_id, blocked=False)
-    return await _key(work, key_id)
-
-
-@router.delete("/{key_id}", status_code=204)
+@router.delete("/keys/{key_id}", status_code=204)
 async def delete_key(work: WorkOf, key_id: str) -> None:
-    await service.delete_key(work, key_id)
+    """Revokes and hides a key; its use stays attributed."""
+    row = await _held(work, key_id)
+    if row.governed:
+        await lifecycle.delete(work, row)
+    else:
+        await service.delete_key(work, row.key_hash)
 
 
-def _columns(body: KeyIn | KeyPatch) -> dict[str, Any]:
+@router.post("/keys/{key_id}/disable")
+async def disable_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
+    await lifecycle.disable(work, await _held(work, key_id), body.reason if body is not None else None)
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/enable")
+async def enable_key(work: WorkOf, key_id: str) -> KeyOut:
+    await lifecycle.enable(work, await _held(work, key_id))
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/block")
+async def block_key(work: WorkOf, key_id: str) -> KeyOut:
+    """LiteLLM's word for disabling."""
+    await service.set_blocked(work, key_id, blocked=True)
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/unblock")
+async def unblock_key(work: WorkOf, key_id: str) -> KeyOut:
+    """LiteLLM's word for enabling."""
+    await service.set_blocked(work, key_id, blocked=False)
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/revoke")
+async def revoke_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
+    """For good."""
+    await lifecycle.revoke(work, await _held(work, key_id), body.reason if body is not None else None)
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/rotate")
+async def rotate_key(
+    work: WorkOf, response: Response, key_id: str, body: Annotated[Rotation | None, Body()] = None
+) -> NewKeyOut:
+    """A new secret; the old one works for the grace period."""
+    secret = await lifecycle.rotate(work, await _held(work, key_id), (body or Rotation()).grace_seconds)
+    response.headers["Cache-Control"] = "no-store"
+    return NewKeyOut(secret=secret, key=await _shown(work, key_id))
+
+
+@router.post("/keys/{key_id}/end-grace")
+async def end_grace(work: WorkOf, key_id: str) -> KeyOut:
+    await lifecycle.end_grace(work, await _held(work, key_id))
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/reset-spend")
+async def reset_spend(work: WorkOf, key_id: str, body: MustSayWhy) -> KeyOut:
+    """The key's own budget window begins at nothing; owner, team, pot and the ledger stay as they are."""
+    await lifecycle.reset_spend(work, await _held(work, key_id), body.reason)
+    return await _shown(work, key_id)
+
+
+@router.post("/keys/{key_id}/explain", dependencies=_READS)
+async def explain_key(work: WorkOf, key_id: str, body: Question) -> Explanation:
+    """Would a call pass? Every check, without a call."""
+    return await explain(work, await _held(work, key_id), body)
+
+
+@router.get("/keys/{key_id}/blocks")
+async def list_blocks(work: WorkOf, key_id: str, query: Annotated[RefusalQuery, Query()]) -> Refusals:
+    """What was refused to this key, the newest first."""
+    return await blocks_of(work, await _held(work, key_id), query)
+
+
+@router.get("/users/{user_id}/keys")
+async def list_keys_of_user(work: WorkOf, user_id: str, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
+    return await _page(work, query, wanted_of(query, user_id=user_id))
+
+
+@router.post("/users/{user_id}/keys", status_code=201)
+async def create_key_for_user(work: WorkOf, user_id: str, body: AdminKeyIn) -> NewKeyOut:
+    """A key for somebody else, with any limits; `grant_missing` grants the subscriptions that the payer lacks."""
+    connection = await work.connection()
+    if user_id not in await views.owners(connection, [user_id]):
+        raise NotFound("The user was not found.", "user_id")
+    values = columns_of(body)
+    team_id, grant_missing = values.pop("team_id", None), values.pop("grant_missing", False)
+    if team_id is not None and await views.role_in(connection, team_id, user_id) is None:
+        raise InvalidField("The user does not belong to this team.", "team_id")
+    payer = owning.Payer(user_id, team_id)
+    secret, key_hash = await owning.create(work, payer, values, bound=False, grant_missing=grant_missing)
+    return NewKeyOut(secret=secret, key=await _shown(work, key_hash))
+
+
+def wanted_of(query: OwnKeyQuery, **more: Any) -> Wanted:
+    members = query.model_dump(exclude={"page", "limit", "order", "status"})
+    if isinstance(query, KeyQuery) and query.status is not None:
+        members["live"] = query.status == "live"
+    return Wanted(**members | more, descending=query.order == "desc")
+
+
+async def _page(work: Work, query: OwnKeyQuery, wanted: Wanted) -> Page[KeyOut]:
+    rows, total = await views.page(await work.connection(), wanted, work.now, query.offset, query.limit)
+    return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
+
+
+async def stats(work: Work, wanted: Wanted) -> KeyStats:
+    by_state, by_model = await views.counts(await work.connection(), wanted, work.now)
+    return KeyStats(total=sum(by_state.values()), by_state=by_state, by_model=by_model)
+
+
+def columns_of(body: KeyIn | OwnKeyIn | OwnKeyPatch) -> dict[str, Any]:
+    """What was sent, absent members left out."""
     values = body.model_dump(exclude_unset=True)
     if "model_limits" in values:
         values["model_limits"] = {model: ModelLimit(**limit) for model, limit in values["model_limits"].items()}
     return values
 
 
-async def _key(work: Work, key_hash: str) -> KeyOut:
-    row = await repository.find_key(await work.connection(), key_hash)
+async def _held(work: Work, key_id: str) -> Row[Any]:
+    row = await views.find_visible(await work.connection(), key_id, None, lock=True)
     if row is None:
         raise service.key_not_found()
-    return _key_out(work, row, (await service.spend_of(work, [row]))[key_hash])
+    return row
 
 
-def _key_out(work: Work, row: Row[Any], spent_nano: int) -> KeyOut:
-    values = row._mapping
-    return KeyOut(
-        **{field: values[field] for field in KeyOut.model_fields.keys() & values.keys()},
-        id=row.key_hash,
-        budget_reset_at=service.current_window(row, work.now).end,
-        spent_nano=spent_nano,
-    )
+async def _shown(work: Work, key_id: str) -> KeyOut:
+    row = await views.find_visible(await work.connection(), key_id, None)
+    if row is None:
+        raise service.key_not_found()
+    return await view.shown_one(work, row)

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.db.tables import budget_windows, virtual_keys
+from litemaas.db.tables import budget_windows, models, virtual_keys
 
 _LIVE: ColumnElement[bool] = virtual_keys.c.deleted_at.is_(None)
 
@@ -38,9 +38,27 @@ async def add_key(connection: AsyncConnection, values: Mapping[str, Any]) -> boo
     return (await connection.execute(statement)).first() is not None
 
 
-async def find_key(connection: AsyncConnection, key_hash: str, *, lock: bool = False) -> Row[Any] | None:
-    statement = select(virtual_keys).where(virtual_keys.c.key_hash == key_hash, _LIVE)
+async def find_key(connection: AsyncConnection, named: str, *, lock: bool = False) -> Row[Any] | None:
+    """By its id, or by the hash of its first secret or of one that opens it."""
+    keys = virtual_keys.c
+    is_it = or_(
+        keys.key_hash == named, keys.public_id == named, keys.secret_hash == named, keys.old_secret_hash == named
+    )
+    statement = select(virtual_keys).where(is_it, _LIVE)
     return (await connection.execute(statement.with_for_update() if lock else statement)).first()
+
+
+async def find_by_secret(connection: AsyncConnection, secret_hash: str, now: datetime) -> Row[Any] | None:
+    """The key that a secret opens at this moment: the current one, or the former one within its grace."""
+    keys = virtual_keys.c
+    never_rotated = and_(keys.key_hash == secret_hash, keys.secret_hash.is_(None))
+    in_grace = and_(keys.old_secret_hash == secret_hash, keys.old_secret_until > now)
+    opened = select(virtual_keys).where(or_(never_rotated, keys.secret_hash == secret_hash, in_grace), _LIVE)
+    return (await connection.execute(opened)).first()
+
+
+async def find_model(connection: AsyncConnection, model_id: str) -> Row[Any]:
+    return (await connection.execute(select(models).where(models.c.id == model_id))).one()
 
 
 async def hashes_of_aliases(connection: AsyncConnection, aliases: Sequence[str]) -> dict[str, str]:

@@ -71,6 +71,7 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
     if "budget_duration" in columns and columns["budget_duration"] != before.budget_duration:
         columns["budget_set_at"] = work.now
         await _carry_spend(work, before, columns["budget_duration"])
+    key_hash = before.key_hash
     if columns and not await repository.change_key(connection, key_hash, columns | _touched(work)):
         raise alias_taken()
     if spent_nano is not None:
@@ -78,25 +79,41 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
         await repository.set_settled(connection, key_scope(key_hash), current_window(after, work.now).start, spent_nano)
         work.changed(ChangeKind.BUDGET, key_scope(key_hash))
     if columns or spent_nano is not None:
-        work.changed(ChangeKind.KEY, key_hash)
+        tell(work, before)
         spend = {} if spent_nano is None else {"spent_nano": spent_nano}
-        await record(work, "key.update", "key", key_hash, _detail(values) | spend)
+        await record(
+            work, "key.update", "key", before.public_id or key_hash, _detail(values) | spend | _ledger_id(before)
+        )
 
 
 async def set_blocked(work: Work, key_hash: str, *, blocked: bool) -> None:
     """Errors: NotFound."""
-    await _held(work, key_hash)
-    await repository.change_key(await work.connection(), key_hash, {"blocked": blocked} | _touched(work))
-    work.changed(ChangeKind.KEY, key_hash)
-    await record(work, "key.block" if blocked else "key.unblock", "key", key_hash, {})
+    before = await _held(work, key_hash)
+    await repository.change_key(await work.connection(), before.key_hash, {"blocked": blocked} | _touched(work))
+    tell(work, before)
+    action = "key.block" if blocked else "key.unblock"
+    await record(work, action, "key", before.public_id or before.key_hash, _ledger_id(before))
 
 
 async def delete_key(work: Work, key_hash: str) -> None:
     """Ends a key at once; its alias is free, its records stay. Errors: NotFound."""
     before = await _held(work, key_hash)
-    await repository.change_key(await work.connection(), key_hash, {"deleted_at": work.now} | _touched(work))
-    work.changed(ChangeKind.KEY, key_hash)
-    await record(work, "key.delete", "key", key_hash, {"alias": before.alias, "key_name": before.key_name})
+    gone = {"deleted_at": work.now, "secret_sealed": None} | _touched(work)
+    await repository.change_key(await work.connection(), before.key_hash, gone)
+    tell(work, before)
+    detail = {"alias": before.alias, "key_name": before.key_name} | _ledger_id(before)
+    await record(work, "key.delete", "key", before.public_id or before.key_hash, detail, before.name or before.alias)
+
+
+def _ledger_id(row: Row[Any]) -> dict[str, Any]:
+    """What a key of the portal is called where money is counted."""
+    return {} if row.public_id is None else {"ledger_id": row.key_hash}
+
+
+def tell(work: Work, row: Row[Any]) -> None:
+    """The gateways know a key by each secret that opens it."""
+    hashes = (row.key_hash, row.secret_hash, row.old_secret_hash)
+    work.changed(ChangeKind.KEY, *(one for one in hashes if one is not None))
 
 
 async def spend_of(work: Work, rows: Sequence[Row[Any]]) -> dict[str, int]:

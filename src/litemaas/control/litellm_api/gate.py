@@ -24,6 +24,7 @@ from litemaas.core.errors import (
     ServiceUnavailable,
 )
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
+from litemaas.core.keys import Access as ModelAccess
 from litemaas.core.principals import MASTER, Principal, PrincipalKind
 
 _OTHER_HEADERS = ("api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key")
@@ -41,7 +42,10 @@ class Caller(msgspec.Struct, frozen=True):
     def may_see(self, model: str, access_groups: list[str]) -> bool:
         if self.row is None:
             return True
-        key = VirtualKey(key_hash=self.row.key_hash, key_name=self.row.key_name, models=tuple(self.row.models))
+        key = VirtualKey(
+            key_hash=self.row.key_hash, key_name=self.row.key_name, models=tuple(self.row.models),
+            access={linked: ModelAccess() for linked in self.row.models} if self.row.governed else None,
+        )  # fmt: skip
         return key.may_call(model, tuple(access_groups))
 
 
@@ -115,10 +119,10 @@ def presented_key(request: Request) -> str:
 
 async def _live_key(work: Work, presented: str) -> Row[Any]:
     key_hash = hash_key(presented)
-    row = await repository.find_key(await work.connection(), key_hash)
+    row = await repository.find_by_secret(await work.connection(), key_hash, work.now)
     if row is None:
         raise KeyUnknown(f"Authentication error: the key {mask_key(presented)} (hash {key_hash}) was not found.")
-    if row.blocked:
+    if row.blocked or row.revoked_at is not None:
         raise KeyBlocked(f"Authentication error: the key {row.key_name} is blocked.")
     if row.expires_at is not None and row.expires_at <= work.now:
         raise KeyExpired(f"Authentication error: the key {row.key_name} has expired.", row.key_name)

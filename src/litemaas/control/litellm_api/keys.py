@@ -45,7 +45,7 @@ async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[s
     if key is None and caller.row is None:
         raise NotFound("The master key has no record: key not found. Name one with ?key=.", "key")
     key_hash = service.hash_of(key) if key is not None else str(caller.row.key_hash) if caller.row else ""
-    if caller.row is not None and key_hash != caller.row.key_hash:
+    if caller.row is not None and key_hash not in (caller.row.key_hash, caller.row.secret_hash, caller.row.old_secret_hash):
         raise Refused(403, "auth_error", "key", "A key may only read about itself.")
     reply = await _row(work, key_hash)
     return {"key": key or key_hash, "info": reply}
@@ -134,4 +134,4 @@ async def _row(work: Work, key_hash: str) -> dict[str, Any]:
     row = await repository.find_key(await work.connection(), key_hash)
     if row is None:
         raise service.key_not_found()
-    return key_row(row, (await service.spend_of(work, [row]))[key_hash], work.now)
+    return key_row(row, (await service.spend_of(work, [row]))[row.key_hash], work.now)
