@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PREFIXES = (
     "/key", "/v2/key", "/user", "/team", "/v2/team", "/budget", "/customer", "/end_user", "/model", "/v1/model", "/v2/model",
     "/model_group", "/credentials", "/spend", "/global", "/guardrails", "/v2/guardrails", "/cache", "/config", "/public",
+    "/workshop",
 )  # fmt: skip
 _NOT_FORWARDED = frozenset({
     b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"keep-alive", b"te", b"trailer", b"upgrade",

@@ -40,6 +40,9 @@ from litemaas.control.http.work import Plane
 from litemaas.control.jobs import endpoints as jobs
 from litemaas.control.jobs.service import keep_working
 from litemaas.control.keys import endpoints as keys
+from litemaas.control.keys import info_endpoints as key_info
+from litemaas.control.keys import own_endpoints as own_keys
+from litemaas.control.keys.jobs import ARCHIVE_KEYS, TELL_OF_ENDING_KEYS
 from litemaas.control.litellm_api.app import create_facade
 from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
@@ -61,6 +64,7 @@ from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
+from litemaas.control.workshops import endpoints as workshops
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
@@ -86,6 +90,8 @@ FEATURES = (
     models,
     subscriptions,
     deciding,
+    own_keys,
+    key_info,
     keys,
     budgets,
     usage,
@@ -93,6 +99,7 @@ FEATURES = (
     requests,
     health,
     chargeback,
+    workshops,
     backup,
     jobs,
     config,
@@ -106,6 +113,8 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_NOTICES,
     EXPIRE_SUBSCRIPTIONS,
     END_MODELS,
+    ARCHIVE_KEYS,
+    TELL_OF_ENDING_KEYS,
 )
 
 

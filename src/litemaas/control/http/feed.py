@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -27,12 +28,12 @@ class ChangeKind(StrEnum):
     BUDGET = "budget"
 
 
-async def append_changes(connection: AsyncConnection, pending: dict[ChangeKind, list[str]]) -> int:
+async def append_changes(connection: AsyncConnection, pending: Mapping[ChangeKind, Iterable[str]]) -> int:
     """Writes the feed's rows and returns the last one's number; nothing may follow in the transaction but the commit."""
     await connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
     seq = 0
     for kind, refs in pending.items():
-        row = insert(changes).values(kind=kind.value, refs=refs).returning(changes.c.seq)
+        row = insert(changes).values(kind=kind.value, refs=list(refs)).returning(changes.c.seq)
         seq = (await connection.execute(row)).scalar_one()
         await connection.execute(select(func.pg_notify(NOTIFY_CHANNEL, str(seq))))
     return seq

@@ -73,7 +73,7 @@ class Work:
         """Audit records that must stay although the request is refused and rolled back."""
         self._engine = plane.engine
         self._connection: AsyncConnection | None = None
-        self._pending: dict[ChangeKind, list[str]] = {}
+        self._pending: dict[ChangeKind, dict[str, None]] = {}
         self._paused_at: int | None = None
 
     def act_as(self, principal: Principal) -> None:
@@ -87,8 +87,7 @@ class Work:
 
     def changed(self, kind: ChangeKind, *refs: str) -> None:
         """Notes for the change feed what became different; written as the last thing before the commit."""
-        known = self._pending.setdefault(kind, [])
-        known.extend(ref for ref in refs if ref not in known)
+        self._pending.setdefault(kind, {}).update(dict.fromkeys(refs))
 
     async def commit(self) -> int | None:
         """Returns the number of the change, if anything changed."""

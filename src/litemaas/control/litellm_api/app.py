@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from litemaas.control.litellm_api import guardrails, keys, models, spend
+from litemaas.control.litellm_api import guardrails, keys, models, spend, workshops
 from litemaas.control.litellm_api.errors import answer_like_litellm
 
 
@@ -21,7 +21,7 @@ def create_facade() -> FastAPI:
     )
     facade.add_middleware(BodiesAreJson)
     answer_like_litellm(facade)
-    for feature in (guardrails, keys, models, spend):
+    for feature in (guardrails, keys, models, spend, workshops):
         facade.include_router(feature.router)
     return facade
 

@@ -15,6 +15,7 @@ from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
 from litemaas.db.tables.teams import team_members, teams
 from litemaas.db.tables.usage import usage_records
+from litemaas.db.tables.workshops import provisioning_keys, workshop_keys, workshops
 
 __all__ = [
     "access_policies",
@@ -40,6 +41,7 @@ __all__ = [
     "models",
     "notices",
     "prices",
+    "provisioning_keys",
     "rollups",
     "sessions",
     "settings",
@@ -55,4 +57,6 @@ __all__ = [
     "virtual_keys",
     "webhooks",
     "workers",
+    "workshop_keys",
+    "workshops",
 ]

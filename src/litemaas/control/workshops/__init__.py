@@ -1,0 +1,1 @@
+"""How does everybody in a workshop get a key, by one call?"""

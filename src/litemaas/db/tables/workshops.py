@@ -1,0 +1,61 @@
+"""Which workshops are there, whose keys are whose, and which credentials may make them?"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+
+from litemaas.db.tables.base import Moment, json_object, metadata, moment, text_array
+
+provisioning_keys = Table(
+    "provisioning_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    text_array("models"),
+    Column("pot_id", Text, nullable=False),
+    Column("max_keys", Integer, nullable=False),
+    Column("max_budget_nano", BigInteger),
+    Column("max_rpm_limit", Integer),
+    Column("max_tpm_limit", BigInteger),
+    Column("valid_from", Moment),
+    Column("valid_until", Moment),
+    moment("created_at"),
+    Column("created_by", Text, nullable=False),
+    Column("revoked_at", Moment),
+    Index("provisioning_keys_secret", "secret_hash", unique=True),
+)
+"""What it bounds: which models, how many keys that live at once, the budget of each, one pot for all, until when."""
+
+workshops = Table(
+    "workshops",
+    metadata,
+    Column("guid", Text, primary_key=True),
+    Column("pot_id", Text, nullable=False),
+    text_array("models"),
+    Column("duration", Text),
+    Column("expires_at", Moment),
+    json_object("limits"),
+    json_object("metadata"),
+    Column("made_by", Text, nullable=False),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("workshops_maker", "made_by"),
+    Index("workshops_newest", text("created_at DESC"), "guid"),
+)
+"""``made_by``: ``master`` or the id of a provisioning key; only that credential and the master key see its keys."""
+
+workshop_keys = Table(
+    "workshop_keys",
+    metadata,
+    Column(
+        "guid", Text, ForeignKey("workshops.guid", ondelete="CASCADE", name="workshop_keys_workshop"), nullable=False
+    ),
+    Column("user_name", Text, nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    PrimaryKeyConstraint("guid", "user_name"),
+    Index("workshop_keys_hash", "key_hash"),
+)
+"""Whose key is whose: one per user of a workshop."""
