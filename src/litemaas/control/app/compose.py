@@ -64,6 +64,7 @@ from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
+from litemaas.control.workshops import endpoints as workshops
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
@@ -98,6 +99,7 @@ FEATURES = (
     requests,
     health,
     chargeback,
+    workshops,
     backup,
     jobs,
     config,
