@@ -44,7 +44,7 @@ async def names_of(connection: AsyncConnection, by: str, ids: Sequence[str]) -> 
     elif by == "team":
         found = select(teams.c.id, teams.c.name).where(teams.c.id.in_(ids))
     elif by == "key":
-        name = func.coalesce(virtual_keys.c.alias, virtual_keys.c.key_name)
+        name = func.coalesce(virtual_keys.c.alias, virtual_keys.c.name, virtual_keys.c.key_name)
         found = select(virtual_keys.c.key_hash.label("id"), name.label("name")).where(virtual_keys.c.key_hash.in_(ids))
     else:
         return {}
