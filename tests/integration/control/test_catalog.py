@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -14,9 +16,12 @@ import pytest
 from litemaas.control.app import Settings
 from litemaas.control.catalog.checks import checking_health
 from litemaas.control.catalog.probing import Outcome, Prober, Target
+from litemaas.core.ledger import COLUMNS
+from litemaas.db.rollups import fold
 
 from .conftest import ENCRYPTION_KEY, MASTER_KEY
 from .test_subscriptions import Browsers, make_model, subscribe
+from .test_usage import any_record
 
 SECRETS = ("engine-secret", "engine:8000", "internal-name", "api_base", "rpm_limit", "deployments", "access_groups")
 
@@ -255,3 +260,35 @@ async def test_discovery_makes_drafts_and_nothing_else(client: httpx2.AsyncClien
         again = (await client.post("/api/v1/admin/models/discover")).json()
         assert again["created"] == []
     assert (await client.get(f"/api/v1/admin/models/{model['id']}")).json()["status"] == "available"
+
+
+async def test_figures_of_a_model_are_of_its_own_last_day(
+    client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection
+):
+    model = await make_model(client)
+    now = datetime.now(UTC)
+    dice = random.Random(1)
+    rows = []
+    for number, (status, name, age, duration_s) in enumerate(
+        [
+            ("success", model["name"], timedelta(), 2), ("success", model["name"], timedelta(), 2),
+            ("failure", model["name"], timedelta(), 9), ("cancelled", model["name"], timedelta(), 1),
+            ("refused", model["name"], timedelta(), 0), ("success", "other", timedelta(), 1),
+            ("failure", model["name"], timedelta(days=2), 1),
+        ]
+    ):  # fmt: skip
+        record = any_record(dice, number) | {"status": status, "model": name, "started_at": now - age}
+        rows.append(record | {"duration_us": duration_s * 1_000_000, "ttft_us": 100_000, "completion_tokens": 100})
+    values = [[row[column] for column in COLUMNS] for row in rows]
+    path = f"/api/v1/models/{model['id']}/stats"
+    nothing = (await people["reader"].get(path)).json()
+    assert (nothing["requests"], nothing["availability"], nothing["latency_p50_ms"]) == (0, None, None)
+    await database.copy_records_to_table("usage_records", records=values, columns=list(COLUMNS))
+    waiting = (await people["reader"].get(path)).json()
+    await fold(database)
+    folded = (await people["reader"].get(path)).json()
+    assert folded == waiting
+    assert (folded["requests"], folded["successful_requests"], folded["failed_requests"]) == (4, 2, 1)
+    assert folded["availability"] == 66.67
+    assert folded["tokens_per_second"] == 50.0
+    assert 1_500 < folded["latency_p50_ms"] < 2_600

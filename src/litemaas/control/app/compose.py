@@ -118,6 +118,10 @@ DUTIES: tuple[Duty, ...] = (
 )
 
 
+def _all_duties(carrier: Carrier, prober: Prober, backups: Backups) -> tuple[Duty, ...]:
+    return (*DUTIES, delivering(carrier), checks.checking_health(prober), scheduling(backups))
+
+
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     """The control plane as an ASGI application; nothing is opened before the first request.
 
@@ -132,10 +136,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
-            asyncio.create_task(
-                keep_duties(plane, (*DUTIES, delivering(carrier), checks.checking_health(prober), scheduling(backups))),
-                name="duties",
-            ),
+            asyncio.create_task(keep_duties(plane, _all_duties(carrier, prober, backups)), name="duties"),
             asyncio.create_task(keep_working(plane, {kind.name: kind for kind in backup_kinds(backups)}), name="jobs"),
         ]
         try:

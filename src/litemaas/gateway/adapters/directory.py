@@ -67,7 +67,7 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
-where d.enabled and d.deleted_at is null
+where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
 """
 
