@@ -23,11 +23,12 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import msgspec
 import structlog
 
 from benchmarks import machine
-from benchmarks.usage_ledger import DAYS, KEYS, MODELS, TEAMS, USERS, fill
 from litemaas.control.app import Settings, create_app
+from litemaas.db.demo_ledger import DAYS, Size, fill, people
 from litemaas.db.embedded import EmbeddedPostgres
 from litemaas.db.migrate import upgrade
 
@@ -37,6 +38,7 @@ _BEGIN, _END = "<!-- usage reads: begin -->\n", "<!-- usage reads: end -->\n"
 _BAR_MS = 200
 _NOT_THE_PORTALS = "LiteLLM's /spend/logs, 30 days by day"
 """Its answer names every key and user of every day: five megabytes."""
+_SIZE = Size()
 _MASTER_KEY = "sk-benchmark-0123456789"
 Query = tuple[str, dict[str, Any]]
 _SIZES = """
@@ -50,13 +52,15 @@ FROM pg_class
 
 def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
     """What the portal asks; ids differ from call to call."""
-    key = hashlib.sha256(str(int(KEYS * dice.random() ** 2.2)).encode()).hexdigest()
-    user, team = f"user-{dice.randrange(USERS)}", f"team-{dice.choice([n for n in range(TEAMS) if n % 4])}"
-    model, other = f"model-{dice.randrange(MODELS)}", f"model-{dice.randrange(MODELS)}"
+    key = hashlib.sha256(str(int(_SIZE.keys * dice.random() ** 2.2)).encode()).hexdigest()
+    user, team = f"user-{dice.randrange(_SIZE.users)}", f"team-{dice.choice([n for n in range(_SIZE.teams) if n % 4])}"
+    model, other = f"model-{dice.randrange(_SIZE.models)}", f"model-{dice.randrange(_SIZE.models)}"
     tag, customer = f"tag-{dice.randrange(50)}", f"customer-{dice.randrange(5000)}"
     request_id = f"{today - timedelta(days=dice.randrange(DAYS)):%y%m%d}-{dice.randrange(1, 50_000)}"
     quarter = {"since": (today - timedelta(days=DAYS - 1)).isoformat()}
     week = {"since": (today - timedelta(days=6)).isoformat()}
+    first, last = today - timedelta(days=DAYS - 1), today
+    dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
     odd = {
         "since": (today - timedelta(days=71, hours=5, minutes=13)).isoformat(),
         "until": (today - timedelta(days=1, minutes=7)).isoformat(),
@@ -101,6 +105,18 @@ def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
         "request log, one tag of one key": ("records", {"limit": 50, "key": key, "tag": tag}),
         "request log, one id": ("records", {"request_id": request_id}),
         "request log, an id that is not there": ("records", {"request_id": "not-there"}),
+        "analytics page, 90 days, everybody": ("/api/v1/usage/analytics", {"scope": "all"} | dates),
+        "analytics page, 30 days, one team": ("/api/v1/usage/analytics", {"scope": "all", "teams": team}),
+        "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", {"scope": "all"} | dates),
+        "heat map, 90 days": ("/api/v1/usage/heatmap", {"scope": "all"} | dates),
+        "keys, page 500 of 20,000": ("/api/v1/admin/keys", {"page": 500, "limit": 40}),
+        "keys, searched": ("/api/v1/admin/keys", {"search": f"key-{dice.randrange(9999)}"}),
+        "keys of one user": ("/api/v1/admin/keys", {"user_id": user}),
+        "users, searched": ("/api/v1/admin/users", {"search": f"demo-user-{dice.randrange(999)}"}),
+        "users, page 40 of 5,000": ("/api/v1/admin/users", {"page": 40, "limit": 100}),
+        "teams": ("/api/v1/teams", {"limit": 100}),
+        "audit trail, searched": ("/api/v1/admin/audit", {"text": f"object-{dice.randrange(9999)}"}),
+        "audit trail of one action": ("/api/v1/admin/audit", {"action": "key.update", "limit": 100}),
         _NOT_THE_PORTALS: (
             "/litellm/spend/logs", {"start_date": f"{today - timedelta(days=29):%Y-%m-%d}", "end_date": f"{today:%Y-%m-%d}"},
         ),
@@ -132,7 +148,9 @@ async def _run(state_dir: Path, records: int, rounds: int) -> dict[str, Any]:
         connection = await asyncpg.connect(server.url)
         made: dict[str, float] = {}
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM usage_full_days)"):
-            made = await fill(connection, today, records, lambda line: print(f"· {line}", flush=True))
+            size = msgspec.structs.replace(_SIZE, records=records)
+            await people(connection, size, lambda line: print(f"· {line}", flush=True))
+            made = await fill(connection, today, size, lambda line: print(f"· {line}", flush=True))
         sizes = await connection.fetchrow(_SIZES)
         last = await connection.fetchval("SELECT max(started_at) FROM usage_records")
         await connection.close()

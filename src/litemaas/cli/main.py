@@ -156,6 +156,28 @@ def restore(
 
 
 @app.command()
+def demo_data(
+    scale: Annotated[
+        float, typer.Option(min=0.0001, max=100, help="1 = 10 million calls, 20,000 keys, 5,000 users.")
+    ] = 0.01,
+) -> None:
+    """Fill an empty LITEMAAS_DATABASE_URL with people, keys and three months of calls, to try the portal under load."""
+    import asyncpg
+
+    from litemaas.cli.demo_data import HasData
+    from litemaas.cli.demo_data import demo_data as fill
+
+    url = os.environ.get("LITEMAAS_DATABASE_URL") or _refuse("LITEMAAS_DATABASE_URL must be set")
+    try:
+        size = fill(url, scale)
+    except HasData as reason:
+        _refuse(str(reason), 1)
+    except (asyncpg.PostgresError, OSError) as error:
+        _refuse(f"the database cannot be used: {type(error).__name__}", 1)
+    print(f"{size.records} calls of {size.users} users with {size.keys} keys")
+
+
+@app.command()
 def check_config() -> None:
     """Say in words whether the settings in the environment fit both planes; values of secrets are never shown."""
     from litemaas.cli.configuration import check

@@ -125,8 +125,8 @@ class Platform:
                 "LITEMAAS_GATEWAY__CONTROL_URL": self._url("control"),
                 "LITEMAAS_CONTROL__PORT": str(self._ports["control"].number),
                 "LITEMAAS_HOST_POLICY": "single-machine",
-            **self._developer_sign_in(given),
-            "LITEMAAS_BACKUP_TARGET": given.get("LITEMAAS_BACKUP_TARGET", str(self._state.path / "backups")),
+                **self._developer_sign_in(given),
+                "LITEMAAS_BACKUP_TARGET": given.get("LITEMAAS_BACKUP_TARGET", str(self._state.path / "backups")),
             }
         )
 
