@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, Overflow
+from typing import Final
 
-NANO = 1_000_000_000
-MILLION = 1_000_000
-MAX_NANO = 2**63 - 1
+NANO: Final = 1_000_000_000
+MILLION: Final = 1_000_000
+MAX_NANO: Final = 2**63 - 1
 """What PostgreSQL's bigint holds: about 9.2 billion USD."""
 
 

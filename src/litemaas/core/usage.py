@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from litemaas.core.engine_usage import EngineUsage
 
@@ -57,9 +58,9 @@ class Usage:
         )  # fmt: skip
 
 
-MOST_TOKENS = 2**31 - 1
+MOST_TOKENS: Final = 2**31 - 1
 """The most that one record can hold (PostgreSQL's integer); an engine that reports more is out of its mind."""
-NOTHING = Usage()
+NOTHING: Final = Usage()
 """The usage of a call that was refused or failed before the engine did anything."""
 
 

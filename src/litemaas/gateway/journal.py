@@ -17,15 +17,16 @@ import mmap
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 from zlib import crc32
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.running import RunningCalls
 
-_CHUNK = 4 * 1024 * 1024
-_STEP = 512 * 1024
+_CHUNK: Final = 4 * 1024 * 1024
+_STEP: Final = 512 * 1024
 """Bytes that are allocated and mapped at once; the most of a step that an idle worker keeps in memory."""
-_GRAIN = mmap.ALLOCATIONGRANULARITY
+_GRAIN: Final = mmap.ALLOCATIONGRANULARITY
 
 
 class Segment:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -39,10 +39,10 @@ JOURNAL_COLUMNS = (
 )  # fmt: skip
 """Name and PostgreSQL type of each column."""
 
-NULL = "\\N"
-NOTHING_SERVED = "\t".join([NULL] * 5)
-NOT_BOOKED = "[]"
-_MAX_JSON = 65_536
+NULL: Final = "\\N"
+NOTHING_SERVED: Final = "\t".join([NULL] * 5)
+NOT_BOOKED: Final = "[]"
+_MAX_JSON: Final = 65_536
 _LEFT_OUT = '{"left_out":"it was larger than 65536 bytes"}'
 _JSON_ESCAPE = re.compile(r"\\(u0000|.)")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})

@@ -17,7 +17,7 @@ import mmap
 import os
 from pathlib import Path
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.price import Price
 from litemaas.core.pricing import cost_of
@@ -27,17 +27,17 @@ from litemaas.gateway.records import NULL, record_line
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
 
-SLOT_BYTES = 2048
-_FIRST_SLOTS = 128
-_COUNTS = Struct("<B6I")
-_LENGTH_AT = 1 + _COUNTS.size
-_TEXT_AT = _LENGTH_AT + 2
-_MOST_TEXT = SLOT_BYTES - _TEXT_AT
-_SOURCES = (UsageSource.NONE, UsageSource.ENGINE, UsageSource.ESTIMATE, UsageSource.TOKENIZER)
-_NO_COUNTS = bytes(_COUNTS.size)
+SLOT_BYTES: Final = 2048
+_FIRST_SLOTS: Final = 128
+_COUNTS: Final = Struct("<B6I")
+_LENGTH_AT: Final = 1 + _COUNTS.size
+_TEXT_AT: Final = _LENGTH_AT + 2
+_MOST_TEXT: Final = SLOT_BYTES - _TEXT_AT
+_SOURCES: Final = (UsageSource.NONE, UsageSource.ENGINE, UsageSource.ESTIMATE, UsageSource.TOKENIZER)
+_NO_COUNTS: Final = bytes(_COUNTS.size)
 CRASHED = "gateway_crashed"
 _HOW = f"failure\t500\t{CRASHED}\tthe gateway stopped in the middle of this call"
-NO_SLOT = -1
+NO_SLOT: Final = -1
 
 
 class RunningCalls:

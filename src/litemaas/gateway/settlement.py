@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.targets import Target
 
-_FREE = Cost()
-_CLIENT_CLOSED = 499
-_NO_LABELS = "[]\t{}"
+_FREE: Final = Cost()
+_CLIENT_CLOSED: Final = 499
+_NO_LABELS: Final = "[]\t{}"
 
 
 class Settlement:

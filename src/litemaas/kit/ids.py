@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Final
 
-_PER_PREFIX = 1 << 16
+_PER_PREFIX: Final = 1 << 16
 
 
 class RequestIds:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from time import monotonic
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools
 
@@ -22,8 +22,8 @@ from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake, outside
 from litemaas.gateway.http.turns import NoTurn, Turn
 
-_SWEEP_S = 0.25
-_HIGH_WATER = 256 * 1024
+_SWEEP_S: Final = 0.25
+_HIGH_WATER: Final = 256 * 1024
 """Bytes of an answer that may wait unread before the upstream is told to pause."""
 
 

@@ -6,28 +6,42 @@ next one needs no parser; the digits of ``content-length`` may differ, because a
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
-_MAX_HEAD = 4096
-_MAX_DIGITS = 9
-_LENGTH_NAMES = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
-_NAME_SIZE = len(_LENGTH_NAMES[0])
+_MAX_HEAD: Final = 4096
+_MAX_DIGITS: Final = 9
+_LENGTH_NAMES: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
+_NAME_SIZE: Final = len(_LENGTH_NAMES[0])
 
 
 class KnownHead(Generic[T]):
-    """A block that was understood, as what stands before and after the digits of its length. ``meaning``: what it says."""
+    """A block that was understood, as what stands before and after the digits of its length. ``meaning``: what it says.
 
-    __slots__ = ("_after", "_before", "_has_length", "meaning")
+    ``_last``: the block of the last message with its digits, ``_last_size``: of that whole message; most resemble the last.
+    """
+
+    __slots__ = ("_after", "_before", "_has_length", "_last", "_last_at", "_last_size", "meaning")
 
     def __init__(self, before: bytes, after: bytes, meaning: T) -> None:
         self._before = before
         self._after = after
         self._has_length = bool(after)
         self.meaning = meaning
+        self._last = b""
+        self._last_at = 0
+        self._last_size = -1
 
     def body_at(self, data: bytes) -> int:
         """Where the body begins, if ``data`` is exactly one message under this block; else -1."""
+        if len(data) == self._last_size and data[: self._last_at] == self._last:
+            return self._last_at
+        at = self._measured(data)
+        if at >= 0:
+            self._last, self._last_at, self._last_size = data[:at], at, len(data)
+        return at
+
+    def _measured(self, data: bytes) -> int:
         before, after = self._before, self._after
         at = len(before)
         if data[:at] != before:

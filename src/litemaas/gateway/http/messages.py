@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from litemaas.core.errors import BodyTooLarge, ClientGone
@@ -22,9 +22,9 @@ REASONS = {
     500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
     504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip
-STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n".encode() for status, reason in REASONS.items()}
-NO_BODY_STATUSES = frozenset({204, 304})
-_MAX_PIECES = 1024
+STATUS_LINES: Final = {status: f"HTTP/1.1 {status} {reason}\r\n".encode() for status, reason in REASONS.items()}
+NO_BODY_STATUSES: Final = frozenset({204, 304})
+_MAX_PIECES: Final = 1024
 """Pieces of a body that are kept apart: a body sent two bytes at a time must not take twenty times its size."""
 
 
