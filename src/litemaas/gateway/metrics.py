@@ -18,7 +18,7 @@ from litemaas.core.ledger import Status
 if TYPE_CHECKING:
     from litemaas.gateway.call import Call
 
-BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 _BUCKETS: Final = len(BUCKETS_S)
 _BUCKETS_US: Final = [int(bound * 1e6) for bound in BUCKETS_S]

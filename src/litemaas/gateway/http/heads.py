@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 _MAX_HEAD: Final = 4096
 _MAX_DIGITS: Final = 9
-_LENGTH_NAMES: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
+_LENGTH_NAMES = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 _NAME_SIZE: Final = len(_LENGTH_NAMES[0])
 
 
