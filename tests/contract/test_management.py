@@ -201,3 +201,15 @@ def test_refused_and_failed_calls_are_logged_as_failures_that_cost_nothing(
     assert [(row["status"], row["spend"], row["total_tokens"]) for row in rows] == [("failure", 0.0, 0)] * 2
     assert [row["metadata"]["error_information"]["error_code"] for row in rows] == ["400", "400"]
     assert {row["call_type"] for row in rows} == {"acompletion"}
+
+
+def test_a_key_asks_about_itself_on_the_gateways_port(platform: Mapping[str, str], new_key: NewKey):
+    key = new_key(models=[demo.CHAT_MODEL], max_budget=2, rpm_limit=7)
+    url = f"{platform['LITEMAAS_GATEWAY_URL']}/v1/me"
+    for headers in ({"Authorization": f"Bearer {key}"}, {"x-api-key": key}):
+        answer = httpx2.get(url, headers=headers, timeout=ANSWERS_WITHIN_S, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert (told["key"]["rpm_limit"], told["remaining_budget_nano"]) == (7, 2_000_000_000)
+        assert [model["name"] for model in told["key"]["models"]] == [demo.CHAT_MODEL]
+    assert httpx2.get(url, timeout=ANSWERS_WITHIN_S, trust_env=False).status_code == 401

@@ -13,6 +13,7 @@ from litemaas.core.errors import LiteMaaSError, ServiceUnavailable, UpstreamFail
 from litemaas.gateway.engines import releasing
 from litemaas.gateway.http.client import Origin, Pool
 from litemaas.gateway.http.stepping import outside
+from litemaas.gateway.identity import presented_key
 from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ PREFIXES = (
     "/model_group", "/credentials", "/spend", "/global", "/guardrails", "/v2/guardrails", "/cache", "/config", "/public",
     "/workshop",
 )  # fmt: skip
+ABOUT_ITSELF = "/v1/me"
+"""Where a key asks about itself; whatever header it comes in."""
 _NOT_FORWARDED = frozenset({
     b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"keep-alive", b"te", b"trailer", b"upgrade",
     b"proxy-connection", b"cookie",
@@ -38,7 +41,9 @@ _VISIBLE_WITHIN_S = 1.0
 
 
 def is_management(path: str) -> bool:
-    return any(path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("/", "") for prefix in PREFIXES)
+    return path == ABOUT_ITSELF or any(
+        path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("/", "") for prefix in PREFIXES
+    )
 
 
 class Management:
@@ -59,7 +64,13 @@ class Management:
         if self._origin is None:
             raise ServiceUnavailable("this gateway has no control plane; set LITEMAAS_GATEWAY__CONTROL_URL")
         body = await request.body(_MAX_BODY)
-        head = [b"%b %b HTTP/1.1\r\nhost: control\r\n" % (request.method.encode(), b"/litellm" + request.target)]
+        target = b"/litellm" + request.target
+        own_key = b""
+        if request.path == ABOUT_ITSELF:
+            target = b"/api/v1/key-info"
+            own_key = b"authorization: Bearer %b\r\n" % presented_key(request.headers)
+            request.headers.pop(b"authorization", None)
+        head = [b"%b %b HTTP/1.1\r\nhost: control\r\n%b" % (request.method.encode(), target, own_key)]
         head += [b"%b: %b\r\n" % item for item in request.headers.items() if item[0] not in _NOT_FORWARDED]
         head.append(b"content-length: %d\r\n\r\n" % len(body))
         try:

@@ -13,10 +13,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from litemaas.control.app import Settings, create_app
 from litemaas.core.keys import hash_key
 from litemaas.sim.testing import SimulatedServers
 
-from .harness import Ledger, Platform, gateway_settings, running, until
+from .harness import ENCRYPTION_KEY, MASTER_KEY, Ledger, Platform, gateway_settings, running, until
 
 OWNER = "ann"
 
@@ -213,3 +214,47 @@ async def test_a_quota_holds_over_two_gateways_for_all_keys_of_the_holder(
             assert settled == number
         assert used[unit] <= limit
         assert used[unit] == limit or unit == "tokens"
+
+
+async def test_a_key_from_the_control_plane_works_rotates_and_tells_what_was_refused(
+    module_database: str, platform: Platform
+):
+    user = await holder(platform.ledger)
+    app = create_app(Settings(database_url=module_database, master_key=MASTER_KEY, encryption_key=ENCRYPTION_KEY))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://control",
+            headers={"Authorization": f"Bearer {MASTER_KEY}"},
+        ) as control,
+    ):  # fmt: skip
+        wish = {
+            "name": "laptop",
+            "models": ["granite"],
+            "grant_missing": True,
+            "max_budget_nano": 10**9,
+            "permissions": ["chat"],
+        }
+        made = (await control.post(f"/api/v1/admin/users/{user}/keys", json=wish)).json()
+        path, old = f"/api/v1/admin/keys/{made['key']['id']}", made["secret"]
+        await platform.catch_up()
+        assert (await platform.chat(old, max_tokens=9)).status_code == 200
+        new = (await control.post(f"{path}/rotate")).json()["secret"]
+        await platform.catch_up()
+        assert [(await platform.chat(secret, max_tokens=9)).status_code for secret in (old, new)] == [200, 200]
+        await control.post(f"{path}/end-grace")
+        await platform.catch_up()
+        assert [(await platform.chat(secret, max_tokens=9)).status_code for secret in (old, new)] == [401, 200]
+        await control.patch(path, json={"max_budget_nano": 0})
+        await platform.catch_up()
+        told = (await platform.chat(new)).json()["error"]["refusal"]
+        assert (told["code"], told["limit"], told["unit"]) == ("budget_exceeded", 0, "nano")
+        await platform.gateway.accountant.empty()
+        (block,) = (await control.get(f"{path}/blocks")).json()["data"]
+        assert block == told
+        info = await control.get("/api/v1/key-info", headers={"Authorization": f"Bearer {new}"})
+        assert info.json()["last_block"]["request_id"] == told["request_id"]
+        assert info.json()["key"]["spent_nano"] == await platform.ledger.settled(old) > 0
+        await control.post(f"{path}/revoke")
+        await platform.catch_up()
+        assert code_of(await platform.chat(new)) == "key_revoked"

@@ -48,19 +48,19 @@ router = APIRouter(
     prefix="/api/v1/admin",
     tags=["keys"],
     route_class=WorkRoute,
-    dependencies=[requires(Permission.ADMIN_KEYS_READ, Permission.ADMIN_KEYS_WRITE)],
     responses=PROBLEMS,
 )
+_GATE = [requires(Permission.ADMIN_KEYS_READ, Permission.ADMIN_KEYS_WRITE)]
 _READS = [requires(Permission.ADMIN_KEYS_READ)]
 
 
-@router.get("/keys")
+@router.get("/keys", dependencies=_GATE)
 async def list_keys(work: WorkOf, query: Annotated[KeyQuery, Query()]) -> Page[KeyOut]:
     """All keys, those of LiteLLM's clients too."""
     return await _page(work, query, wanted_of(query))
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, dependencies=_GATE)
 async def create_key(work: WorkOf, body: KeyIn) -> NewKeyOut:
     """A key as LiteLLM's clients make them: it needs no subscription. For a person, use `/admin/users/{user_id}/keys`."""
     values = columns_of(body)
@@ -73,13 +73,13 @@ async def create_key(work: WorkOf, body: KeyIn) -> NewKeyOut:
     return NewKeyOut(secret=secret, key=await _shown(work, hash_key(secret)))
 
 
-@router.get("/keys/stats")
+@router.get("/keys/stats", dependencies=_GATE)
 async def key_statistics(work: WorkOf) -> KeyStats:
     """How many keys there are, by state and by model."""
     return await stats(work, Wanted())
 
 
-@router.post("/keys/lookup")
+@router.post("/keys/lookup", dependencies=_GATE)
 async def look_up_key(work: WorkOf, body: Lookup) -> KeyOut:
     """Whose a pasted secret is; the secret is neither logged nor kept. A former secret is found while its key lives."""
     row = await repository.find_key(await work.connection(), hash_key(body.secret))
@@ -89,18 +89,18 @@ async def look_up_key(work: WorkOf, body: Lookup) -> KeyOut:
     return await view.shown_one(work, row)
 
 
-@router.post("/keys/cleanup")
+@router.post("/keys/cleanup", dependencies=_GATE)
 async def clean_up_keys(work: WorkOf) -> Cleanup:
     """Archives keys that expired more than 90 days ago; a duty does the same every day."""
     return Cleanup(archived=await archive_expired(work))
 
 
-@router.get("/keys/{key_id}")
+@router.get("/keys/{key_id}", dependencies=_GATE)
 async def get_key(work: WorkOf, response: Response, key_id: str) -> KeyOut:
     return tag(response, await _shown(work, key_id), VOLATILE)
 
 
-@router.patch("/keys/{key_id}")
+@router.patch("/keys/{key_id}", dependencies=_GATE)
 async def change_key(
     work: WorkOf, response: Response, key_id: str, body: KeyPatch, if_match: IfMatch = None
 ) -> KeyOut:  # fmt: skip
@@ -116,7 +116,7 @@ async def change_key(
     return tag(response, await _shown(work, key_id), VOLATILE)
 
 
-@router.delete("/keys/{key_id}", status_code=204)
+@router.delete("/keys/{key_id}", status_code=204, dependencies=_GATE)
 async def delete_key(work: WorkOf, key_id: str) -> None:
     """Revokes and hides a key; its use stays attributed."""
     row = await _held(work, key_id)
@@ -126,40 +126,40 @@ async def delete_key(work: WorkOf, key_id: str) -> None:
         await service.delete_key(work, row.key_hash)
 
 
-@router.post("/keys/{key_id}/disable")
+@router.post("/keys/{key_id}/disable", dependencies=_GATE)
 async def disable_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
     await lifecycle.disable(work, await _held(work, key_id), body.reason if body is not None else None)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/enable")
+@router.post("/keys/{key_id}/enable", dependencies=_GATE)
 async def enable_key(work: WorkOf, key_id: str) -> KeyOut:
     await lifecycle.enable(work, await _held(work, key_id))
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/block")
+@router.post("/keys/{key_id}/block", dependencies=_GATE)
 async def block_key(work: WorkOf, key_id: str) -> KeyOut:
     """LiteLLM's word for disabling."""
     await service.set_blocked(work, key_id, blocked=True)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/unblock")
+@router.post("/keys/{key_id}/unblock", dependencies=_GATE)
 async def unblock_key(work: WorkOf, key_id: str) -> KeyOut:
     """LiteLLM's word for enabling."""
     await service.set_blocked(work, key_id, blocked=False)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/revoke")
+@router.post("/keys/{key_id}/revoke", dependencies=_GATE)
 async def revoke_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
     """For good."""
     await lifecycle.revoke(work, await _held(work, key_id), body.reason if body is not None else None)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/rotate")
+@router.post("/keys/{key_id}/rotate", dependencies=_GATE)
 async def rotate_key(
     work: WorkOf, response: Response, key_id: str, body: Annotated[Rotation | None, Body()] = None
 ) -> NewKeyOut:
@@ -169,13 +169,13 @@ async def rotate_key(
     return NewKeyOut(secret=secret, key=await _shown(work, key_id))
 
 
-@router.post("/keys/{key_id}/end-grace")
+@router.post("/keys/{key_id}/end-grace", dependencies=_GATE)
 async def end_grace(work: WorkOf, key_id: str) -> KeyOut:
     await lifecycle.end_grace(work, await _held(work, key_id))
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/reset-spend")
+@router.post("/keys/{key_id}/reset-spend", dependencies=_GATE)
 async def reset_spend(work: WorkOf, key_id: str, body: MustSayWhy) -> KeyOut:
     """The key's own budget window begins at nothing; owner, team, pot and the ledger stay as they are."""
     await lifecycle.reset_spend(work, await _held(work, key_id), body.reason)
@@ -188,18 +188,18 @@ async def explain_key(work: WorkOf, key_id: str, body: Question) -> Explanation:
     return await explain(work, await _held(work, key_id), body)
 
 
-@router.get("/keys/{key_id}/blocks")
+@router.get("/keys/{key_id}/blocks", dependencies=_GATE)
 async def list_blocks(work: WorkOf, key_id: str, query: Annotated[RefusalQuery, Query()]) -> Refusals:
     """What was refused to this key, the newest first."""
     return await blocks_of(work, await _held(work, key_id), query)
 
 
-@router.get("/users/{user_id}/keys")
+@router.get("/users/{user_id}/keys", dependencies=_GATE)
 async def list_keys_of_user(work: WorkOf, user_id: str, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
     return await _page(work, query, wanted_of(query, user_id=user_id))
 
 
-@router.post("/users/{user_id}/keys", status_code=201)
+@router.post("/users/{user_id}/keys", status_code=201, dependencies=_GATE)
 async def create_key_for_user(work: WorkOf, user_id: str, body: AdminKeyIn) -> NewKeyOut:
     """A key for somebody else, with any limits; `grant_missing` grants the subscriptions that the payer lacks."""
     connection = await work.connection()

@@ -42,13 +42,13 @@ router = APIRouter(
     prefix="/api/v1",
     tags=["my keys"],
     route_class=WorkRoute,
-    dependencies=[requires(Permission.KEYS_READ, Permission.KEYS_WRITE)],
     responses=PROBLEMS,
 )
+_GATE = [requires(Permission.KEYS_READ, Permission.KEYS_WRITE)]
 _READS = [requires(Permission.KEYS_READ)]
 
 
-@router.get("/keys")
+@router.get("/keys", dependencies=_GATE)
 async def list_own_keys(work: WorkOf, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
     """One's own keys, and all keys of teams that one administers."""
     wanted = wanted_of(query, visible_to=_me(work))
@@ -56,7 +56,7 @@ async def list_own_keys(work: WorkOf, query: Annotated[OwnKeyQuery, Query()]) ->
     return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, dependencies=_GATE)
 async def create_own_key(work: WorkOf, response: Response, body: OwnKeyIn) -> NewKeyOut:
     """A key that oneself pays for, or a team where `team_id` names one. The secret is shown this once."""
     values = columns_of(body)
@@ -64,13 +64,13 @@ async def create_own_key(work: WorkOf, response: Response, body: OwnKeyIn) -> Ne
     return await _made(work, response, payer, values)
 
 
-@router.get("/keys/stats")
+@router.get("/keys/stats", dependencies=_GATE)
 async def own_key_statistics(work: WorkOf) -> KeyStats:
     """How many keys there are, by state and by model."""
     return await stats(work, Wanted(visible_to=_me(work)))
 
 
-@router.get("/teams/{team_id}/keys")
+@router.get("/teams/{team_id}/keys", dependencies=_GATE)
 async def list_keys_of_team(work: WorkOf, team_id: str, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
     """A team's keys as far as one sees them: all for its administrators, one's own for members."""
     if await views.role_in(await work.connection(), team_id, _me(work)) is None:
@@ -80,7 +80,7 @@ async def list_keys_of_team(work: WorkOf, team_id: str, query: Annotated[OwnKeyQ
     return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
 
 
-@router.post("/teams/{team_id}/keys", status_code=201)
+@router.post("/teams/{team_id}/keys", status_code=201, dependencies=_GATE)
 async def create_key_of_team(work: WorkOf, response: Response, team_id: str, body: OwnKeyIn) -> NewKeyOut:
     """The same as `POST /keys` with this `team_id`."""
     values = columns_of(body)
@@ -88,12 +88,12 @@ async def create_key_of_team(work: WorkOf, response: Response, team_id: str, bod
     return await _made(work, response, await owning.payer_for(work, _me(work), team_id), values)
 
 
-@router.get("/keys/{key_id}")
+@router.get("/keys/{key_id}", dependencies=_GATE)
 async def get_own_key(work: WorkOf, response: Response, key_id: str) -> KeyOut:
     return tag(response, await view.shown_one(work, await _seen(work, key_id)), VOLATILE)
 
 
-@router.patch("/keys/{key_id}")
+@router.patch("/keys/{key_id}", dependencies=_GATE)
 async def change_own_key(
     work: WorkOf, response: Response, key_id: str, body: OwnKeyPatch, if_match: IfMatch = None
 ) -> KeyOut:
@@ -105,19 +105,19 @@ async def change_own_key(
     return tag(response, await _shown(work, key_id), VOLATILE)
 
 
-@router.delete("/keys/{key_id}", status_code=204)
+@router.delete("/keys/{key_id}", status_code=204, dependencies=_GATE)
 async def delete_own_key(work: WorkOf, key_id: str) -> None:
     """Revokes and hides a key; its use stays attributed."""
     await lifecycle.delete(work, await _held(work, key_id))
 
 
-@router.post("/keys/{key_id}/disable")
+@router.post("/keys/{key_id}/disable", dependencies=_GATE)
 async def disable_own_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
     await lifecycle.disable(work, await _held(work, key_id), body.reason if body is not None else None)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/enable")
+@router.post("/keys/{key_id}/enable", dependencies=_GATE)
 async def enable_own_key(work: WorkOf, key_id: str) -> KeyOut:
     """Not what somebody else disabled: whoever did so enables it again, or an administrator does."""
     row = await _held(work, key_id)
@@ -129,14 +129,14 @@ async def enable_own_key(work: WorkOf, key_id: str) -> KeyOut:
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/revoke")
+@router.post("/keys/{key_id}/revoke", dependencies=_GATE)
 async def revoke_own_key(work: WorkOf, key_id: str, body: Annotated[Why | None, Body()] = None) -> KeyOut:
     """For good."""
     await lifecycle.revoke(work, await _held(work, key_id), body.reason if body is not None else None)
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/rotate")
+@router.post("/keys/{key_id}/rotate", dependencies=_GATE)
 async def rotate_own_key(
     work: WorkOf, response: Response, key_id: str, body: Annotated[Rotation | None, Body()] = None
 ) -> NewKeyOut:
@@ -146,14 +146,14 @@ async def rotate_own_key(
     return NewKeyOut(secret=secret, key=await _shown(work, key_id))
 
 
-@router.post("/keys/{key_id}/end-grace")
+@router.post("/keys/{key_id}/end-grace", dependencies=_GATE)
 async def end_own_grace(work: WorkOf, key_id: str) -> KeyOut:
     """The former secret ends now."""
     await lifecycle.end_grace(work, await _held(work, key_id))
     return await _shown(work, key_id)
 
 
-@router.post("/keys/{key_id}/reveal")
+@router.post("/keys/{key_id}/reveal", dependencies=_GATE)
 async def reveal_own_key(work: WorkOf, request: Request, response: Response, key_id: str) -> Secret:
     """The secret once more, for its owner, after a recent sign-in. It is audited, and the owner is told."""
     response.headers["Cache-Control"] = "no-store"
@@ -164,7 +164,7 @@ async def reveal_own_key(work: WorkOf, request: Request, response: Response, key
     return Secret(secret=await lifecycle.reveal(work, row, request.app.state.rates))
 
 
-@router.post("/keys/{key_id}/reassign")
+@router.post("/keys/{key_id}/reassign", dependencies=_GATE)
 async def reassign_key(work: WorkOf, key_id: str, body: Reassignment) -> KeyOut:
     """A team's key gets another owner; for administrators of the team."""
     row = await _held(work, key_id)
@@ -181,7 +181,7 @@ async def explain_own_key(work: WorkOf, key_id: str, body: Question) -> Explanat
     return await explain(work, await _seen(work, key_id), body)
 
 
-@router.get("/keys/{key_id}/blocks")
+@router.get("/keys/{key_id}/blocks", dependencies=_GATE)
 async def list_own_blocks(work: WorkOf, key_id: str, query: Annotated[RefusalQuery, Query()]) -> Refusals:
     """What was refused to this key, the newest first."""
     return await blocks_of(work, await _seen(work, key_id), query)
