@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 COMPILED := $(CURDIR)/build/compiled/src
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
-	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py)
+	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
 CHECKED := src tests benchmarks docs migrations tools deploy
 
 .DEFAULT_GOAL := help
