@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -175,6 +176,43 @@ def demo_data(
     except (asyncpg.PostgresError, OSError) as error:
         _refuse(f"the database cannot be used: {type(error).__name__}", 1)
     print(f"{size.records} calls of {size.users} users with {size.keys} keys")
+
+
+@app.command()
+def bench(
+    model: Annotated[str, typer.Argument(help="A chat model that the key may call.")],
+    url: Annotated[
+        str, typer.Option(envvar="LITEMAAS_BENCH_URL", help="The gateway's address with /v1.")
+    ] = "http://127.0.0.1:4000/v1",
+    people: Annotated[int, typer.Option(min=1, max=10_000, help="Conversations.")] = 30,
+    sessions: Annotated[int, typer.Option(min=1, max=100)] = 1,
+    turns: Annotated[int, typer.Option(min=1, max=1_000)] = 10,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="Who talks at once; 2 to 16 by the people.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 500,
+    words: Annotated[int, typer.Option(min=0, max=200_000, help="Length of the document that all share.")] = 3_000,
+    min_delay: Annotated[float, typer.Option(min=0)] = 0.5,
+    max_delay: Annotated[float, typer.Option(min=0)] = 2.0,
+    limit_ms: Annotated[float | None, typer.Option(min=1, help="p95 of the first token; else by the people.")] = None,
+    fail_on: Annotated[str, typer.Option(help="fail, warn or never.")] = "fail",
+    html: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Where all figures go.")] = None,
+) -> None:
+    """Rehearse a workshop: people talk about one document through the gateway, with the key in LITEMAAS_BENCH_KEY."""
+    from litemaas.cli.rehearsal.command import FAIL_ON, run
+    from litemaas.cli.rehearsal.plan import Plan, usual_workers
+
+    key = os.environ.get("LITEMAAS_BENCH_KEY") or _refuse(
+        "LITEMAAS_BENCH_KEY must hold a key; it is not taken as an argument"
+    )
+    if fail_on not in FAIL_ON:
+        _refuse(f"--fail-on must be one of {', '.join(FAIL_ON)}")
+    plan = Plan(
+        model=model, people=people, sessions=sessions, turns=turns, workers=workers or usual_workers(people),
+        max_tokens=max_tokens, document_words=words, min_delay_s=min_delay, max_delay_s=max(min_delay, max_delay),
+    )  # fmt: skip
+    sys.exit(run(url, key, plan, limit_ms=limit_ms, fail_on=fail_on, html=html, json=json))
 
 
 @app.command()
