@@ -156,16 +156,42 @@ def _masked(value: Any, patterns: tuple[Pattern, ...]) -> tuple[Any, list[str]]:
     return value, kinds
 
 
-class StreamGuard:
-    """Masks a stream of events. What is held back stands in ``_held``, by choice and member."""
+def _piece_of(chunk: dict[str, Any], kind: str) -> tuple[str, dict[str, Any] | None, str]:
+    """The part that an event brings a piece of, the object that holds it, and its member; None = it brings none."""
+    delta = chunk.get("delta")
+    if kind == "content_block_delta" and isinstance(delta, dict):
+        for member in ("text", "thinking", "partial_json"):
+            if isinstance(delta.get(member), str):
+                return f"block {chunk.get('index')}", delta, member
+    if kind.endswith(".delta") and isinstance(delta, str):
+        return f"{kind[:-6]} {chunk.get('item_id')} {chunk.get('content_index')}", chunk, "delta"
+    return "", None, ""
 
-    __slots__ = ("_guard", "_guardrails", "_held", "_template")
+
+def _ended_by(chunk: dict[str, Any], kind: str) -> str:
+    """The part that an event ends; "" = all of them."""
+    if kind == "content_block_stop":
+        return f"block {chunk.get('index')}"
+    if kind.endswith(".done") and kind.count(".") > 1:
+        return f"{kind[:-5]} {chunk.get('item_id')} {chunk.get('content_index')}"
+    return ""
+
+
+class StreamGuard:
+    """Masks a stream of events: of chat and completions, of Anthropic's messages, and of OpenAI's responses.
+
+    What is held back stands in ``_held``, by choice and member; of the latter two by what they call the part, under −1.
+    """
+
+    __slots__ = ("_guard", "_guardrails", "_held", "_last", "_template")
 
     def __init__(self, guard: Guard, guardrails: Guardrails) -> None:
         self._guard = guard
         self._guardrails = guardrails
         self._held: dict[tuple[int, str], str] = {}
         self._template: dict[str, Any] = {}
+        self._last: dict[str, tuple[bytes, dict[str, Any], str]] = {}
+        """The last event of each part, without its text, to send the rest in."""
 
     def feed(self, events: bytes) -> bytes:
         """The events as the client may see them; ``events`` are whole ones."""
@@ -173,11 +199,12 @@ class StreamGuard:
 
     def finish(self) -> bytes:
         """What was still held back when the stream ended, as one more event."""
+        rest = self._rest_of("")
         choices: dict[int, dict[str, Any]] = {}
         for (index, member), _ in sorted(self._held.items()):
             self._release(choices.setdefault(index, {}), index, member)
         if not choices:
-            return b""
+            return rest
         shaped: list[dict[str, Any]] = []
         for index, texts in choices.items():
             is_chat = set(texts) != {"text"}
@@ -198,14 +225,41 @@ class StreamGuard:
             return event + b"\n\n"
         choices = chunk.get("choices")
         if not isinstance(choices, list):
+            return self._part(head, chunk)
+        self._template = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
+        for choice in choices:
+            if isinstance(choice, dict):
+                self._choice(choice)
+        return b"%bdata: %b\n\n" % (head, encode(chunk))
+
+    def _part(self, head: bytes, chunk: dict[str, Any]) -> bytes:
+        """An event of messages or responses: a piece of a part, or something else, before which ended parts are completed."""
+        kind = chunk.get("type")
+        kind = kind if isinstance(kind, str) else ""
+        part, texts, member = _piece_of(chunk, kind)
+        if texts is None:
+            rest = self._rest_of(_ended_by(chunk, kind)) if kind.endswith((".done", "_stop", ".completed")) else b""
             chunk, kinds = _masked(chunk, self._guard.patterns)
             self._guardrails.count(kinds)
-        else:
-            self._template = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
-            for choice in choices:
-                if isinstance(choice, dict):
-                    self._choice(choice)
+            return b"%b%bdata: %b\n\n" % (rest, head, encode(chunk))
+        self._held[-1, part] = self._held.get((-1, part), "") + texts[member]
+        texts[member] = self._decided(-1, part)
+        self._last[part] = head, chunk, member
         return b"%bdata: %b\n\n" % (head, encode(chunk))
+
+    def _rest_of(self, part: str) -> bytes:
+        """What is held back of a part, or of all whose names begin so, each as one more event like its last."""
+        events = []
+        for index, held in sorted(self._held):
+            if index == -1 and (held == part or held.startswith(f"{part} ") or not part):
+                head, chunk, member = self._last[held]
+                texts = chunk if member == "delta" else chunk["delta"]
+                texts[member] = ""
+                rest: dict[str, Any] = {}
+                self._release(rest, index, held)
+                texts[member] = rest[held]
+                events.append(b"%bdata: %b\n\n" % (head, encode(chunk)))
+        return b"".join(events)
 
     def _choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")
