@@ -82,6 +82,11 @@ def team_scope(team_id: str) -> str:
     return f"team:{team_id}"
 
 
+def member_scope(team_id: str, user_id: str) -> str:
+    """What one member spends inside a team."""
+    return f"member:{team_id}/{user_id}"
+
+
 def pot_scope(pot_id: str) -> str:
     return f"pot:{pot_id}"
 

@@ -73,6 +73,13 @@ class Authenticator:
             raise PermissionDenied("Send the session's csrf_token as X-CSRF-Token with this request.")
 
 
+def person_of(work: Work) -> str:
+    """Whose things are meant. Errors: PermissionDenied for services and the master key, which are nobody's."""
+    if work.principal.user_id is None:
+        raise PermissionDenied("This belongs to people: a service or the master key has nothing of its own here.")
+    return work.principal.user_id
+
+
 def hash_secret(secret: str) -> str:
     """What is stored of cookies and tokens: SHA-256 in hex; they carry 256 random bits, so no salt is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import Open, require_recent_sign_in, requires
-from litemaas.control.auth.service import hash_secret
+from litemaas.control.auth.service import hash_secret, person_of
 from litemaas.control.http.refusals import InvalidRequestMembers, Mend, PermissionDenied
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
@@ -49,7 +49,7 @@ _MOST_DAYS = 365
 @router.get("/me/sessions", dependencies=_SIGNED_IN)
 async def list_sessions(work: WorkOf) -> OwnSessions:
     """One's own sessions, the newest first."""
-    rows = await repository.sessions_of(await work.connection(), person(work), work.now)
+    rows = await repository.sessions_of(await work.connection(), person_of(work), work.now)
     current = work.principal.session_id
     return OwnSessions(
         data=[OwnSession(**_members(OwnSession, row, "is_current"), is_current=row.id == current) for row in rows]
@@ -59,7 +59,7 @@ async def list_sessions(work: WorkOf) -> OwnSessions:
 @router.delete("/me/sessions", dependencies=_SIGNED_IN)
 async def end_other_sessions(work: WorkOf) -> Ended:
     """Ends all of one's sessions but the one that asks."""
-    user_id = person(work)
+    user_id = person_of(work)
     ended = await repository.end_other_sessions(await work.connection(), user_id, work.principal.session_id)
     await record(work, "auth.sessions_ended", "user", user_id, {"ended": ended}, work.principal.name)
     return Ended(ended=ended)
@@ -68,7 +68,7 @@ async def end_other_sessions(work: WorkOf) -> Ended:
 @router.delete("/me/sessions/{session_id}", dependencies=_SIGNED_IN, status_code=204)
 async def end_session(work: WorkOf, session_id: str) -> None:
     """Ends one of one's own sessions."""
-    user_id = person(work)
+    user_id = person_of(work)
     if not await repository.end_session(await work.connection(), user_id, session_id):
         raise NotFound("The session was not found.")
     await record(work, "auth.sessions_ended", "user", user_id, {"session": session_id}, work.principal.name)
@@ -80,14 +80,14 @@ async def end_session(work: WorkOf, session_id: str) -> None:
 @router.get("/me/tokens", dependencies=_SIGNED_IN)
 async def list_tokens(work: WorkOf) -> Tokens:
     """One's own tokens, without their secrets."""
-    rows = await repository.tokens_of(await work.connection(), person(work))
+    rows = await repository.tokens_of(await work.connection(), person_of(work))
     return Tokens(data=[_token(row) for row in rows])
 
 
 @router.post("/me/tokens", dependencies=[requires(Permission.TOKENS_WRITE)], status_code=201)
 async def create_token(work: WorkOf, body: TokenIn) -> NewToken:
     """Makes a token for scripts; it can do what it names, as long as its owner can. Tokens make no tokens."""
-    user_id = person(work)
+    user_id = person_of(work)
     if work.principal.kind is not PrincipalKind.USER:
         raise PermissionDenied("Sign in with a browser to make a token: a token cannot prolong its own life.")
     _refuse_more_than(work.principal.permissions, body.permissions)
@@ -101,7 +101,7 @@ async def create_token(work: WorkOf, body: TokenIn) -> NewToken:
 @router.delete("/me/tokens/{token_id}", dependencies=[requires(Permission.TOKENS_WRITE)], status_code=204)
 async def delete_token(work: WorkOf, token_id: str) -> None:
     """Ends one of one's own tokens at once."""
-    await _delete(work, person(work), token_id)
+    await _delete(work, person_of(work), token_id)
 
 
 # -- service tokens -----------------------------------------------------------------------------------------------------
@@ -144,13 +144,6 @@ async def get_auth(request: Request) -> AuthState:
         default_roles=list(sign_in.rules.default_roles),
         link_by_verified_email=sign_in.rules.link_by_verified_email,
     )
-
-
-def person(work: Work) -> str:
-    """Errors: PermissionDenied for services and the master key, which are nobody's."""
-    if work.principal.user_id is None:
-        raise PermissionDenied("This belongs to people: a service or the master key has nothing of its own here.")
-    return work.principal.user_id
 
 
 async def _create(work: Work, kind: str, user_id: str | None, body: TokenIn, expires_at: datetime | None) -> NewToken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -11,6 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.db.tables import sessions, sign_ins, tokens, users
+
+_TOLD_FOR = timedelta(days=1)
+"""For so long somebody who comes back reads that their session has expired."""
 
 # -- sign-ins under way -------------------------------------------------------------------------------------------------
 
@@ -29,7 +32,7 @@ async def take_sign_in(
 
 async def forget_ended(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(delete(sign_ins).where(sign_ins.c.expires_at <= now))
-    await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+    await connection.execute(delete(sessions).where(sessions.c.expires_at <= now - _TOLD_FOR))
 
 
 # -- accounts -----------------------------------------------------------------------------------------------------------

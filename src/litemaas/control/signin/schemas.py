@@ -93,7 +93,7 @@ class TokenIn(Body):
     )
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    permissions: Annotated[list[Permission], Field(min_length=1, strict=False)]
+    permissions: Annotated[list[Annotated[Permission, Field(strict=False)]], Field(min_length=1)]
     expires_at: Moment | None = None
 
 

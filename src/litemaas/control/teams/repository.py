@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, any_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, any_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
@@ -194,6 +194,13 @@ async def active_people(connection: AsyncConnection, user_ids: Collection[str]) 
     return set((await connection.execute(select(users.c.id).where(users.c.id == among, users.c.is_active))).scalars())
 
 
+async def find_person(connection: AsyncConnection, user_id: str | None, username: str | None) -> Row[Any] | None:
+    who = users.c.id == user_id if user_id is not None else func.lower(users.c.username) == (username or "").lower()
+    found: Any = await connection.execute(select(users.c.id, users.c.is_active).where(who))
+    row: Row[Any] | None = found.first()
+    return row
+
+
 # -- keys that a team pays for ------------------------------------------------------------------------------------------
 
 
@@ -206,11 +213,6 @@ async def disable_keys(
         where.append(virtual_keys.c.user_id == user_id)
     changed = update(virtual_keys).where(*where).values(**values).returning(virtual_keys.c.key_hash)
     return list((await connection.execute(changed)).scalars())
-
-
-async def add_many(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(team_members), list(rows))
 
 
 def stamps(actor: str, now: datetime) -> dict[str, Any]:

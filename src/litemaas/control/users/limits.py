@@ -49,6 +49,14 @@ async def standing_of(work: Work, scopes: Collection[str]) -> dict[str, Standing
     }  # fmt: skip
 
 
+async def spent_inside(work: Work, scope: str, inner: Collection[str]) -> dict[str, int]:
+    """What is booked on ``inner`` scopes in the current window of ``scope``, whose windows they share. Units: nano-USD."""
+    connection = await work.connection()
+    window = _window((await limit_rows.limits_of(connection, [scope])).get(scope), work.now)
+    booked = await limit_rows.settled(connection, [(one, window.start) for one in inner])
+    return {one: booked.get((one, window.start), 0) for one in inner}
+
+
 async def set_limits(work: Work, scopes: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Sets the named members of these scopes, the others stay as they are; returns the scopes that are different now."""
     if not values or not scopes:

@@ -32,7 +32,7 @@ from litemaas.db.connect import connector
 from litemaas.db.migrate import migration_script, newest_revision
 from litemaas.db.partitions import lock_out_other_replicas, partition_script
 
-MAINTENANCE_LOCK = 0x4C4D_0003
+MAINTENANCE_LOCK = 0x4C4D_0005
 """Held by a restore until it is done; who wants to write takes it shared, and is refused meanwhile ("LM", 3)."""
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PARTITION = re.compile(r"usage_records_(\d{8})")

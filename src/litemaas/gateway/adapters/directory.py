@@ -18,6 +18,7 @@ from litemaas.core.limits import (
     RateRule,
     customer_scope,
     enforced,
+    member_scope,
     pot_scope,
     team_scope,
     user_scope,
@@ -40,6 +41,7 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
        k.governed, k.permissions, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
+       m.user_id is not null as is_member, coalesce(m.max_budget_nano, t.member_default_budget_nano) as member_budget_nano,
        case when k.old_secret_hash = $1 then k.old_secret_until end as secret_until,
        u.is_active is not false as owner_active,
        (t.is_active is not false and t.archived_at is null and (not k.governed or m.user_id is not null or t.id is null
@@ -193,6 +195,14 @@ def _budget_rule(scope: str, level: str, row: asyncpg.Record | None) -> BudgetRu
     return BudgetRule(scope, level, _budget(row["max_budget_nano"]), row["budget_duration"], row["budget_set_at"])
 
 
+def _member_rule(row: asyncpg.Record, team: asyncpg.Record | None) -> BudgetRule:
+    """A member's cap inside the team; its windows are the team's."""
+    scope, limit = member_scope(row["team_id"], row["user_id"]), _budget(row["member_budget_nano"])
+    if team is None:
+        return BudgetRule(scope, "member", limit)
+    return BudgetRule(scope, "member", limit, team["budget_duration"], team["budget_set_at"])
+
+
 def _rate_rule(scope: str, level: str, row: asyncpg.Record | None) -> RateRule | None:
     if row is None:
         return None
@@ -224,6 +234,8 @@ def _virtual_key(
         _budget_rule(scope, level, shared.get(scope))
         for scope, level in levels.items() if level != "user" or row["team_id"] is None
     ]  # fmt: skip
+    if row["is_member"]:
+        budgets.append(_member_rule(row, shared.get(team_scope(row["team_id"]))))
     rates = [_rate_rule(own_scope, "key", row)]
     rates += [_rate_rule(scope, level, shared.get(scope)) for scope, level in levels.items()]
     model_rates = {
