@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from litemaas.control.subscriptions.jobs import end_models, expire_subscriptions
+from litemaas.control.subscriptions.jobs import end_models, expire_subscriptions, tell_of_quotas
 
 Browsers = dict[str, httpx2.AsyncClient]
 WHY = {"justification": "for the weekly report"}
@@ -434,3 +436,36 @@ async def test_a_model_that_is_subscribed_to_is_retired_and_not_deleted(client: 
     assert (left["status"], left["deployments"]) == ("available", [])
     held = (await people["ann"].get("/api/v1/subscriptions")).json()["data"][0]
     assert (held["status"], held["blocked_by"]) == ("active", "model_unavailable")
+
+
+async def test_the_list_leaves_as_a_file_with_its_filters(client: httpx2.AsyncClient, people: Browsers):
+    model = await make_model(client, restricted_access=True)
+    why = '=1+1, for "ann" and others'
+    await subscribe(people["ann"], model, justification=why)
+    await subscribe(people["bob"], model, **WHY)
+    path = "/api/v1/admin/subscriptions/export"
+    assert (await people["ann"].get(path)).status_code == 403
+    written = await people["overseer"].get(path, params={"users": "ann", "statuses": "pending"})
+    (line,) = csv.DictReader(io.StringIO(written.text))
+    assert (line["holder"], line["status"], line["justification"]) == ("ann", "pending", "'" + why)
+    told = (await people["overseer"].get(path, params={"format": "json"})).json()
+    assert told["metadata"]["record_count"] == 2
+    assert (await people["overseer"].get(path, params={"statuses": "no such status"})).status_code == 400
+
+
+async def test_holders_hear_of_their_quotas_once_and_of_a_jump_only_the_highest(
+    client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection, app: Any
+):
+    model = await make_model(client)
+    anns = await subscribe(people["ann"], model, quota_requests=10, quota_tokens=1000)
+    bobs = await subscribe(people["bob"], model, quota_requests=10)
+    for subscription, amount in ((anns, 8), (bobs, 10)):
+        await use(database, subscription, "requests", amount)
+    for _ in range(2):
+        await tell_of_quotas(app.state.plane)
+    await use(database, anns, "requests", 10)
+    await tell_of_quotas(app.state.plane)
+    rows = await database.fetch(
+        "select user_id, facts ->> 'percent' as percent from notices where event = 'quota.reached'"
+    )
+    assert sorted(tuple(row) for row in rows) == [("ann", "100"), ("ann", "80"), ("bob", "100")]

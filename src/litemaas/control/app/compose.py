@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -57,7 +58,7 @@ from litemaas.control.signin.setup import sign_in_of
 from litemaas.control.subscriptions import admin as deciding
 from litemaas.control.subscriptions import endpoints as subscriptions
 from litemaas.control.subscriptions import model_life
-from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS
+from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS, TELL_OF_QUOTAS
 from litemaas.control.teams import endpoints as teams
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
@@ -113,9 +114,16 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_NOTICES,
     EXPIRE_SUBSCRIPTIONS,
     END_MODELS,
+    TELL_OF_QUOTAS,
     ARCHIVE_KEYS,
     TELL_OF_ENDING_KEYS,
 )
+
+
+_TITLE: dict[str, Any] = {
+    "title": "LiteMaaS control plane", "version": "1", "openapi_url": None, "docs_url": None, "redoc_url": None,
+    "redirect_slashes": False,
+}  # fmt: skip
 
 
 def _all_duties(carrier: Carrier, prober: Prober, backups: Backups) -> tuple[Duty, ...]:
@@ -149,15 +157,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await rates.close()
             await engine.dispose()
 
-    app = FastAPI(
-        title="LiteMaaS control plane",
-        version="1",
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
+    app = FastAPI(**_TITLE, lifespan=lifespan)
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
+from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import requires
 from litemaas.control.http.etags import IfMatch, require_match, tag
+from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
 from litemaas.control.http.problems import code_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
@@ -28,6 +31,7 @@ from litemaas.control.subscriptions.schemas import (
     Granted,
     Grants,
     HistoryEntry,
+    QueueExport,
     QueueQuery,
     QueueStats,
     QuotaReset,
@@ -47,6 +51,10 @@ router = APIRouter(
     dependencies=[requires(Permission.ADMIN_SUBSCRIPTIONS_READ, Permission.ADMIN_SUBSCRIPTIONS_WRITE)],
     responses=PROBLEMS,
 )
+_EXPORTED = (
+    "id", "holder_kind", "holder_id", "holder", "model_name", "status", "status_reason", "status_changed_at",
+    "status_changed_by", "justification", "quota_requests", "quota_tokens", "expires_at", "created_at",
+)  # fmt: skip
 _VOLATILE = frozenset({
     "used_requests", "used_tokens", "remaining_requests", "remaining_tokens", "utilisation", "reset_at", "effective",
     "blocked_by", "model", "holder", "history", "warnings",
@@ -56,15 +64,22 @@ _VOLATILE = frozenset({
 @router.get("/subscriptions")
 async def list_queue(work: WorkOf, query: Annotated[QueueQuery, Query()]) -> Page[AdminSubscriptionOut]:
     """Everybody's; what waits longest comes first."""
-    wanted = SubscriptionFilter(
-        statuses=tuple(query.statuses), models=tuple(query.models), users=tuple(query.users), teams=tuple(query.teams),
-        changed_from=query.changed_from, changed_until=query.changed_until, search=query.search, hidden_too=False,
-    )  # fmt: skip
     rows, total = await repository.page(
-        await work.connection(), wanted, work.now, query.sort, query.order == "desc", query.offset, query.limit
+        await work.connection(), _filter(query), work.now, query.sort, query.order == "desc", query.offset, query.limit
     )
     surroundings = await Surroundings.read(work, rows)
     return Page(data=[surroundings.full(row) for row in rows], pagination=pagination(query, total))
+
+
+@router.get("/subscriptions/export", response_class=StreamingResponse)
+async def export_queue(work: WorkOf, request: Request, query: Annotated[QueueExport, Query()]) -> StreamingResponse:
+    """The list as a file, with the same filters, never cut."""
+    told = query.model_dump(mode="json", exclude_defaults=True)
+    await record(work, "subscription.exported", "subscription", "many", told)
+    statement = repository.chosen(_filter(query), work.now)
+    records = rows_of(request.app.state.plane, statement, lambda row: {name: row._mapping[name] for name in _EXPORTED})
+    content = as_csv(_EXPORTED, records) if query.format == "csv" else as_json({"filters": told}, records)
+    return attachment("subscriptions", query.format, content)
 
 
 @router.get("/subscriptions/stats")
@@ -182,6 +197,13 @@ async def grant_to_team(work: WorkOf, team_id: str, body: Grants) -> Granted:
     if team_id not in await repository.team_rows(await work.connection(), [team_id]):
         raise NotFound("The team was not found.")
     return await _grant(work, Holder(team_id=team_id), body)
+
+
+def _filter(query: QueueQuery | QueueExport) -> SubscriptionFilter:
+    return SubscriptionFilter(
+        statuses=tuple(query.statuses), models=tuple(query.models), users=tuple(query.users), teams=tuple(query.teams),
+        changed_from=query.changed_from, changed_until=query.changed_until, search=query.search, hidden_too=False,
+    )  # fmt: skip
 
 
 async def _grant(work: Work, holder: Holder, body: Grants) -> Granted:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Row,
+    Select,
     Text,
     and_,
     any_,
@@ -158,6 +159,29 @@ async def page(
     order = (column.desc() if descending else column.asc(), subscriptions.c.id)
     rows = await connection.execute(select(subscriptions).where(*where).order_by(*order).offset(offset).limit(limit))
     return rows.all(), total
+
+
+def chosen(wanted: SubscriptionFilter, now: datetime) -> Select[Any]:
+    """All of a list with their holders' names, to be streamed."""
+    person = func.coalesce(users.c.username, teams.c.name, subscriptions.c.user_id, subscriptions.c.team_id)
+    kind = case((subscriptions.c.team_id.is_(None), "user"), else_="team")
+    names = (
+        "id", "model_name", "status_reason", "status_changed_at", "status_changed_by", "justification", "quota_requests",
+        "quota_tokens", "expires_at", "created_at",
+    )  # fmt: skip
+    return (
+        select(
+            *(subscriptions.c[name] for name in names),
+            effective_status(now).label("status"),
+            kind.label("holder_kind"),
+            func.coalesce(subscriptions.c.user_id, subscriptions.c.team_id).label("holder_id"),
+            person.label("holder"),
+        )
+        .join(users, users.c.id == subscriptions.c.user_id, isouter=True)
+        .join(teams, teams.c.id == subscriptions.c.team_id, isouter=True)
+        .where(*_conditions(wanted, now))
+        .order_by(subscriptions.c.status_changed_at, subscriptions.c.id)
+    )
 
 
 async def counts(connection: AsyncConnection, wanted: SubscriptionFilter, now: datetime) -> dict[str, int]:

@@ -269,3 +269,18 @@ class QueueQuery(PageQuery):
     search: Annotated[str, Field(max_length=256)] | None = None
     sort: Sort = "status_changed_at"
     order: Literal["asc", "desc"] = "asc"
+
+
+class QueueExport(BaseModel):
+    """The members of :class:`QueueQuery` but pages and order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["csv", "json"] = "csv"
+    statuses: list[Status] = []
+    models: list[str] = []
+    users: list[str] = []
+    teams: list[str] = []
+    changed_from: datetime | None = None
+    changed_until: datetime | None = None
+    search: Annotated[str, Field(max_length=256)] | None = None
