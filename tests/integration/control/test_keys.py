@@ -194,6 +194,7 @@ async def test_reveal_is_for_the_owner_who_has_just_signed_in(people: People, ap
     assert (await people["bob"].post(path)).status_code == 404
     async with browser(app, await start_session(database, "ann", age=timedelta(minutes=16))) as long_ago:
         assert (await long_ago.post(path)).json()["code"] == "REAUTHENTICATION_REQUIRED"
+    assert (await people["ann"].post(path, headers={"Idempotency-Key": "again"})).status_code == 400
     for _ in range(8):
         assert (await people["ann"].post(path)).status_code == 200
     assert (await people["ann"].post(path)).status_code == 429

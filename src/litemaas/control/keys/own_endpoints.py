@@ -35,7 +35,7 @@ from litemaas.control.keys.schemas import (
     Secret,
     Why,
 )
-from litemaas.core.errors import NotFound
+from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.permissions import Permission
 
 router = APIRouter(
@@ -160,7 +160,10 @@ async def reveal_own_key(work: WorkOf, request: Request, response: Response, key
     row = await _held(work, key_id)
     if row.user_id != _me(work):
         raise service.key_not_found()
-    work.once = None
+    if work.once is not None:  # a kept answer would pass by the sign-in, the rate and the audit
+        raise InvalidField(
+            "Send this without an Idempotency-Key: a secret is not shown twice for one request.", "Idempotency-Key"
+        )
     return Secret(secret=await lifecycle.reveal(work, row, request.app.state.rates))
 
 
