@@ -49,6 +49,8 @@ from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
 from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
+from litemaas.control.playground import endpoints as playground
+from litemaas.control.playground.relay import Relay
 from litemaas.control.policies import endpoints as policies
 from litemaas.control.settings import endpoints as settings_endpoints
 from litemaas.control.signin import credentials
@@ -103,6 +105,7 @@ FEATURES = (
     workshops,
     backup,
     jobs,
+    playground,
     config,
     docs,
 )
@@ -155,12 +158,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await asyncio.gather(*background, return_exceptions=True)
             await publisher.close()
             await rates.close()
+            await relay.close()
             await engine.dispose()
 
     app = FastAPI(**_TITLE, lifespan=lifespan)
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
+    relay = Relay(settings.gateway_public_url)
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
     for part in (app, facade := create_facade()):
@@ -168,6 +173,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
     app.state.rates = rates
+    app.state.relay = relay
     most = settings.control.requests_per_minute
     app.state.general_rate = Rate("general", most) if most is not None else None
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)

@@ -11,6 +11,7 @@ from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
 from litemaas.db.tables.people import sessions, sign_ins, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, settings
+from litemaas.db.tables.playground import saved_prompts
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
 from litemaas.db.tables.teams import team_members, teams
@@ -43,6 +44,7 @@ __all__ = [
     "prices",
     "provisioning_keys",
     "rollups",
+    "saved_prompts",
     "sessions",
     "settings",
     "sign_ins",
