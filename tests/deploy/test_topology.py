@@ -20,7 +20,7 @@ from litemaas.sim.testing import SimulatedServers
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
 ]
 CALLERS, CALLS_BETWEEN = 6, 40
