@@ -23,10 +23,12 @@ DIGEST = "sources.sha256"
 HOT_PATH = """
     core/money core/pricing core/usage kit/ids
     gateway/admission gateway/bodies gateway/budgets gateway/call gateway/cooling gateway/dispatch gateway/endpoints/base
+    gateway/endpoints/count_tokens gateway/endpoints/foreign
     gateway/endpoints/docling gateway/endpoints/openai gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/http/client gateway/http/connection gateway/http/heads gateway/http/messages gateway/http/server
     gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/metering
-    gateway/metrics gateway/permits gateway/proxy gateway/ratelimits gateway/records gateway/relay gateway/reply_headers
+    gateway/metrics gateway/permits gateway/providers/bridge gateway/providers/native gateway/proxy gateway/ratelimits
+    gateway/records gateway/relay gateway/reply_headers
     gateway/routing gateway/running gateway/settlement gateway/shared_rates gateway/sse gateway/standing
     gateway/strategies gateway/targets gateway/tries gateway/upstream gateway/wishes
 """.split()  # noqa: SIM905 - as a list it would be three times as long

@@ -96,7 +96,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     ``api_base``: URL up to and without the endpoint (``http://host:8000/v1``). ``api_key``: the engine's credential in
     clear, only ever in memory. ``defaults``: members added to bodies that do not name them. ``rpm``, ``tpm``, ``parallel``:
     what it takes at most, requests and tokens per minute and calls at once, of all workers. ``cooldown_s``: how long it is
-    left alone after a failure.
+    left alone after a failure. ``api_version``: of Azure's API. ``endpoints``: paths that the engine has besides the usual
+    ones, such as ``/v1/responses``.
     """
 
     id: str
@@ -119,6 +120,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     tpm: int | None = None
     parallel: int | None = None
     cooldown_s: float | None = None
+    api_version: str | None = None
+    endpoints: tuple[str, ...] = ()
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litemaas.core.usage import NOTHING, Usage
+from litemaas.gateway.sse import DONE
 
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
@@ -26,12 +27,14 @@ class Ask:
     """What the body asks for, as far as the gateway routes, holds and bills on it.
 
     Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing.
-    ``members``: the body's members, or None for bodies that are not JSON. ``hides_json``: a conversion's JSON output was
+    ``members``: the body's members, or None for bodies that are not JSON. ``foreign``: a body in another format than
+    OpenAI's, as it came; the members are then its translation. ``hides_json``: a conversion's JSON output was
     added for its page count; the client is not to see it. ``urls``: addresses that the engine would fetch, by their place.
     """
 
     __slots__ = (
-        "bounds_named", "choices", "content_type", "documents", "end_user", "generates", "has_gateway_members", "hides_json",
+        "bounds_named", "choices", "content_type", "documents", "end_user", "foreign", "generates", "has_gateway_members",
+        "hides_json",
         "media_parts", "members", "model", "output_bound", "output_default", "output_member", "pages_bound", "payload",
         "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage", "wants_usage",
         "wishes",
@@ -62,6 +65,7 @@ class Ask:
         self.tags: list[str] | None = None
         self.spend_metadata: dict[str, Any] | None = None
         self.wishes: Wishes | None = None
+        self.foreign: Any = None
 
 
 class Reply:
@@ -87,10 +91,11 @@ class Call:
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
     ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
+    ``ending``: what a client hears last of a stream.
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "condition", "cost", "endpoint", "engine_request_id", "failure", "fallbacks",
+        "ask", "attempts", "caller", "condition", "cost", "ending", "endpoint", "engine_request_id", "failure", "fallbacks",
         "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "quota", "refusal", "reply",
         "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
@@ -113,6 +118,7 @@ class Call:
         self.condition: Condition | None = None
         self.place: Ticket | None = None
         self.fallbacks = 0
+        self.ending = DONE
         self.guard: Guard | None = None
         self.target: Target | None = None
         self.attempts = 0

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected
 from litemaas.gateway.call import Call
-from litemaas.gateway.errors import body_of, headers_of, status_of, stream_event
+from litemaas.gateway.errors import headers_of, status_of
 from litemaas.gateway.reply_headers import call_id_of
-from litemaas.gateway.sse import DONE
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
@@ -97,14 +96,14 @@ class Proxy:
             response.send(reply.status, self._headers.of_reply(call, reply), reply.body)
         elif call.failure is not None:
             failure = call.failure if isinstance(call.failure, LiteMaaSError) else Unexpected("the answer broke off")
-            response.end(stream_event(failure, self._profile))
+            response.end(call.endpoint.error_event(failure, self._profile))
         else:
-            response.end(DONE)
+            response.end(call.ending)
 
     def _answer_error(self, call: Call, response: Response, error: LiteMaaSError) -> None:
         if response.started:
-            response.end(stream_event(error, self._profile))
+            response.end(call.endpoint.error_event(error, self._profile))
             return
         status = status_of(error, self._profile)
         headers = self._headers.of_error(call_id_of(call), call) + headers_of(error, self._profile)
-        response.send(status, headers, body_of(error, self._profile))
+        response.send(status, headers, call.endpoint.error_body(error, self._profile))

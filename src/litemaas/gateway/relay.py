@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.http.client import AnswerHead, UpstreamConnection
     from litemaas.gateway.http.messages import Response
     from litemaas.gateway.metering import Meter
+    from litemaas.gateway.providers.bridge import Bridge
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.settings import UpstreamSettings
     from litemaas.gateway.settlement import Settlement
@@ -62,32 +63,32 @@ class Relay:
                 call.usage = await self._meter.count_reply(ask, target, reply)
             if call.guard is not None:
                 reply.body = self._guardrails.masked(call.guard, reply.body)
+            if ask.foreign is not None:
+                call.endpoint.translate(call, ask, reply)
         finally:
             answer.release()
 
     async def _relay_events(
         self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
     ) -> None:
-        forced = target.stream_usage
-        engine_model = target.deployment.engine_model
-        shows_usage = ask.wants_usage or self._always_shows_usage
-        scanner = EventScanner(
-            strip_usage=not shows_usage or (forced is StreamUsage.CONTINUOUS and not ask.wants_running_usage),
-            drop_usage_chunk=not shows_usage,
-            rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
-        )
+        bridge = call.endpoint.bridge(call, ask, target)
+        scanner = (bridge.scanner() if bridge is not None else None) or self._scanner(ask, target)
         guard = StreamGuard(call.guard, self._guardrails) if call.guard is not None else None
         answer.limit(self._silence_s(call, ask, target))
-        shown: list[bytes] | None = None if forced else []  # kept only where the engine is known not to count
+        shown: list[bytes] | None = (
+            None if target.stream_usage else []
+        )  # kept only where the engine is known not to count
         try:
             while data := await answer.next_bytes():
+                if bridge is not None:
+                    data = bridge.arrive(data)
                 events = scanner.feed(data) if guard is None else guard.feed(scanner.feed(data))
                 if events:
                     if call.first_byte_at is None:
                         self._begin(answer, call, response)
                     if shown is not None:
                         shown.append(events)
-                    response.write(events)
+                    response.write(events if bridge is None else bridge.leave(events))
                     self._settlement.progress(call, self._usage_so_far(scanner, ask))
                 if scanner.error is not None:
                     words = target.without_secrets(scanner.error)[:500]
@@ -105,14 +106,34 @@ class Relay:
             call.usage = self._usage_so_far(scanner, ask)
         if call.usage.source is not UsageSource.ENGINE:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
-        self._end(answer, call, response, guard)
+        self._end(answer, call, response, guard, bridge)
 
-    def _end(self, answer: UpstreamConnection, call: Call, response: Response, guard: StreamGuard | None) -> None:
+    def _scanner(self, ask: Ask, target: Target) -> EventScanner:
+        forced = target.stream_usage
+        engine_model = target.deployment.engine_model
+        shows_usage = ask.wants_usage or self._always_shows_usage
+        return EventScanner(
+            strip_usage=not shows_usage or (forced is StreamUsage.CONTINUOUS and not ask.wants_running_usage),
+            drop_usage_chunk=not shows_usage,
+            rename=(engine_model, ask.model) if ask.model is not None and ask.model != engine_model else None,
+        )
+
+    def _end(
+        self,
+        answer: UpstreamConnection,
+        call: Call,
+        response: Response,
+        guard: StreamGuard | None,
+        bridge: Bridge | None,
+    ) -> None:
         """Everything but the last event, which waits for the settlement."""
         if call.failure is None and call.first_byte_at is None:
             self._begin(answer, call, response)
         if guard is not None and response.started:
-            response.write(guard.finish())
+            held = guard.finish()
+            response.write(held if bridge is None else bridge.leave(held))
+        if bridge is not None and call.failure is None:
+            call.ending = bridge.ending(call.usage)
 
     def _begin(self, answer: UpstreamConnection, call: Call, response: Response) -> None:
         """The client hears that its answer begins."""

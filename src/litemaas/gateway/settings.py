@@ -97,6 +97,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
     ``guardrails``: names, with commas between them, of those that hold for every call.
     ``worker_id``: with several workers, what their names begin with.
+    ``messages_error_style``: whose envelope errors of ``/v1/messages`` have, ``openai`` or ``anthropic``.
     """
 
     host: str = "127.0.0.1"
@@ -118,6 +119,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     guardrails: str = ""
     key_header: str = ""
     always_include_stream_usage: bool = False
+    messages_error_style: str = "openai"
     server: ServerLimits = ServerLimits()
     upstream: UpstreamSettings = UpstreamSettings()
     budgets: BudgetSettings = BudgetSettings()

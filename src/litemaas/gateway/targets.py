@@ -10,6 +10,7 @@ from litemaas.core.limits import RateRule
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.cooling import Condition
 from litemaas.gateway.http.client import Origin
+from litemaas.gateway.providers.dialects import AnthropicDialect, credential_lines, dialect_of
 from litemaas.gateway.records import served_text
 from litemaas.gateway.running import price_text
 
@@ -39,11 +40,12 @@ class Target:
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
     own name for the model, as JSON. ``price``: as running calls note it. ``condition``: how it is doing. ``rule``: its own
-    limits, None = none.
+    limits, None = none. ``dialect``: None = it speaks chat completions.
     """
 
     __slots__ = (
-        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "engine_model", "lines", "no_tokenizer_until",
+        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "dialect", "engine_model", "lines",
+        "no_tokenizer_until",
         "origin", "price", "rule", "served", "stream_usage", "timeout_s",
     )  # fmt: skip
 
@@ -60,6 +62,7 @@ class Target:
         url = urlsplit(deployment.api_base)
         secure = url.scheme == "https"
         self.deployment = deployment
+        self.dialect: AnthropicDialect | None = dialect_of(deployment)
         self.origin = Origin(
             url.hostname or "", url.port or (443 if secure else 80), deployment.tls if secure else None
         )
@@ -78,9 +81,7 @@ class Target:
         )
         self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
         lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
-        if deployment.api_key:
-            scheme = b"x-api-key: %b" if deployment.provider == "docling" else b"authorization: Bearer %b"
-            lines.append(scheme % deployment.api_key.encode("latin-1"))
+        lines += credential_lines(deployment)
         lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
         self._fixed = b"\r\n".join(lines)
         self._secrets = [s for s in (deployment.api_key, *deployment.extra_headers.values()) if s and len(s) >= _SECRET]

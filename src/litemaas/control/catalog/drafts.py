@@ -20,9 +20,11 @@ PUBLIC_BASES = {
     "mistral": "https://api.mistral.ai/v1",
     "groq": "https://api.groq.com/openai/v1",
     "openrouter": "https://openrouter.ai/api/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
 }
 """Where a provider's API is when nobody names another place (the providers' API references, 2026-11)."""
-SELF_HOSTED = ("hosted_vllm", "vllm", "openai_like", "litellm_proxy", "ollama", "docling")
+SELF_HOSTED = ("azure", "hosted_vllm", "vllm", "openai_like", "litellm_proxy", "ollama", "docling")
 PROVIDERS = (*PUBLIC_BASES, *SELF_HOSTED)
 _MAX_INT = 2**31 - 1
 _RESERVED_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "authorization"}
@@ -127,4 +129,6 @@ def _base_url(provider: str, api_base: str) -> str:
     if provider == "ollama" and not path:
         # Ollama's own API lives at the root; the OpenAI-compatible one below /v1 (Ollama docs, openai.md, 2026-11).
         path = "/v1"
+    if provider == "anthropic" and not path:
+        path = "/v1"  # people name Anthropic's API by its host alone
     return f"{url.scheme}://{url.netloc}{path}"

@@ -64,7 +64,8 @@ _ANY_CUSTOMER = "select exists (select 1 from budgets where scope like 'customer
 _CATALOG = """
 select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
        d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
-       d.rpm_limit, d.tpm_limit, d.max_parallel_requests, d.cooldown_s,
+       d.rpm_limit, d.tpm_limit, d.max_parallel_requests, d.cooldown_s, d.params->>'api_version' as api_version,
+       d.info->'supported_endpoints' as endpoints,
        m.mode, m.access_groups, m.aliases, m.routing_strategy, m.fallbacks, m.context_fallbacks, m.retries, m.guardrails,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
@@ -152,6 +153,8 @@ class Directory:
             tpm=enforced(row["tpm_limit"]),
             parallel=enforced(row["max_parallel_requests"]),
             cooldown_s=row["cooldown_s"],
+            api_version=row["api_version"],
+            endpoints=tuple(msgspec.json.decode(row["endpoints"] or "null", type=list[str] | None) or ()),
         )
 
     async def latest_change(self) -> int:

@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from litemaas.core.usage import Usage
+from litemaas.gateway.errors import body_of, stream_event
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Mode
+    from litemaas.core.errors import LiteMaaSError
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.providers.bridge import Bridge
     from litemaas.gateway.targets import Target
 
 
@@ -58,6 +61,24 @@ class Endpoint(ABC):
 
         Errors: UpstreamGarbage.
         """
+
+    def translate(self, call: Call, ask: Ask, reply: Reply) -> None:  # noqa: B027 - most have nothing to translate
+        """The answer in the client's format, once its usage is counted; asked only where ``ask.foreign`` is set.
+
+        Errors: UpstreamGarbage.
+        """
+
+    def bridge(self, call: Call, ask: Ask, target: Target) -> Bridge | None:  # noqa: ARG002 - most need none
+        """What translates the events of a stream; None = both sides speak chat completions."""
+        return None
+
+    def error_body(self, error: LiteMaaSError, profile: str) -> bytes:
+        """An error as this endpoint's clients read it."""
+        return body_of(error, profile)
+
+    def error_event(self, error: LiteMaaSError, profile: str) -> bytes:
+        """An error that ends a stream."""
+        return stream_event(error, profile)
 
 
 def kind_of(route: str) -> str | None:

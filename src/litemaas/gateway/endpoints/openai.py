@@ -27,6 +27,8 @@ from litemaas.gateway.bodies import (
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
+from litemaas.gateway.providers.bridge import Bridge
+from litemaas.gateway.providers.dialects import dialect_of, openai_path
 from litemaas.gateway.replies import Identified, Measured
 from litemaas.gateway.targets import StreamUsage
 from litemaas.gateway.wishes import wishes_of
@@ -47,7 +49,7 @@ CREDENTIAL_MEMBERS = ("api_base", "base_url", "api_key")
 MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
 _COMPLETION_DEFAULT = 16
 """What engines generate for a plain completion that names no bound (OpenAI API reference, ``max_tokens``, 2026-11)."""
-_SPECIAL = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
+SPECIAL_MEMBERS = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
 _MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
 
@@ -79,7 +81,7 @@ class OpenAIEndpoint(Endpoint):
             raise MissingField(f"the member {self._required!r} is missing", self._required)
         if "user" in members:
             ask.end_user = text_of(members, "user")
-        if not _SPECIAL.isdisjoint(members):
+        if not SPECIAL_MEMBERS.isdisjoint(members):
             ask.has_gateway_members = True
             refuse_special_members(members)
             _read_metadata(ask, members)
@@ -113,13 +115,16 @@ class OpenAIEndpoint(Endpoint):
             ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
 
     def path(self, deployment: Deployment) -> str:
-        return base_path(deployment) + self.route
+        dialect = dialect_of(deployment)
+        if dialect is not None:
+            return dialect.path(self.route, base_path(deployment))
+        return openai_path(base_path(deployment), self.route, deployment)
 
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         members: Members = dict(ask.members or ())
         members["model"] = target.engine_model
         if ask.has_gateway_members:
-            for member in [name for name in members if name in _SPECIAL]:
+            for member in [name for name in members if name in SPECIAL_MEMBERS]:
                 del members[member]
         if target.deployment.defaults:
             for name, value in target.deployment.defaults.items():
@@ -130,9 +135,14 @@ class OpenAIEndpoint(Endpoint):
             for member in self._bound_members:
                 members.pop(member, None)
             members[ask.output_member or "max_tokens"] = b"%d" % call.output_limit
-        return render(members)
+        return render(members) if target.dialect is None else target.dialect.request(render(members))
+
+    def bridge(self, call: Call, ask: Ask, target: Target) -> Bridge | None:  # noqa: ARG002 - Endpoint
+        return None if target.dialect is None else Bridge(arriving=target.dialect.events(call.started_at))
 
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
+        if target.dialect is not None:
+            reply.body = target.dialect.reply(reply.body)
         try:
             measured = _measured.decode(reply.body)
         except NOT_JSON:

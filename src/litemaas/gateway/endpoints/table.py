@@ -6,9 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from litemaas.core.errors import MethodNotAllowed, NotFound
+from litemaas.gateway.endpoints.count_tokens import CountTokensEndpoint
 from litemaas.gateway.endpoints.docling import docling_endpoints
-from litemaas.gateway.endpoints.openai import openai_endpoints
+from litemaas.gateway.endpoints.foreign import ForeignEndpoint
+from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
 from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
+from litemaas.gateway.providers.wires import MessagesWire, ResponsesWire
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
@@ -19,15 +22,28 @@ _MODEL_IN_PATH = re.compile(
 )
 
 
+def foreign_endpoints(chat: OpenAIEndpoint, error_style: str, max_body: int) -> dict[str, Endpoint]:
+    """Path without ``/v1`` → endpoint."""
+    messages = MessagesWire(anthropic_errors=error_style == "anthropic")
+    return {
+        "/messages": ForeignEndpoint(messages, chat, max_body),
+        "/messages/count_tokens": CountTokensEndpoint(messages, chat, max_body),
+        "/responses": ForeignEndpoint(ResponsesWire(), chat, max_body),
+    }
+
+
 class EndpointTable:
     """Every inference endpoint under each of its paths."""
 
     def __init__(self, settings: GatewaySection) -> None:
         max_body_bytes = settings.max_body_bytes
-        plain: dict[str, Endpoint] = {**openai_endpoints(max_body_bytes), **tokenize_endpoints(max_body_bytes)}
+        spoken = openai_endpoints(max_body_bytes)
+        plain: dict[str, Endpoint] = {**spoken, **tokenize_endpoints(max_body_bytes)}
+        plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
             **plain,
             **{f"/v1{path}": endpoint for path, endpoint in plain.items()},
+            "/openai/v1/responses": plain["/responses"],
             **docling_endpoints(
                 max_body_bytes,
                 allowed_hosts=tuple(host.strip() for host in settings.conversion_hosts.split(",") if host.strip()),

@@ -1,0 +1,52 @@
+"""What stands between an engine's events and the client's, where either speaks another format than chat completions?
+
+    engine → arrive → scanner → guardrails → leave → client
+
+An engine and a client that speak the same foreign format have a scanner of that format instead, and nothing is translated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litemaas.gateway.sse import DONE, EventScanner
+
+if TYPE_CHECKING:
+    from litemaas.core.usage import Usage
+    from litemaas.gateway.providers.native import NativeScanner
+
+
+class Bridge:
+    """``arriving`` makes chat completions of what the engine sends, ``leaving`` what the client wants of these."""
+
+    __slots__ = ("_arriving", "_leaving", "native")
+
+    def __init__(self, arriving: Any = None, leaving: Any = None, native: NativeScanner | None = None) -> None:
+        self._arriving = arriving
+        self._leaving = leaving
+        self.native = native
+
+    def scanner(self) -> EventScanner | None:
+        return self.native
+
+    def arrive(self, data: bytes) -> bytes:
+        """Errors: StreamGarbled."""
+        if self._arriving is None:
+            return data
+        arrived: bytes = self._arriving.feed(data)
+        return arrived
+
+    def leave(self, events: bytes) -> bytes:
+        if self._leaving is None or not events:
+            return events
+        left: bytes = self._leaving.feed(events)
+        return left
+
+    def ending(self, usage: Usage) -> bytes:
+        """What the client hears last."""
+        if self.native is not None:
+            return self.native.ending
+        if self._leaving is None:
+            return DONE
+        last: bytes = self._leaving.finish(usage)
+        return last

@@ -1,0 +1,49 @@
+"""What of a foreign body has the shape that it must have? Small readers whose refusals name the member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litemaas.core.errors import InvalidField, MissingField
+
+Body = dict[str, Any]
+
+
+def needed(body: Body, name: str) -> Any:
+    """Errors: MissingField."""
+    if body.get(name) is None:
+        raise MissingField(f"the member {name!r} is missing", name)
+    return body[name]
+
+
+def objects(value: Any, name: str) -> list[Body]:
+    """A list of objects; None is an empty one. Errors: InvalidField."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+        raise InvalidField(f"{name} must be a list of objects", name)
+    return value
+
+
+def text(value: Any, name: str) -> str:
+    """Errors: InvalidField."""
+    if not isinstance(value, str):
+        raise InvalidField(f"{name} must be a text", name)
+    return value
+
+
+def an_object(value: Any, name: str) -> Body:
+    """None is an empty one. Errors: InvalidField."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidField(f"{name} must be an object", name)
+    return value
+
+
+class Untranslatable(InvalidField):
+    """Only an engine that speaks the format itself can do this."""
+
+
+def unsupported(what: str, name: str) -> Untranslatable:
+    return Untranslatable(f"{what} cannot be had from this model server", name)

@@ -1,0 +1,165 @@
+"""Can clients speak Anthropic's and OpenAI's newer formats, whatever the engine speaks?"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .harness import Platform, answer, scripted, stream_answer
+
+MESSAGE = {
+    "model": "granite",
+    "max_tokens": 12,
+    "messages": [{"role": "user", "content": "How does a bill of lading work?"}],
+}
+
+
+def named_events(body: bytes) -> list[dict[str, Any]]:
+    """The JSON of events that have names, which must be their types."""
+    found = []
+    for event in body.decode().removesuffix("\n\n").split("\n\n"):
+        name, data = event.split("\n")
+        found.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found
+
+
+async def test_a_message_is_answered_by_an_engine_that_only_knows_chat(platform: Platform, key: str) -> None:
+    reply = await platform.http.post("/v1/messages", json=MESSAGE, headers={"x-api-key": key})
+    assert reply.status_code == 200, reply.text
+    message = reply.json()
+    assert message["type"] == "message"
+    assert message["model"] == "granite"
+    assert message["stop_reason"] == "max_tokens"
+    assert message["content"][0]["type"] == "text"
+    record = await platform.record(key)
+    assert record["endpoint"] == "/messages"
+    assert message["usage"]["output_tokens"] == record["completion_tokens"] == 12
+    assert message["usage"]["input_tokens"] == record["prompt_tokens"]
+    await platform.no_room_is_held(key)
+
+
+async def test_a_streamed_message_has_its_events_in_order_and_its_usage_at_the_end(
+    platform: Platform, key: str
+) -> None:
+    reply = await platform.post("/v1/messages", key, {**MESSAGE, "stream": True})
+    events = named_events(reply.content)
+    kinds = [event["type"] for event in events]
+    assert kinds[:2] == ["message_start", "content_block_start"]
+    assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert set(kinds[2:-3]) == {"content_block_delta"}
+    record = await platform.record(key)
+    assert events[-2]["usage"]["output_tokens"] == record["completion_tokens"] == 12
+    assert record["usage_source"] == "engine"
+
+
+async def test_a_response_is_answered_by_an_engine_that_only_knows_chat(platform: Platform, key: str) -> None:
+    asked = {"model": "granite", "input": "How does a bill of lading work?", "max_output_tokens": 12}
+    reply = await platform.post("/v1/responses", key, asked)
+    assert reply.status_code == 200, reply.text
+    response = reply.json()
+    assert response["status"] == "incomplete"
+    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+    record = await platform.record(key)
+    assert response["usage"]["output_tokens"] == record["completion_tokens"] == 12
+
+
+async def test_a_streamed_response_has_the_full_sequence_of_events(platform: Platform, key: str) -> None:
+    asked = {"model": "granite", "input": "How does a bill of lading work?", "max_output_tokens": 12, "stream": True}
+    reply = await platform.post("/v1/responses", key, asked)
+    events = named_events(reply.content)
+    kinds = [event["type"] for event in events]
+    assert kinds[:4] == [
+        "response.created", "response.in_progress", "response.output_item.added", "response.content_part.added",
+    ]  # fmt: skip
+    assert kinds[-4:] == [
+        "response.output_text.done", "response.content_part.done", "response.output_item.done", "response.incomplete",
+    ]  # fmt: skip
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    said = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    last = events[-1]["response"]
+    assert last["output"][0]["content"][0]["text"] == said != ""
+    assert last["usage"]["output_tokens"] == (await platform.record(key))["completion_tokens"]
+
+
+async def test_what_would_need_an_earlier_answer_is_refused(platform: Platform, key: str) -> None:
+    asked = {"model": "granite", "input": "And then?", "previous_response_id": "resp_1"}
+    reply = await platform.post("/v1/responses", key, asked)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "previous_response_id"
+    assert platform.sim.counters.of("chat").requests == 0
+
+
+async def test_the_tokens_of_a_message_are_counted_by_its_engine(platform: Platform, key: str) -> None:
+    reply = await platform.post("/v1/messages/count_tokens", key, MESSAGE)
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["input_tokens"] > 5
+    assert (await platform.record(key))["cost_nano"] == 0
+
+
+ANTHROPIC = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-engine",
+    "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn", "stop_sequence": None,
+    "usage": {"input_tokens": 3, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 6, "output_tokens": 7},
+}  # fmt: skip
+
+
+def anthropic_events() -> list[bytes]:
+    events: list[dict[str, Any]] = [
+        {
+            "type": "message_start",
+            "message": {**ANTHROPIC, "content": [], "usage": {**ANTHROPIC["usage"], "output_tokens": 1}},
+        },  # type: ignore[dict-item]
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 7},
+        },
+        {"type": "message_stop"},
+    ]
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+
+async def test_an_openai_client_is_answered_by_an_engine_with_anthropics_api(platform: Platform, key: str) -> None:
+    async with scripted(answer(json.dumps(ANTHROPIC).encode())) as engine:
+        await platform.add_model(
+            "claude", engine.url, "claude-engine", provider="anthropic", api_key="secret-of-engine"
+        )
+        reply = await platform.chat(key, model="claude", max_tokens=9)
+        chat = reply.json()
+        assert chat["choices"][0]["message"]["content"] == "Hello"
+        assert chat["model"] == "claude"
+        assert chat["usage"]["prompt_tokens"] == 11
+        assert engine.head.startswith(b"POST /v1/messages HTTP/1.1")
+        assert b"x-api-key: secret-of-engine" in engine.head
+        assert b"anthropic-version: 2023-06-01" in engine.head
+        assert json.loads(engine.body)["max_tokens"] == 9
+        engine.reply = stream_answer(*anthropic_events())
+        streamed = await platform.chat(key, model="claude", stream=True)
+        assert b'"content":"Hello"' in streamed.content
+        assert streamed.content.endswith(b"data: [DONE]\n\n")
+    for record in await platform.records(key, 2):
+        assert (record["prompt_tokens"], record["cached_tokens"], record["cache_write_tokens"]) == (11, 6, 2)
+        assert record["completion_tokens"] == 7
+
+
+async def test_a_message_goes_untouched_to_an_engine_with_anthropics_api(platform: Platform, key: str) -> None:
+    async with scripted(answer(json.dumps(ANTHROPIC).encode())) as engine:
+        await platform.add_model("claude-2", engine.url, "claude-engine", provider="anthropic")
+        body = {**MESSAGE, "model": "claude-2", "thinking": {"type": "enabled", "budget_tokens": 1024}, "tags": ["t"]}
+        reply = await platform.post("/v1/messages", key, body)
+        assert reply.json() == {**ANTHROPIC, "model": "claude-2"}
+        sent = json.loads(engine.body)
+        assert sent == {**{name: value for name, value in body.items() if name != "tags"}, "model": "claude-engine"}
+        engine.reply = stream_answer(*anthropic_events())
+        streamed = await platform.post("/v1/messages", key, {**body, "stream": True})
+        kinds = [event["type"] for event in named_events(streamed.content)]
+        assert kinds[0] == "message_start"
+        assert kinds[-1] == "message_stop"
+        assert "ping" in kinds
+    for record in await platform.records(key, 2):
+        assert (record["prompt_tokens"], record["cached_tokens"], record["completion_tokens"]) == (11, 6, 7)
