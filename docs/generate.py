@@ -17,6 +17,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def settings_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tupl
 def _kind(annotation: Any) -> str:
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{word}`" for word in typing.get_args(annotation))
-    words = {str: "text", int: "whole number", float: "number", bool: "flag"}
+    words = {str: "text", int: "whole number", float: "number", bool: "flag", Decimal: "amount of money"}
     if typing.get_origin(annotation) is typing.Annotated:
         return _kind(annotation.__origin__)
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
