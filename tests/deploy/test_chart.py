@@ -13,7 +13,7 @@ from tests.deploy.validation import faults_of
 
 from litemaas.control.app.settings import Settings as ControlSettings
 from litemaas.control.app.settings import check_settings
-from litemaas.gateway.settings import GatewaySettings
+from litemaas.gateway.settings import BudgetSettings, GatewaySettings
 from litemaas.kit.settings import load_settings
 
 Rendered = Callable[[str], Rendering]
@@ -151,6 +151,12 @@ def test_a_pod_may_take_as_long_to_end_as_its_longest_call(rendered: Rendered):
     pod = rendered("ha").pods()["StatefulSet/litemaas-gateway"]["spec"]
     assert pod["terminationGracePeriodSeconds"] == 10 + 600 + 15
     assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "10"]
+
+
+def test_a_gateway_stays_in_service_while_it_can_answer_out_of_its_leases(rendered: Rendered):
+    for part, at_least_s in (("gateway", BudgetSettings().lease_trust_s), ("control", 120)):
+        probe = rendered("minimal").pods()[f"Deployment/litemaas-{part}"]["spec"]["containers"][0]["readinessProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= at_least_s
 
 
 def test_openshift_has_three_routes_that_wait_for_ten_minutes(rendered: Rendered):
