@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import random
 from collections.abc import AsyncIterator
@@ -292,3 +294,16 @@ async def test_figures_of_a_model_are_of_its_own_last_day(
     assert folded["availability"] == 66.67
     assert folded["tokens_per_second"] == 50.0
     assert 1_500 < folded["latency_p50_ms"] < 2_600
+
+
+async def test_the_list_of_models_leaves_as_a_file(client: httpx2.AsyncClient, people: Browsers):
+    await make_model(client, tags=["a", 'b "quoted", and more'])
+    draft = await make_model(client, status="draft", tags=["c"])
+    path = "/api/v1/admin/models/export"
+    assert (await people["ann"].get(path)).status_code == 403
+    written = await people["overseer"].get(path, params={"status": "draft"})
+    (line,) = csv.DictReader(io.StringIO(written.text))
+    assert (line["name"], line["tags"], line["context_length"]) == (draft["name"], '["c"]', "")
+    told = (await people["overseer"].get(path, params={"format": "json"})).json()
+    assert [one["tags"] for one in told["data"]] == [["a", 'b "quoted", and more'], ["c"]]
+    assert not [word for word in ("api_base", "api_key") if word in json.dumps(told)]

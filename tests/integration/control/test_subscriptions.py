@@ -264,6 +264,19 @@ async def test_quotas_and_expiry_hold_at_the_instant_and_resets_count_anew(
     assert "subscription.expired" in await told(database, "ann")
 
 
+async def test_what_was_denied_past_its_end_gets_another_end_before_it_is_approved(
+    client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection
+):
+    model = await make_model(client)
+    made = await subscribe(people["ann"], model)
+    await set_status(people["admin"], made, "denied")
+    await end(database, made)
+    assert (await set_status(people["admin"], made, "active", 409))["code"] == "CONFLICT"
+    path = f"/api/v1/admin/subscriptions/{made['id']}"
+    assert (await people["admin"].patch(path, json={"expires_at": None})).status_code == 200
+    assert (await set_status(people["admin"], made, "active"))["effective"] is True
+
+
 async def test_links_stay_while_dormant_and_go_with_cancel(
     client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection
 ):

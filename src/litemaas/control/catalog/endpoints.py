@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
+from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import requires
 from litemaas.control.catalog import repository, routing, service
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft
-from litemaas.control.catalog.model_schemas import MODE_OF, ModelIn, ModelOut, ModelPatch, ModelQuery, ModelType
+from litemaas.control.catalog.model_schemas import (
+    MODE_OF,
+    ModelExport,
+    ModelFilters,
+    ModelIn,
+    ModelOut,
+    ModelPatch,
+    ModelQuery,
+    ModelType,
+)
 from litemaas.control.catalog.repository import ModelFilter
 from litemaas.control.catalog.schemas import DeploymentIn, DeploymentOut, DeploymentPatch, PriceIn, PriceOut
 from litemaas.control.catalog.showing import Background, deployment_out, model_etag, price_out, steady
 from litemaas.control.http.etags import IfMatch, require_match
+from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.core.catalog import Lifecycle, Mode
@@ -32,18 +44,18 @@ router = APIRouter(
 router.add_api_route("/models/{model_id}/routing", routing.get_routing, methods=["GET"])
 router.add_api_route("/models/{model_id}/routing", routing.set_routing, methods=["PUT"])
 
+_EXPORTED = (
+    "id", "name", "display_name", "description", "provider", "mode", "status", "restricted_access", "tags", "capabilities",
+    "context_length", "max_output_tokens", "rpm_limit", "tpm_limit", "retires_at", "created_at", "updated_at",
+)  # fmt: skip
+
 
 @router.get("/models")
 async def list_models(work: WorkOf, query: Annotated[ModelQuery, Query()]) -> Page[ModelOut]:
     """All models, drafts and retired ones, too. ``name`` finds the one of exactly that name."""
     connection = await work.connection()
-    wanted = ModelFilter(
-        name=query.name, search=query.search, modes=modes_of(query.type, query.mode), provider=query.provider,
-        restricted=query.restricted, tags=tuple(query.tag), capabilities=tuple(query.capability),
-        statuses=tuple(query.status),
-    )  # fmt: skip
     rows, total = await repository.list_models(
-        connection, wanted, query.sort, query.order == "desc", query.offset, query.limit
+        connection, _filter(query), query.sort, query.order == "desc", query.offset, query.limit
     )
     background = await Background.read(connection, rows)
     return Page(data=[background.full(row) for row in rows], pagination=pagination(query, total))
@@ -61,6 +73,17 @@ async def create_model(work: WorkOf, body: ModelIn, response: Response) -> Model
     drafts = [_draft(one, pricing) for one in body.deployments]
     model_id = await service.create_model(work, body.name, values, drafts, pricing, status)
     return await _model(work, model_id, response)
+
+
+@router.get("/models/export", response_class=StreamingResponse)
+async def export_models(work: WorkOf, request: Request, query: Annotated[ModelExport, Query()]) -> StreamingResponse:
+    """The list as a file, with the same filters, never cut; without what is secret or inside."""
+    told = query.model_dump(mode="json", exclude_defaults=True)
+    await record(work, "model.exported", "model", "many", told)
+    statement = repository.chosen(_filter(query))
+    records = rows_of(request.app.state.plane, statement, lambda row: {name: row._mapping[name] for name in _EXPORTED})
+    content = as_csv(_EXPORTED, records) if query.format == "csv" else as_json({"filters": told}, records)
+    return attachment("models", query.format, content)
 
 
 @router.get("/models/{model_id}")
@@ -196,6 +219,14 @@ async def held(work: Work, model_id: UUID) -> Row[Any]:
     if row is None:
         raise service.model_not_found()
     return row
+
+
+def _filter(query: ModelFilters) -> ModelFilter:
+    return ModelFilter(
+        name=query.name, search=query.search, modes=modes_of(query.type, query.mode), provider=query.provider,
+        restricted=query.restricted, tags=tuple(query.tag), capabilities=tuple(query.capability),
+        statuses=tuple(query.status),
+    )  # fmt: skip
 
 
 def _mode(kind: ModelType | None, mode: Mode | None) -> Mode | None:

@@ -231,7 +231,11 @@ class CatalogueQuery(PageQuery):
     order: Literal["asc", "desc"] = "asc"
 
 
-class ModelQuery(PageQuery):
+class ModelFilters(BaseModel):
+    """``name``: exactly that one; ``search`` looks into names and descriptions."""
+
+    model_config = ConfigDict(extra="forbid")
+
     search: Annotated[str, Field(max_length=256)] | None = None
     name: str | None = None
     mode: Mode | None = None
@@ -241,5 +245,12 @@ class ModelQuery(PageQuery):
     tag: list[str] = []
     restricted: bool | None = None
     status: list[Lifecycle] = []
+
+
+class ModelQuery(ModelFilters, PageQuery):
     sort: Literal["name", "display_name", "provider", "status", "created_at", "updated_at"] = "name"
     order: Literal["asc", "desc"] = "asc"
+
+
+class ModelExport(ModelFilters):
+    format: Literal["csv", "json"] = "csv"

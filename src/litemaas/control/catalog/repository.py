@@ -117,6 +117,11 @@ async def list_models(
     return (await connection.execute(page)).all(), total
 
 
+def chosen(wanted: ModelFilter) -> Select[Any]:
+    """All of a list, to be streamed."""
+    return select(models).where(*_conditions(wanted)).order_by(models.c.name)
+
+
 async def facets(connection: AsyncConnection, wanted: ModelFilter) -> dict[str, dict[str, int]]:
     """How many of the models have each value of what can be filtered by."""
     seen = select(models).where(*_conditions(wanted)).cte("seen")

@@ -121,12 +121,13 @@ async def request_review(work: Work, row: Row[Any], holder_name: str, comment: s
 async def decide(work: Work, row: Row[Any], event: Event, reason: str | None) -> None:
     """Transitions 5, 6, 8, 9 and 10, by an administrator; what is so already stays, without a word.
 
-    Errors: InvalidTransition, InvalidField.
+    Errors: InvalidTransition, InvalidField, Conflict.
     """
     row = await settle(work, row)
     reached = {Event.APPROVE: Status.ACTIVE, Event.DENY: Status.DENIED}.get(event)
     if row.status == reached:
         return
+    _require_unended(work, row, event)
     await happen(work, row, event, reason)
 
 
@@ -150,6 +151,7 @@ async def set_status(work: Work, row: Row[Any], wanted: Status, reason: str | No
     if event is Event.CANCEL:
         await cancel(work, row, reason)
     else:
+        _require_unended(work, row, event)
         await happen(work, row, event, reason)
 
 
@@ -227,6 +229,12 @@ def _expiry(work: Work, wish: Wish, row: Row[Any] | None) -> dict[str, Any]:
         sooner = wish.expires_at is not None and wish.expires_at < row.expires_at
         return {"expires_at": wish.expires_at if sooner else row.expires_at, "expiry_by_admin": True}
     return {"expires_at": wish.expires_at, "expiry_by_admin": False}
+
+
+def _require_unended(work: Work, row: Row[Any], event: Event) -> None:
+    """A denied one does not expire; to approve it after its end would give nothing. Errors: Conflict."""
+    if event in (Event.APPROVE, Event.RETURN) and _has_passed(row.expires_at, work.now):
+        raise Conflict("Its end has passed. Set another expires_at first, or grant it.")
 
 
 def _require_future(work: Work, at: datetime) -> None:
