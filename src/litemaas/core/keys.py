@@ -63,7 +63,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     ``models``: names, access groups or wildcards; empty = every model. ``expires_at``: None = never. ``guardrails``: names of
     what its calls are looked at for. ``block``: why nothing may be called with it at all. ``secret_until``: the secret that
     opened it was replaced and ends then. ``access``: by model, for keys that the access rule governs; None = it does not.
-    ``permissions``: kinds of endpoints that it may call; None = all.
+    ``permissions``: kinds of endpoints that it may call; None = all. ``tags``: of all its calls, besides their own.
     """
 
     key_hash: str
@@ -87,6 +87,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     secret_until: datetime | None = None
     access: dict[str, Access] | None = None
     permissions: frozenset[str] | None = None
+    tags: tuple[str, ...] = ()
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""

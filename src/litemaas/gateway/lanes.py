@@ -14,7 +14,7 @@ from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.money import MILLION
 from litemaas.core.pricing import Price, dearest_input, dearest_output
 from litemaas.core.windows import window_at
-from litemaas.gateway.records import bookings_text, who_text
+from litemaas.gateway.records import NO_LABELS, bookings_text, labels_text, who_text
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model, Snapshot
@@ -36,12 +36,14 @@ class Lane:
     a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
     ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits of its own.
     ``guardrails``: names of those that hold for all of its calls. ``quotas``: what the subscription limits per month.
+    ``labels``: the record's tags and notes of a call that brings none of its own.
     """
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
         "_quota_accounts", "_served_by", "_tail", "booked", "counters", "customers", "deployments", "guardrails", "is_free",
-        "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates", "snapshot", "targets", "who",
+        "labels", "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates", "snapshot",
+        "targets", "who",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +60,7 @@ class Lane:
         self.guardrails = guardrails
         self.lone = targets[0] if len(targets) == 1 and targets[0].rule is None else None
         self.price = dearest(model.deployments)
-        quotas = key.quotas_for(model.name)
+        quotas = key.quotas_for(model.counted_as or model.name)
         self.quotas = tuple(rule for rule in quotas if rule.limit_nano is not None)
         budgets = key.budgets_for(model.name)
         self.booked: tuple[BudgetRule, ...] = (*budgets, *quotas)
@@ -74,6 +76,7 @@ class Lane:
         self.output_maximum = max(known) if known and len(known) == len(maximums) else None
         key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
         self.who = who_text(endpoint.route, key_hash, key.alias, key.user_id, key.team_id, model.name)
+        self.labels = labels_text(key.tags) if key.tags else NO_LABELS
         self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
         """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
         self._accounts: list[Account] = []

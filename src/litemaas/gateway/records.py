@@ -42,6 +42,8 @@ JOURNAL_COLUMNS = (
 NULL: Final = "\\N"
 NOTHING_SERVED: Final = "\t".join([NULL] * 5)
 NOT_BOOKED: Final = "[]"
+NO_LABELS: Final = "[]\t{}"
+"""No tags and no notes."""
 _MAX_JSON: Final = 65_536
 _LEFT_OUT = '{"left_out":"it was larger than 65536 bytes"}'
 _JSON_ESCAPE = re.compile(r"\\(u0000|.)")
@@ -66,6 +68,11 @@ def json_text(value: list[str] | dict[str, object]) -> str:
     if len(written) > _MAX_JSON:
         written = _LEFT_OUT if isinstance(value, dict) else "[]"
     return written.translate(_ESCAPES)
+
+
+def labels_text(tags: Sequence[str], notes: dict[str, object] | None = None) -> str:
+    """The columns of tags and notes."""
+    return f"{json_text(list(dict.fromkeys(tags)))}\t{json_text(notes or {})}"
 
 
 def who_text(route: str, key_hash: str, alias: str | None, user: str | None, team: str | None, model: str) -> str:

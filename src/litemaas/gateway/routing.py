@@ -102,6 +102,11 @@ class Routing:
     @staticmethod
     def _check_allowed(key: VirtualKey, name: str, asked: str, model: Model | None) -> None:
         """A model may be allowed under any name that it has. Errors: ModelNotAllowed."""
+        if key.access is not None:  # of a governed key only the model that is meant counts, under its own name
+            meant = name if model is None else model.counted_as or model.name
+            if key.may_call(meant):
+                return
+            raise key.refuse_model(meant)
         groups = model.access_groups if model is not None else ()
         if key.may_call(name, groups) or (name != asked and key.may_call(asked, groups)):
             return

@@ -15,18 +15,19 @@ from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Une
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
-from litemaas.core.refusals import MEMBER, Refusal, refusal_of
+from litemaas.core.refusals import MEMBER, refusal_of
 from litemaas.gateway.cooling import kind_of
 from litemaas.gateway.errors import status_of
 from litemaas.gateway.identity import Caller
 from litemaas.gateway.records import (
+    NO_LABELS,
     NOT_BOOKED,
     NOTHING_SERVED,
     NULL,
     InstantText,
     agent_text,
     bookings_text,
-    json_text,
+    labels_text,
     record_line,
     text,
     who_text,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 _FREE: Final = Cost()
 _CLIENT_CLOSED: Final = 499
-_NO_LABELS: Final = "[]\t{}"
 
 
 class Settlement:
@@ -128,9 +128,10 @@ class Settlement:
         ask, usage, request = call.ask, call.usage, call.request
         ttft = NULL if call.first_byte_at is None else str(int((call.first_byte_at - request.received_at) * 1e6))
         engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
-        labels = _NO_LABELS if ask is None or not (ask.tags or ask.spend_metadata) else _labels(ask)
-        if call.refusal is not None:
-            labels = _refused_labels(ask, call.refusal)
+        if call.refusal is not None or (ask is not None and (ask.tags or ask.spend_metadata)):
+            labels = _labels(call, ask)
+        else:
+            labels = call.lane.labels if call.lane is not None else NO_LABELS
         held = call.hold.amount if call.hold is not None else 0
         return record_line(
             call.id, call.instant or self._instant(call.started_at), int(duration_s * 1e6), ttft, how, _end_user(call),
@@ -185,8 +186,15 @@ def _who(call: Call) -> str:
     return who_text(call.endpoint.route, key_hash, key.alias, key.user_id, key.team_id, asked)
 
 
-def _labels(ask: Ask) -> str:
-    return f"{json_text(ask.tags or [])}\t{json_text(ask.spend_metadata or {})}"
+def _labels(call: Call, ask: Ask | None) -> str:
+    """The tags of the call and of its key; the call's notes, and why it was refused."""
+    tags = (ask.tags if ask is not None else None) or []
+    if call.caller is not None:
+        tags = [*tags, *call.caller.key.tags]
+    notes = dict(ask.spend_metadata or {}) if ask is not None else {}
+    if call.refusal is not None:
+        notes[MEMBER] = call.refusal
+    return labels_text(tags, notes)
 
 
 def _note_refusal(call: Call, error: LiteMaaSError) -> None:
@@ -201,12 +209,6 @@ def _note_refusal(call: Call, error: LiteMaaSError) -> None:
     model = (call.ask.model or "")[:256] if call.ask is not None else ""
     at = datetime.fromtimestamp(call.started_at, UTC)
     error.refusal = call.refusal = refusal_of(error, f"key:{caller.key.key_hash}", model, call.id, at)
-
-
-def _refused_labels(ask: Ask | None, refusal: Refusal) -> str:
-    notes = dict(ask.spend_metadata or {}) if ask is not None else {}
-    notes[MEMBER] = refusal
-    return f"{json_text((ask.tags if ask is not None else None) or [])}\t{json_text(notes)}"
 
 
 def _tail(call: Call) -> str:

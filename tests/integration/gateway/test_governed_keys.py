@@ -84,6 +84,8 @@ async def test_an_empty_list_grants_nothing_and_other_models_are_not_on_the_key(
     assert code_of(await platform.chat(empty)) == "model_not_on_key"
     key = await governed(platform.ledger, user_id=user)
     assert code_of(await platform.chat(key, model="free")) == "model_not_on_key"
+    by_alias = await governed(platform.ledger, user_id=user, aliases='{"granite": "free"}')
+    assert code_of(await platform.chat(by_alias)) == "model_not_on_key"
     listed = await platform.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"})
     assert [model["id"] for model in listed.json()["data"]] == ["granite"]
 
@@ -130,7 +132,10 @@ async def test_a_policy_a_disabled_account_and_a_retired_model_stop_it(platform:
 async def test_permissions_are_kinds_of_endpoints(platform: Platform):
     user = await holder(platform.ledger)
     await subscribe(platform.ledger, user)
-    key = await governed(platform.ledger, user_id=user, permissions=["embeddings"])
+    tagged = await governed(platform.ledger, user_id=user, permissions=["chat"], tags=["ci"])
+    assert (await platform.chat(tagged, metadata={"tags": ["own"]})).status_code == 200
+    assert (await platform.record(tagged))["tags"] == ["own", "ci"]
+    key = await governed(platform.ledger, user_id=user, permissions=["embeddings"], tags=["ci"])
     refused = await platform.chat(key)
     assert (refused.status_code, code_of(refused)) == (403, "endpoint_not_permitted")
 
