@@ -147,6 +147,7 @@ ERRORS: dict[type[LiteMaaSError], str] = {
     errors.RequestTooSlow: "the body did not arrive in time",
     errors.AlreadyExists: "a thing of this name is there already",
     errors.NotFound: "the thing asked for is not there",
+    errors.NotOffered: "clients know such an endpoint, which is not offered here",
     errors.MethodNotAllowed: "the path is called with another method, see `allow`",
     errors.BudgetExhausted: "the call does not fit into what is left of a budget",
     errors.RateLimited: "requests, tokens or parallel calls are used up, see `retry-after`",

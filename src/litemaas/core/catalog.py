@@ -17,6 +17,11 @@ class Mode(StrEnum):
     COMPLETION = "completion"
     EMBEDDING = "embedding"
     CONVERSION = "conversion"
+    RERANK = "rerank"
+    TRANSCRIPTION = "audio_transcription"
+    SPEECH = "audio_speech"
+    IMAGE = "image_generation"
+    MODERATION = "moderation"
 
 
 class Lifecycle(StrEnum):

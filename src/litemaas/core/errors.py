@@ -8,7 +8,7 @@
     │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused · ContentRefused
     ├── InvalidRequest             can this be understood?
     │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · RequestTooSlow · AlreadyExists
-    ├── NotFound · MethodNotAllowed
+    ├── NotFound · NotOffered · MethodNotAllowed
     ├── LimitReached               is there room?
     │   ├── BudgetExhausted · QuotaExhausted
     │   └── RateLimited
@@ -164,6 +164,12 @@ class NotFound(LiteMaaSError):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class NotOffered(LiteMaaSError):
+    """Clients know such an endpoint; here it would promise what is not kept."""
+
+    code = "not_offered"
 
 
 class MethodNotAllowed(LiteMaaSError):

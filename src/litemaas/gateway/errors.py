@@ -38,6 +38,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.RequestTooSlow: (408, "invalid_request_error", "request_body"),
     errors.AlreadyExists: (400, "bad_request_error", None),
     errors.NotFound: (404, "not_found_error", None),
+    errors.NotOffered: (501, "not_offered", None),
     errors.MethodNotAllowed: (405, "invalid_request_error", None),
     errors.BudgetExhausted: (400, "budget_exceeded", None),
     errors.QuotaExhausted: (429, "quota_exceeded", None),

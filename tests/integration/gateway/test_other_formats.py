@@ -163,3 +163,43 @@ async def test_a_message_goes_untouched_to_an_engine_with_anthropics_api(platfor
         assert "ping" in kinds
     for record in await platform.records(key, 2):
         assert (record["prompt_tokens"], record["cached_tokens"], record["completion_tokens"]) == (11, 6, 7)
+
+
+async def test_a_form_is_sent_on_under_the_engines_name_of_the_model(platform: Platform, key: str) -> None:
+    async with scripted(answer(b'{"text":"Good morning","usage":{"type":"duration","seconds":3}}')) as engine:
+        await platform.add_model("whisper", engine.url, "whisper-large", mode="audio_transcription")
+        form = {"file": ("a.wav", b"RIFF\0\r\n--not-a-boundary", "audio/wav")}
+        headers = {"Authorization": f"Bearer {key}"}
+        fields = {"model": "whisper", "response_format": "json"}
+        reply = await platform.http.post("/v1/audio/transcriptions", files=form, data=fields, headers=headers)
+        assert reply.json()["text"] == "Good morning"
+        assert engine.body.count(b'name="model"\r\n\r\nwhisper-large\r\n') == 1
+        assert b"RIFF\0\r\n--not-a-boundary" in engine.body
+        assert b'name="response_format"\r\n\r\njson' in engine.body
+    assert json.loads((await platform.record(key))["metadata"])["units"] == {"seconds": 3}
+
+
+async def test_speech_comes_back_as_the_engines_own_bytes(platform: Platform, key: str) -> None:
+    spoken = answer(b"ID3\0\xff", headers=b"content-type: audio/mpeg\r\n")
+    async with scripted(spoken) as engine:
+        await platform.add_model("voice", engine.url, "tts", mode="audio_speech")
+        reply = await platform.post("/v1/audio/speech", key, {"model": "voice", "input": "Hello", "voice": "a"})
+        assert (reply.content, reply.headers["content-type"]) == (b"ID3\0\xff", "audio/mpeg")
+    assert json.loads((await platform.record(key))["metadata"])["units"] == {"characters": 5}
+
+
+async def test_documents_are_ranked_and_the_tokens_are_billed(platform: Platform, key: str) -> None:
+    ranked = b'{"id":"r1","model":"bge","results":[{"index":0,"relevance_score":0.9}],"usage":{"total_tokens":21}}'
+    async with scripted(answer(ranked)) as engine:
+        await platform.add_model("ranker", engine.url, "bge", mode="rerank", price=(0.000001, 0))
+        reply = await platform.post("/v2/rerank", key, {"model": "ranker", "query": "q", "documents": ["a"]})
+        assert reply.json()["model"] == "ranker"
+        assert engine.head.startswith(b"POST /v1/rerank ")
+    record = await platform.record(key)
+    assert (record["prompt_tokens"], record["cost_nano"]) == (21, 21_000)
+
+
+async def test_what_is_not_offered_says_so(platform: Platform, key: str) -> None:
+    assert (await platform.post("/v1/batches", key, {})).status_code == 501
+    reply = await platform.http.get("/v1/responses/resp_1", headers={"Authorization": f"Bearer {key}"})
+    assert reply.status_code == 404

@@ -22,6 +22,11 @@ class ModelType(StrEnum):
     CHAT = "chat"
     EMBEDDINGS = "embeddings"
     CONVERT = "convert"
+    RERANK = "rerank"
+    TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
+    IMAGE = "image"
+    MODERATION = "moderation"
 
 
 class Capability(StrEnum):
@@ -35,9 +40,10 @@ class Capability(StrEnum):
 
 TYPE_OF = {
     Mode.CHAT: ModelType.CHAT, Mode.COMPLETION: ModelType.CHAT, Mode.EMBEDDING: ModelType.EMBEDDINGS,
-    Mode.CONVERSION: ModelType.CONVERT,
+    Mode.CONVERSION: ModelType.CONVERT, Mode.RERANK: ModelType.RERANK, Mode.TRANSCRIPTION: ModelType.TRANSCRIPTION,
+    Mode.SPEECH: ModelType.SPEECH, Mode.IMAGE: ModelType.IMAGE, Mode.MODERATION: ModelType.MODERATION,
 }  # fmt: skip
-MODE_OF = {ModelType.CHAT: Mode.CHAT, ModelType.EMBEDDINGS: Mode.EMBEDDING, ModelType.CONVERT: Mode.CONVERSION}
+MODE_OF = {kind: mode for mode, kind in TYPE_OF.items() if mode is not Mode.COMPLETION}
 
 ModelName = Annotated[str, Field(min_length=1, max_length=255, pattern=MODEL_NAME)]
 ModeField = Annotated[Mode, Field(strict=False)]

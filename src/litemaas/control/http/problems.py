@@ -35,6 +35,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
     e.RequestTooSlow: (408, "TIMEOUT"),
     e.AlreadyExists: (409, "ALREADY_EXISTS"),
     e.NotFound: (404, "NOT_FOUND"),
+    e.NotOffered: (501, "NOT_OFFERED"),
     e.MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     e.BudgetExhausted: (429, "BUDGET_EXHAUSTED"),
     e.QuotaExhausted: (429, "QUOTA_EXCEEDED"),

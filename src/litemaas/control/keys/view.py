@@ -160,7 +160,9 @@ def _linked(row: Row[Any], name: str, around: Surroundings, whole: Block | None)
     )  # fmt: skip
 
 
-_TYPES = {"chat": "chat", "completion": "chat", "embedding": "embeddings", "conversion": "convert"}
+_TYPES = {"chat": "chat", "completion": "chat", "embedding": "embeddings", "conversion": "convert",
+          "rerank": "rerank", "audio_transcription": "transcription", "audio_speech": "speech", "image_generation": "image",
+          "moderation": "moderation"}  # fmt: skip
 
 
 def _out(row: Row[Any], around: Surroundings, spent_nano: int, use: Row[Any] | None) -> KeyOut:

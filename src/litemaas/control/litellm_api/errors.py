@@ -37,6 +37,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.RequestTooSlow: (408, "bad_request_error", None),
     e.AlreadyExists: (400, "bad_request_error", None),
     e.NotFound: (404, "not_found_error", None),
+    e.NotOffered: (501, "not_offered", None),
     e.MethodNotAllowed: (405, "bad_request_error", None),
     e.BudgetExhausted: (400, "budget_exceeded", None),
     e.QuotaExhausted: (429, "quota_exceeded", None),

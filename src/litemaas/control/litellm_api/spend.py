@@ -26,6 +26,14 @@ _CALL_TYPES = (
     ("completions", "atext_completion"),
     ("embeddings", "aembedding"),
     ("convert", "convert"),
+    ("responses", "aresponses"),
+    ("messages/count_tokens", "acount_tokens"),
+    ("messages", "anthropic_messages"),
+    ("rerank", "arerank"),
+    ("audio/tr", "atranscription"),
+    ("audio/speech", "aspeech"),
+    ("images", "aimage_generation"),
+    ("moderations", "amoderation"),
     ("tokenize", "tokenize"),
 )
 

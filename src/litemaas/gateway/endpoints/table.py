@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from litemaas.core.errors import MethodNotAllowed, NotFound
+from litemaas.core.errors import MethodNotAllowed, NotFound, NotOffered
 from litemaas.gateway.endpoints.count_tokens import CountTokensEndpoint
 from litemaas.gateway.endpoints.docling import docling_endpoints
 from litemaas.gateway.endpoints.foreign import ForeignEndpoint
+from litemaas.gateway.endpoints.media import media_endpoints
 from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
 from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
 from litemaas.gateway.providers.wires import MessagesWire, ResponsesWire
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _MODEL_IN_PATH = re.compile(
     r"/(?:openai/deployments|engines)/(?P<model>.+?)(?P<rest>/(?:chat/completions|completions|embeddings))"
 )
+_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?/responses/.+")
+_NOT_OFFERED = re.compile(r"(?:/v1)?/(?:files|batches)(?:/|$)")
 
 
 def foreign_endpoints(chat: OpenAIEndpoint, error_style: str, max_body: int) -> dict[str, Endpoint]:
@@ -39,11 +42,13 @@ class EndpointTable:
         max_body_bytes = settings.max_body_bytes
         spoken = openai_endpoints(max_body_bytes)
         plain: dict[str, Endpoint] = {**spoken, **tokenize_endpoints(max_body_bytes)}
+        plain |= media_endpoints(max_body_bytes)
         plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
             **plain,
             **{f"/v1{path}": endpoint for path, endpoint in plain.items()},
             "/openai/v1/responses": plain["/responses"],
+            "/v2/rerank": plain["/rerank"],
             **docling_endpoints(
                 max_body_bytes,
                 allowed_hosts=tuple(host.strip() for host in settings.conversion_hosts.split(",") if host.strip()),
@@ -65,6 +70,10 @@ class EndpointTable:
         if endpoint is None:
             match = _MODEL_IN_PATH.fullmatch(path.removeprefix("/v1"))
             endpoint = self._endpoints.get(match["rest"]) if match is not None else None
+            if _RESPONSE.fullmatch(path):
+                raise NotFound("there is no such response: nothing is kept here between calls")
+            if _NOT_OFFERED.match(path):
+                raise NotOffered("files and batches are not offered here: send each call by itself")
             if match is None or endpoint is None:
                 raise NotFound(f"there is no endpoint {path[:200]}; the API starts at /v1/models")
             model = match["model"]

@@ -1,0 +1,201 @@
+"""How do calls pass that neither converse nor embed? Rerank, speech, images and moderations as JSON; files as forms.
+
+Bodies and answers go through as they came but for the model's name. What is billed is the price per request, and prompt and
+completion tokens where the engine reports them; images, characters and seconds are noted in the usage record.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from litemaas.core.catalog import Deployment, Mode
+from litemaas.core.errors import InvalidField, MissingField
+from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
+from litemaas.gateway.bodies import NOT_JSON, Members, count_of, encode, read_request, render, text_of
+from litemaas.gateway.call import Ask, Call, Reply
+from litemaas.gateway.endpoints.base import Endpoint, base_path
+from litemaas.gateway.endpoints.multipart import (
+    Part,
+    boundary_of,
+    field,
+    render_parts,
+    split_parts,
+    text_of_part,
+)
+from litemaas.gateway.endpoints.openai import (
+    SPECIAL_MEMBERS,
+    refuse_guardrails,
+    refuse_special_members,
+    rename_model,
+)
+from litemaas.gateway.http.messages import Request
+from litemaas.gateway.providers.dialects import openai_path
+from litemaas.gateway.providers.native import native_usage
+from litemaas.gateway.targets import Target
+
+_MOST_IMAGES = 100
+_MOST_PARTS = 64
+_MOST_FIELD = 64 * 1024
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class MediaEndpoint(Endpoint):
+    """What both kinds of body have in common."""
+
+    __slots__ = ("_units",)
+
+    def __init__(self, route: str, mode: Mode, max_body: int, units: str) -> None:
+        super().__init__(route, frozenset({mode}), max_body)
+        self._units = units
+
+    def path(self, deployment: Deployment) -> str:
+        return openai_path(base_path(deployment), self.route, deployment)
+
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
+        if not reply.content_type.startswith(b"application/json"):
+            return Usage()
+        try:
+            answer = _decode(reply.body)
+        except NOT_JSON:
+            return Usage()
+        if isinstance(answer.get("id"), str):
+            call.engine_request_id = answer["id"]
+        if answer.get("model") == target.deployment.engine_model != ask.model:
+            reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
+        usage = answer.get("usage")
+        counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
+        seconds = counts.get("seconds", answer.get("duration"))
+        if self._units == "seconds" and isinstance(seconds, int | float):
+            note(ask, "seconds", seconds)
+        return _tokens_of(counts)
+
+
+def _tokens_of(usage: dict[str, Any]) -> Usage:
+    """Tokens in whichever words; never ``NOTHING``, which would have them counted from the answer's text."""
+    if isinstance(usage.get("input_tokens"), int):
+        return usage_of(native_usage(usage))
+    prompt = usage.get("prompt_tokens", usage.get("total_tokens"))
+    completion = usage.get("completion_tokens")
+    prompt = prompt if isinstance(prompt, int) and prompt > 0 else 0
+    completion = completion if isinstance(completion, int) and completion > 0 else 0
+    if not prompt and not completion:
+        return Usage()
+    counted = usage_of(native_usage({"input_tokens": prompt, "output_tokens": completion}))
+    return counted if counted is not NOTHING else Usage(source=UsageSource.ENGINE)
+
+
+def note(ask: Ask, unit: str, count: float) -> None:
+    """Leaves a quantity that has no column in the record's notes."""
+    ask.spend_metadata = {**(ask.spend_metadata or {}), "units": {unit: count}}
+
+
+class MediaJson(MediaEndpoint):
+    """A JSON body; ``required`` must be in it."""
+
+    __slots__ = ("_required",)
+
+    def __init__(self, route: str, mode: Mode, required: tuple[str, ...], max_body: int, units: str = "") -> None:
+        super().__init__(route, mode, max_body, units)
+        self._required = required
+
+    def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
+        members = read_request(body)
+        refuse_special_members(members)
+        for name in self._required:
+            if name not in members:
+                raise MissingField(f"the member {name!r} is missing", name)
+        ask = Ask(text_of(members, "model"))
+        ask.members = members
+        ask.payload = body
+        ask.prompt_bytes = len(body)
+        ask.end_user = text_of(members, "user")
+        if self._units == "images":
+            ask.documents = images = count_of(members, "n") or 1
+            if images > _MOST_IMAGES:
+                raise InvalidField(f"n must not be more than {_MOST_IMAGES}", "n")
+            note(ask, "images", images)
+        elif self._units == "characters":
+            note(ask, "characters", len(text_of(members, "input") or ""))
+        return ask
+
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
+        members: Members = {name: raw for name, raw in (ask.members or {}).items() if name not in SPECIAL_MEMBERS}
+        for name, value in target.deployment.defaults.items():
+            members.setdefault(name, value)
+        members["model"] = target.engine_model
+        return render(members)
+
+
+class MediaForm(MediaEndpoint):
+    """A form; its file is in the field ``file``."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, route: str, mode: Mode, file: str, max_body: int, units: str = "") -> None:
+        super().__init__(route, mode, max_body, units)
+        self._file = file
+
+    def read(self, request: Request, body: bytes) -> Ask:
+        parts = split_parts(body, boundary_of(request.headers.get(b"content-type", b"")), _MOST_PARTS)
+        fields: dict[str, str] = {}
+        for part in parts:
+            if part.filename is None:
+                if part.name in fields and not part.name.endswith("[]"):
+                    raise InvalidField(f"the form names {part.name} more than once", part.name)
+                fields[part.name] = text_of_part(part, _MOST_FIELD)
+        written: Members = {name: encode(value) for name, value in fields.items()}
+        refuse_special_members(written)
+        refuse_guardrails(written)
+        files = [part for part in parts if part.filename is not None]
+        if not any(part.name.removesuffix("[]") == self._file for part in files):
+            raise MissingField(f"the form needs a file in its field {self._file!r}", self._file)
+        ask = Ask(fields.get("model"))
+        ask.members = {"prompt": encode(fields["prompt"])} if "prompt" in fields else {}
+        ask.end_user = fields.get("user")
+        ask.prompt_bytes = len(body)
+        ask.generates = self._units == "seconds"
+        if self._units == "images":
+            told = fields.get("n", "1")
+            if (
+                not told.isascii()
+                or not told.isdigit()
+                or not 1 <= len(told) <= 3
+                or not 1 <= int(told) <= _MOST_IMAGES
+            ):
+                raise InvalidField(f"n must be a whole number from 1 to {_MOST_IMAGES}", "n")
+            ask.documents = int(told)
+            note(ask, "images", ask.documents)
+        boundary = secrets.token_hex(16).encode()
+        ask.content_type = b"multipart/form-data; boundary=" + boundary
+        kept = [part for part in parts if part.name != "model" and part.name not in SPECIAL_MEMBERS]
+        ask.foreign = _Form(kept, boundary)
+        return ask
+
+    def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
+        form: _Form = ask.foreign
+        return render_parts([field("model", target.deployment.engine_model), *form.parts], form.boundary)
+
+
+class _Form:
+    __slots__ = ("boundary", "parts")
+
+    def __init__(self, parts: list[Part], boundary: bytes) -> None:
+        self.parts = parts
+        self.boundary = boundary
+
+
+def media_endpoints(max_body: int) -> dict[str, Endpoint]:
+    """Path without ``/v1`` → endpoint."""
+    heard, drawn = Mode.TRANSCRIPTION, Mode.IMAGE
+    return {
+        "/rerank": MediaJson("/rerank", Mode.RERANK, ("query", "documents"), max_body),
+        "/moderations": MediaJson("/moderations", Mode.MODERATION, ("input",), max_body),
+        "/audio/speech": MediaJson("/audio/speech", Mode.SPEECH, ("input",), max_body, "characters"),
+        "/images/generations": MediaJson("/images/generations", drawn, ("prompt",), max_body, "images"),
+        "/images/edits": MediaForm("/images/edits", drawn, "image", max_body, "images"),
+        "/audio/transcriptions": MediaForm("/audio/transcriptions", heard, "file", max_body, "seconds"),
+        "/audio/translations": MediaForm("/audio/translations", heard, "file", max_body, "seconds"),
+    }
