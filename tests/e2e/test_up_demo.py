@@ -105,3 +105,15 @@ def test_control_plane_shows_its_contract(platform: Mapping[str, str]):
 
 def _kept(up: Up, name: str) -> str:
     return Path(up.state_dir, name).read_text(encoding="ascii").strip()
+
+
+def test_three_people_can_sign_in_and_see_what_their_roles_show(platform: Mapping[str, str]):
+    url = platform["LITEMAAS_CONTROL_URL"]
+    with httpx2.Client(base_url=url, timeout=ANSWERS_WITHIN_S, trust_env=False) as browser:
+        people = browser.get("/api/v1/auth/providers").json()["dev_users"]
+        assert people == ["admin", "user", "adminReadonly"]
+        seen = {}
+        for person in people:
+            assert browser.post("/api/v1/auth/dev-login", json={"dev_user": person}).status_code == 200
+            seen[person] = browser.get("/api/v1/admin/users").status_code
+    assert seen == {"admin": 200, "user": 403, "adminReadonly": 200}
