@@ -150,6 +150,7 @@ ERRORS: dict[type[LiteMaaSError], str] = {
     errors.NotOffered: "clients know such an endpoint, which is not offered here",
     errors.MethodNotAllowed: "the path is called with another method, see `allow`",
     errors.BudgetExhausted: "the call does not fit into what is left of a budget",
+    errors.QuotaExhausted: "the call does not fit into what is left of its subscription's quota this month",
     errors.RateLimited: "requests, tokens or parallel calls are used up, see `retry-after`",
     errors.UpstreamUnreachable: "no connection to the model server, or it broke before an answer",
     errors.UpstreamTimeout: "the model server did not answer in time",
