@@ -26,6 +26,7 @@ from litemaas.control.backup.store import BackupStore
 from litemaas.control.banners import endpoints as banners
 from litemaas.control.branding import endpoints as branding
 from litemaas.control.budgets import endpoints as budgets
+from litemaas.control.budgets.jobs import TELL_OF_BUDGETS
 from litemaas.control.catalog import checks
 from litemaas.control.catalog import endpoints as catalog
 from litemaas.control.catalog import public as models
@@ -115,6 +116,7 @@ DUTIES: tuple[Duty, ...] = (
     FORGET_ANSWERS,
     PURGE_AUDIT,
     FORGET_NOTICES,
+    TELL_OF_BUDGETS,
     EXPIRE_SUBSCRIPTIONS,
     END_MODELS,
     TELL_OF_QUOTAS,

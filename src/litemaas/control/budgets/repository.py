@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.db.tables import budget_events, budget_windows, budgets, leases, workers
+from litemaas.db.tables import (
+    budget_events,
+    budget_windows,
+    budgets,
+    leases,
+    team_members,
+    teams,
+    users,
+    virtual_keys,
+    workers,
+)
 
 
 async def find_budget(connection: AsyncConnection, scope: str, *, lock: bool = False) -> Row[Any] | None:
@@ -125,3 +136,46 @@ async def release_lost(connection: AsyncConnection, scope: str) -> int:
         nano = windows.leased_nano - row.granted_nano
         await connection.execute(update(budget_windows).where(place).values(leased_nano=nano, updated_at=func.now()))
     return sum(row.granted_nano for row in gone)
+
+
+async def spent_lately(connection: AsyncConnection, since: datetime) -> Sequence[Row[Any]]:
+    """Windows that were booked on since then, at half of their budget or more, with whose they are and what it is called.
+
+    Of a pot nobody is the owner; who watches it listens by webhook.
+    """
+    windows, keys = budget_windows.c, virtual_keys.c
+    told = (windows.scope, windows.window_start, windows.settled_nano)
+    due = or_(
+        windows.settled_nano * 2 >= literal_column("max_budget_nano"),
+        windows.settled_nano >= literal_column("soft_budget_nano"),
+    )
+    of_keys = (
+        select(
+            *told, keys.max_budget_nano, keys.soft_budget_nano, keys.budget_duration, keys.budget_set_at, keys.user_id,
+            keys.team_id, func.coalesce(keys.name, keys.alias, keys.key_name).label("name"),
+        )
+        .join(virtual_keys, windows.scope == "key:" + keys.key_hash)
+        .where(windows.updated_at > since, keys.deleted_at.is_(None), due)
+    )  # fmt: skip
+    limits = budgets.c
+    owner = func.substr(limits.scope, func.strpos(limits.scope, ":") + 1)
+    kind = func.split_part(limits.scope, ":", 1)
+    of_owners = (
+        select(
+            *told, limits.max_budget_nano, limits.soft_budget_nano, limits.budget_duration, limits.budget_set_at,
+            case((kind == "user", owner), (kind == "member", func.substr(owner, func.strpos(owner, "/") + 1))).label("user_id"),
+            case((kind == "team", owner), (kind == "member", func.split_part(owner, "/", 1))).label("team_id"),
+            func.coalesce(users.c.username, teams.c.name, owner).label("name"),
+        )
+        .join(budgets, windows.scope == limits.scope)
+        .outerjoin(users, and_(kind == "user", users.c.id == owner))
+        .outerjoin(teams, and_(kind == "team", teams.c.id == owner))
+        .where(windows.updated_at > since, due)
+    )  # fmt: skip
+    rows: Sequence[Any] = (await connection.execute(of_keys.union_all(of_owners))).all()
+    return rows
+
+
+async def admins_of_team(connection: AsyncConnection, team_id: str) -> list[str]:
+    where = (team_members.c.team_id == team_id, team_members.c.role == "admin")
+    return list((await connection.execute(select(team_members.c.user_id).where(*where))).scalars())
