@@ -285,8 +285,7 @@ class Gateway:
             for scope in change.refs:
                 if scope.startswith("customer:"):
                     await self.customers.changed(scope)
-                else:
-                    self.identity.forget_sharers(scope)
+            self.identity.forget_sharers(*change.refs)
 
     def _hear_of_leases(self, payload: str) -> None:
         news = read_news(payload)

@@ -186,16 +186,22 @@ class Identity:
                 for secret in [s for s, caller in callers.items() if caller.key.key_hash == key_hash]:
                     del callers[secret]
 
-    def forget_sharers(self, scope: str) -> None:
-        """The limits of a user, a team or a pot were changed: all its keys are read again."""
+    def forget_sharers(self, *scopes: str) -> None:
+        """The limits of users, teams or pots were changed: all their keys are read again. One pass, however many they are."""
         self._generation += 1
-        kind, _, shared = scope.partition(":")
-        of_it = {"user": "user_id", "team": "team_id", "pot": "pot_id"}.get(kind)
-        if of_it is not None:
-            for callers in (self._callers, self._doubted):
-                sharers = [key_hash for key_hash, caller in callers.items() if getattr(caller.key, of_it) == shared]
-                for key_hash in sharers:
-                    del callers[key_hash]
+        shared: dict[str, set[str]] = {"user": set(), "team": set(), "pot": set()}
+        for scope in scopes:
+            kind, _, owner = scope.partition(":")
+            if kind in shared:
+                shared[kind].add(owner)
+        users, teams, pots = shared["user"], shared["team"], shared["pot"]
+        for callers in (self._callers, self._doubted):
+            sharers = [
+                key_hash for key_hash, caller in callers.items()
+                if caller.key.user_id in users or caller.key.team_id in teams or caller.key.pot_id in pots
+            ]  # fmt: skip
+            for key_hash in sharers:
+                del callers[key_hash]
 
     def forget_governed(self) -> None:
         """The catalogue or the policies were changed: keys that the access rule governs are read again."""
