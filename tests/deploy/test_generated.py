@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -161,3 +162,9 @@ def test_the_chart_is_packed_with_what_it_carries_and_without_its_tests(tmp_path
     assert {"litemaas/files/rules.yaml", "litemaas/files/backup.sh", "litemaas/values.schema.json"} <= set(names)
     assert len([name for name in names if name.startswith("litemaas/files/dashboards/")]) == 6
     assert not [name for name in names if "/ci/" in name]
+
+
+def test_yaml_is_written_well():
+    command = [sys.executable, "-m", "yamllint", "-c", ".yamllint.yaml", "--strict", "."]
+    checked = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True, timeout=100)
+    assert (checked.returncode, checked.stdout) == (0, "")
