@@ -29,7 +29,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     ``public_url``: where browsers reach this plane and the portal; ``gateway_public_url``: where clients reach the gateway.
     ``trusted_proxies``: networks like ``10.0.0.0/8,::1/128`` whose ``X-Forwarded-For`` counts.
     ``smtp_url``: ``smtp://``, ``smtps://`` or ``smtp+starttls://user:password@host:port``. ``host_policy``: on a single machine
-    calls to loopback addresses are allowed, too.
+    calls to loopback addresses are allowed, too. ``backup_target``: a folder or ``s3://bucket/prefix``.
     """
 
     database_url: str
@@ -40,6 +40,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     gateway_public_url: str | None = None
     trusted_proxies: str = ""
     smtp_url: str | None = None
+    backup_target: str | None = None
     host_policy: Literal["cluster", "single-machine"] = "cluster"
     control: ListenSettings = ListenSettings()
 

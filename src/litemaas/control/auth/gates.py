@@ -9,12 +9,13 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from litemaas.control.audit.service import record_refusal
+from litemaas.control.auth import repository
 from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE, Authenticator
 from litemaas.control.http.once import take_key
 from litemaas.control.http.rates import Rate, take
 from litemaas.control.http.refusals import NotSignedIn, PermissionDenied, ReauthenticationRequired
 from litemaas.control.http.work import Work
-from litemaas.core.errors import LiteMaaSError
+from litemaas.core.errors import LiteMaaSError, ServiceUnavailable
 from litemaas.core.permissions import Permission
 from litemaas.core.principals import NOBODY, Principal
 
@@ -70,6 +71,8 @@ class SignedInGate(Gate, HTTPBearer):
         demanded = self.demand(request.method)
         if isinstance(demanded, Permission):
             require(work, demanded)
+        if request.method not in _READS and not await repository.may_write(await work.connection()):
+            raise ServiceUnavailable("A backup is being restored. Try again in a moment.")
         if request.method == "POST":
             work.once = await take_key(await work.connection(), work.vault, request, work.principal.id)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.db.backup.load import MAINTENANCE_LOCK
 from litemaas.db.tables import sessions, tokens, users
 
 _OWNER = (users.c.username, users.c.is_active, users.c.granted_roles, users.c.derived_roles)
@@ -28,3 +29,8 @@ async def find_token(connection: AsyncConnection, secret_hash: str) -> Row[Any] 
         .where(tokens.c.secret_hash == secret_hash)
     )
     return (await connection.execute(found)).first()
+
+
+async def may_write(connection: AsyncConnection) -> bool:
+    """Whether no restore is going on; until the transaction ends, none can begin."""
+    return bool((await connection.execute(select(func.pg_try_advisory_xact_lock_shared(MAINTENANCE_LOCK)))).scalar())
