@@ -164,6 +164,10 @@ def test_expired_keys_go_and_living_ones_stay(
     assert not any(map(is_known, gone))
     assert is_known(living)
     assert _clean_up(environ).stdout == "deleted 0 keys\n"
+    assert _clean_up(environ, OLDER_THAN_DAYS="1").stdout == "deleted 0 keys\n"
+    aged = _clean_up(environ, OLDER_THAN_DAYS="0.000001", DRY_RUN="true")
+    listed = administrator.get("/key/list", params={"size": 100}).json()["total_count"]
+    assert aged.stdout == f"would delete {listed} keys\n"
     refused = _clean_up(environ, LITEMAAS_MASTER_KEY="sk-wrong-wrong-wrong")
     assert refused.returncode == 1
     assert refused.stderr == "the gateway answered 401 Unauthorized\n"
