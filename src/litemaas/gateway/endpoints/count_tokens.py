@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +14,7 @@ from litemaas.gateway.endpoints.base import Endpoint, base_path, root_path
 from litemaas.gateway.endpoints.foreign import Foreign, native_members
 from litemaas.gateway.endpoints.openai import refuse_guardrails, refuse_special_members
 from litemaas.gateway.providers.messages_request import chat_of_messages
-from litemaas.gateway.providers.reading import Untranslatable, needed
+from litemaas.gateway.providers.reading import Untranslatable, needed, whole
 from litemaas.gateway.replies import Counted
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.providers.wires import MessagesWire
     from litemaas.gateway.targets import Target
-
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class CountTokensEndpoint(Endpoint):
@@ -41,7 +39,7 @@ class CountTokensEndpoint(Endpoint):
         members = read_request(body)
         refuse_special_members(members)
         refuse_guardrails(members)
-        asked = _decode(body)
+        asked = whole(body)
         needed(asked, "messages")
         refusal = None
         ask = Ask(text_of(members, "model"))

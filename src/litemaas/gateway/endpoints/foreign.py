@@ -18,7 +18,7 @@ from litemaas.gateway.endpoints.base import Endpoint, base_path
 from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, SPECIAL_MEMBERS, OpenAIEndpoint, rename_model
 from litemaas.gateway.providers.bridge import Bridge
 from litemaas.gateway.providers.native import NativeScanner, native_usage
-from litemaas.gateway.providers.reading import Untranslatable
+from litemaas.gateway.providers.reading import MISSHAPEN, Untranslatable, whole
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
@@ -57,7 +57,7 @@ class ForeignEndpoint(Endpoint):
 
     def read(self, request: Request, body: bytes) -> Ask:
         members = read_request(body)
-        asked = _decode(body)
+        asked = whole(body)
         self._wire.check(asked)
         refusal = None
         try:
@@ -92,14 +92,14 @@ class ForeignEndpoint(Endpoint):
         return self._chat.measure(call, ask, target, reply)
 
     def translate(self, call: Call, ask: Ask, reply: Reply) -> None:
+        asked = ask.foreign.asked
         try:
             chat = _decode(reply.body)
-        except NOT_JSON:
+            answer = self._wire.reply(chat, call.id, ask.model or "", call.started_at, asked, call.usage)
+        except (*NOT_JSON, *MISSHAPEN):
             raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
         reply.content_type = b"application/json"
-        reply.body = encode(
-            self._wire.reply(chat, call.id, ask.model or "", call.started_at, ask.foreign.asked, call.usage)
-        )
+        reply.body = encode(answer)
 
     def bridge(self, call: Call, ask: Ask, target: Target) -> Bridge | None:
         arriving = target.dialect.events(call.started_at) if target.dialect is not None else None

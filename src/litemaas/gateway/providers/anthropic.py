@@ -13,7 +13,7 @@ import msgspec
 from litemaas.core.errors import InvalidField, UpstreamGarbage
 from litemaas.gateway.bodies import NOT_JSON, encode
 from litemaas.gateway.providers.events import EventReader, unnamed
-from litemaas.gateway.providers.reading import Body, an_object, needed, objects, text, unsupported
+from litemaas.gateway.providers.reading import MISSHAPEN, Body, an_object, needed, objects, text, unsupported
 
 DEFAULT_MAX_TOKENS = 4096
 """Anthropic's API wants a bound; this is the gateway's own for calls that name none."""
@@ -168,9 +168,12 @@ def chat_of_message(body: bytes) -> bytes:
     Errors: UpstreamGarbage.
     """
     try:
-        message = msgspec.json.decode(body, type=dict[str, Any])
-    except NOT_JSON:
+        return encode(_chat(msgspec.json.decode(body, type=Body)))
+    except (*NOT_JSON, *MISSHAPEN):
         raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
+
+
+def _chat(message: Body) -> Body:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Body] = []
@@ -189,11 +192,11 @@ def chat_of_message(body: bytes) -> bytes:
     if calls:
         said["tool_calls"] = calls
     reason = _FINISH.get(str(message.get("stop_reason")), "stop")
-    return encode({
+    return {
         "id": message.get("id"), "object": "chat.completion", "created": 0, "model": message.get("model"),
         "choices": [{"index": 0, "message": said, "finish_reason": reason}],
         "usage": usage_in_chat(message.get("usage")),
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 class ChatEvents:

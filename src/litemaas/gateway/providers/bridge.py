@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from litemaas.gateway.sse import DONE, EventScanner
+from litemaas.gateway.providers.reading import MISSHAPEN
+from litemaas.gateway.sse import DONE, EventScanner, StreamGarbled
 
 if TYPE_CHECKING:
     from litemaas.core.usage import Usage
@@ -33,14 +34,13 @@ class Bridge:
         """Errors: StreamGarbled."""
         if self._arriving is None:
             return data
-        arrived: bytes = self._arriving.feed(data)
-        return arrived
+        return _fed(self._arriving, data)
 
     def leave(self, events: bytes) -> bytes:
+        """Errors: StreamGarbled."""
         if self._leaving is None or not events:
             return events
-        left: bytes = self._leaving.feed(events)
-        return left
+        return _fed(self._leaving, events)
 
     def ending(self, usage: Usage) -> bytes:
         """What the client hears last."""
@@ -50,3 +50,11 @@ class Bridge:
             return DONE
         last: bytes = self._leaving.finish(usage)
         return last
+
+
+def _fed(translator: Any, data: bytes) -> bytes:
+    try:
+        translated: bytes = translator.feed(data)
+    except MISSHAPEN:
+        raise StreamGarbled("an event of the model server's answer has not the shape that was expected") from None
+    return translated

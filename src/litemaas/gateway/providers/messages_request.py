@@ -10,7 +10,7 @@ from litemaas.gateway.providers.reading import Body, an_object, needed, objects,
 
 _SAME = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k", "metadata")
 _NOT_HERE = ("mcp_servers", "container")
-_FORGOTTEN = frozenset({"thinking", "redacted_thinking"})
+_FORGOTTEN = ("thinking", "redacted_thinking")
 """Blocks of the assistant that other engines have no place for."""
 
 

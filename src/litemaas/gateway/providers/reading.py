@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from litemaas.core.errors import InvalidField, MissingField
+import msgspec
+
+from litemaas.core.errors import InvalidField, MalformedBody, MissingField
+from litemaas.gateway.bodies import NOT_JSON
 
 Body = dict[str, Any]
+MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What an engine's answer leads to that has not the shape which its format demands."""
+_decode = msgspec.json.Decoder(Body).decode
+
+
+def whole(body: bytes) -> Body:
+    """A client's body with all that is in it. Errors: MalformedBody."""
+    try:
+        return _decode(body)
+    except NOT_JSON:
+        raise MalformedBody("the request body is not a JSON object, or is nested too deeply", "request_body") from None
 
 
 def needed(body: Body, name: str) -> Any:

@@ -15,7 +15,7 @@ _SAME = (
     "prompt_cache_key",
 )  # fmt: skip
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
-_ROLES = frozenset({"user", "assistant", "system", "developer"})
+_ROLES = ("user", "assistant", "system", "developer")
 
 
 def refuse_kept_state(body: Body) -> None:
