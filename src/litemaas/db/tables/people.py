@@ -31,6 +31,7 @@ users = Table(
     Column("created_by", Text, nullable=False),
     moment("updated_at"),
     Column("updated_by", Text, nullable=False),
+    json_object("extras"),
     CheckConstraint("(provider IS NULL) = (subject IS NULL)", name="users_identity"),
     Index("users_username", text("lower(username)"), unique=True),
     Index("users_subject", "provider", "subject", unique=True),

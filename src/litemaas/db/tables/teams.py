@@ -37,6 +37,7 @@ teams = Table(
     Column("created_by", Text, nullable=False),
     moment("updated_at"),
     Column("updated_by", Text, nullable=False),
+    json_object("extras"),
     Index("teams_name", text("lower(name)"), unique=True, postgresql_where=text("archived_at IS NULL")),
     Index("teams_group", "group_binding", postgresql_where=text("group_binding IS NOT NULL AND archived_at IS NULL")),
 )
