@@ -335,3 +335,22 @@ async def test_sign_ins_are_counted_by_address(stage: Stage, database: asyncpg.C
         answer = await browser.get("/api/v1/auth/login?provider=oidc")
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert await database.fetchval("select count(*) from audit where action = 'auth.rate_limited'") == 1
+
+
+async def test_two_replicas_are_one(stage: Stage):
+    other = create_app(stage.settings)
+    async with other.router.lifespan_context(other), stage.browser() as browser:
+        begun = await browser.get("/api/v1/auth/login?provider=oidc")
+        callback = f"/api/v1/auth/callback?{stage.provider.answer(begun.headers['location'])}"
+        elsewhere = Stage(other, stage.provider, stage.settings)
+        async with elsewhere.browser() as same:
+            same.cookies.update(browser.cookies)
+            assert (await same.get(callback)).status_code == 302
+            browser.cookies.update(same.cookies)
+        session = (await browser.get("/api/v1/auth/session")).json()
+        assert session["user"]["username"] == "ann.smith"
+        async with elsewhere.browser() as same:
+            same.cookies.update(browser.cookies)
+            headers = {CSRF_HEADER: session["csrf_token"]}
+            assert (await same.post("/api/v1/auth/logout", headers=headers)).status_code == 200
+        assert (await browser.get("/api/v1/auth/session")).status_code == 401
