@@ -11,6 +11,7 @@ import asyncpg
 import httpx2
 import pytest
 
+from litemaas.control.keys.jobs import tell_of_endings
 from litemaas.core.keys import hash_key
 
 from .people import add_user, browser, start_session
@@ -331,3 +332,29 @@ async def test_keys_that_ended_long_ago_are_archived_and_filters_find_the_rest(
     assert (await people["ann"].get(f"/api/v1/keys/{old}")).status_code == 404
     detail = await database.fetchval("select detail from audit where action = 'key.archived'")
     assert json.loads(detail)["ledger_id"]
+
+
+async def test_what_an_administrator_disabled_its_owner_cannot_enable(people: People, database: asyncpg.Connection):
+    await subscribe(database, "ann")
+    key = (await made(people["ann"]))["key"]["id"]
+    own, admins = f"/api/v1/keys/{key}", f"/api/v1/admin/keys/{key}"
+    await people["ann"].post(f"{own}/disable")
+    await people["admin"].post(f"{admins}/disable", json={"reason": "found on a public page"})
+    assert (await people["ann"].patch(own, json={"name": "mine"})).json()["state"] == "disabled"
+    assert (await people["ann"].post(f"{own}/rotate")).status_code == 200
+    assert (await people["ann"].post(f"{own}/enable")).status_code == 403
+    assert (await people["admin"].post(f"{admins}/enable")).json()["state"] == "active"
+
+
+async def test_owners_hear_once_that_a_key_ends(people: People, app: Any, database: asyncpg.Connection):
+    await subscribe(database, "ann")
+    key = (await made(people["ann"], expires_at=(datetime.now(UTC) + timedelta(days=30)).isoformat()))["key"]["id"]
+    for days, told in ((8, 0), (6, 1), (2, 2), (0.5, 3)):
+        await database.execute("update virtual_keys set created_at = now() - interval '40 days', expires_at = $1",
+                               datetime.now(UTC) + timedelta(days=days))  # fmt: skip
+        for _ in range(2):
+            async with app.state.plane.work() as work:
+                await tell_of_endings(work)
+            await database.execute("update virtual_keys set description = 'x' where public_id = $1", key)
+        count = await database.fetchval("select count(*) from notices where event = 'key.expires' and user_id = 'ann'")
+        assert count == told

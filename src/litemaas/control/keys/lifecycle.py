@@ -32,7 +32,9 @@ from litemaas.kit.crypto import SealBroken
 async def disable(work: Work, row: Row[Any], reason: str | None) -> None:
     """It can be undone. Errors: InvalidTransition."""
     _require_not_revoked(row)
-    await _set(work, row, {"blocked": True, "status_reason": reason}, "key.disabled", {"reason": reason})
+    extras = service.without_disabler(row.extras) | {service.DISABLED_BY: work.actor}
+    values = {"blocked": True, "status_reason": reason, "extras": extras}
+    await _set(work, row, values, "key.disabled", {"reason": reason})
     await tell_owner(work, row, "disabled")
 
 
@@ -43,7 +45,8 @@ async def enable(work: Work, row: Row[Any]) -> None:
         return
     if row.governed and row.user_id is not None:
         await require_room(work, Payer(row.user_id, row.team_id))
-    await _set(work, row, {"blocked": False, "status_reason": None}, "key.enabled", {})
+    values = {"blocked": False, "status_reason": None, "extras": service.without_disabler(row.extras)}
+    await _set(work, row, values, "key.enabled", {})
     await tell_owner(work, row, "enabled")
 
 

@@ -119,12 +119,10 @@ async def disable_own_key(work: WorkOf, key_id: str, body: Annotated[Why | None,
 
 @router.post("/keys/{key_id}/enable", dependencies=_GATE)
 async def enable_own_key(work: WorkOf, key_id: str) -> KeyOut:
-    """Not what somebody else disabled: whoever did so enables it again, or an administrator does."""
+    """Not what somebody else disabled: they enable it again, or an administrator of the team or the platform does."""
     row = await _held(work, key_id)
-    if row.blocked and row.updated_by != work.actor:
-        raise PermissionDenied(
-            "Somebody else disabled this key or changed it since. Ask an administrator to enable it."
-        )
+    if row.blocked and row.extras.get(service.DISABLED_BY) != work.actor and not await _administers(work, row):
+        raise PermissionDenied("Somebody else disabled this key. Ask an administrator to enable it.")
     await lifecycle.enable(work, row)
     return await _shown(work, key_id)
 
@@ -171,8 +169,7 @@ async def reveal_own_key(work: WorkOf, request: Request, response: Response, key
 async def reassign_key(work: WorkOf, key_id: str, body: Reassignment) -> KeyOut:
     """A team's key gets another owner; for administrators of the team."""
     row = await _held(work, key_id)
-    role = None if row.team_id is None else await views.role_in(await work.connection(), row.team_id, _me(work))
-    if role is None or role.role != "admin":
+    if not await _administers(work, row):
         raise PermissionDenied("Only administrators of the key's team may do this.")
     await lifecycle.reassign(work, row, body.user_id)
     return await _shown(work, key_id)
@@ -195,6 +192,14 @@ def _me(work: Work) -> str:
     if work.principal.user_id is None:
         raise PermissionDenied("Only people have keys of their own. Use the administrators' paths.")
     return work.principal.user_id
+
+
+async def _administers(work: Work, row: Row[Any]) -> bool:
+    """Whether the key is of a team that one administers."""
+    if row.team_id is None:
+        return False
+    found = await views.role_in(await work.connection(), row.team_id, _me(work))
+    return found is not None and found.role == "admin"
 
 
 async def _made(work: Work, response: Response, payer: owning.Payer, values: dict[str, Any]) -> NewKeyOut:

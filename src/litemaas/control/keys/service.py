@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,8 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
         columns["budget_set_at"] = work.now
         await _carry_spend(work, before, columns["budget_duration"])
     key_hash = before.key_hash
+    if "blocked" in columns:
+        columns["extras"] = without_disabler(columns.get("extras", before.extras))
     if columns and not await repository.change_key(connection, key_hash, columns | _touched(work)):
         raise alias_taken()
     if spent_nano is not None:
@@ -89,7 +91,8 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
 async def set_blocked(work: Work, key_hash: str, *, blocked: bool) -> None:
     """Errors: NotFound."""
     before = await _held(work, key_hash)
-    await repository.change_key(await work.connection(), before.key_hash, {"blocked": blocked} | _touched(work))
+    values = {"blocked": blocked, "extras": without_disabler(before.extras)} | _touched(work)
+    await repository.change_key(await work.connection(), before.key_hash, values)
     tell(work, before)
     action = "key.block" if blocked else "key.unblock"
     await record(work, action, "key", before.public_id or before.key_hash, _ledger_id(before))
@@ -103,6 +106,14 @@ async def delete_key(work: Work, key_hash: str) -> None:
     tell(work, before)
     detail = {"alias": before.alias, "key_name": before.key_name} | _ledger_id(before)
     await record(work, "key.delete", "key", before.public_id or before.key_hash, detail, before.name or before.alias)
+
+
+DISABLED_BY = "disabled_by"
+"""Where ``extras`` note who disabled a key of the portal: only they, and administrators, enable it again."""
+
+
+def without_disabler(extras: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in extras.items() if name != DISABLED_BY}
 
 
 def _ledger_id(row: Row[Any]) -> dict[str, Any]:
