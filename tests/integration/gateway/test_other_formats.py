@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -203,3 +204,62 @@ async def test_what_is_not_offered_says_so(platform: Platform, key: str) -> None
     assert (await platform.post("/v1/batches", key, {})).status_code == 501
     reply = await platform.http.get("/v1/responses/resp_1", headers={"Authorization": f"Bearer {key}"})
     assert reply.status_code == 404
+
+
+async def test_a_native_answer_is_masked_where_a_guardrail_holds(platform: Platform, key: str) -> None:
+    """By way of a chat completion, because that is what is masked."""
+    said = {**ANTHROPIC, "content": [{"type": "text", "text": "Write to ann@example.org"}]}
+    async with scripted(answer(json.dumps(said).encode())) as engine:
+        await platform.add_model("claude-3", engine.url, "claude-engine", provider="anthropic")
+        body = {**MESSAGE, "model": "claude-3", "guardrails": ["email"]}
+        reply = await platform.post("/v1/messages", key, body)
+        assert reply.status_code == 200, reply.text
+        assert "ann@example.org" not in reply.text
+        assert reply.json()["content"][0]["text"].startswith("Write to ")
+        assert "guardrails" not in json.loads(engine.body)
+        refused = await platform.post(
+            "/v1/messages", key, {**body, "messages": [{"role": "user", "content": "ann@example.org"}]}
+        )
+        assert refused.status_code == 403
+
+
+async def test_an_engine_that_breaks_off_ends_a_message_with_an_error_event(platform: Platform, key: str) -> None:
+    async with scripted(stream_answer(*anthropic_events()[:4]), then="close") as engine:
+        await platform.add_model("claude-4", engine.url, "claude-engine", provider="anthropic")
+        reply = await platform.post("/v1/messages", key, {**MESSAGE, "model": "claude-4", "stream": True})
+        events = named_events(reply.content)
+        assert events[-1]["type"] == "error"
+        assert events[-1]["error"]["type"] == "api_error"
+        assert "message_stop" not in [event["type"] for event in events]
+    assert (await platform.record(key))["status"] == "failure"
+
+
+async def test_a_body_of_nonsense_is_refused_and_costs_nothing(platform: Platform, key: str) -> None:
+    bodies: list[dict[str, Any]] = [
+        {"model": "granite", "messages": []},
+        {**MESSAGE, "max_tokens": "many"},
+        {**MESSAGE, "messages": [{"role": [], "content": "x"}]},
+        {**MESSAGE, "metadata": 7},
+        {**MESSAGE, "api_base": "http://elsewhere"},
+    ]
+    for body in bodies:
+        reply = await platform.post("/v1/messages", key, body)
+        assert reply.status_code in (400, 401), (body, reply.text)
+    for body in ({"model": "granite"}, {"model": "granite", "input": 7}, {"model": "granite", "input": [{"type": {}}]}):
+        reply = await platform.post("/v1/responses", key, body)
+        assert reply.status_code == 400, (body, reply.text)
+    deep = b'{"model":"granite","max_tokens":1,"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    reply = await platform.http.post("/v1/messages", content=deep, headers={"x-api-key": key})
+    assert reply.status_code == 400
+    for record in await platform.records(key, 9):
+        assert record["cost_nano"] == 0
+
+
+async def test_forty_messages_at_once_do_not_pass_a_budget_for_one(platform: Platform) -> None:
+    key = await platform.ledger.add_key(max_budget_nano=60_000)
+    asked = {**MESSAGE, "messages": [{"role": "user", "content": "Hello"}]}
+    replies = await asyncio.gather(*(platform.post("/v1/messages", key, asked) for _ in range(40)))
+    passed = [reply for reply in replies if reply.status_code == 200]
+    records = await platform.records(key, 40)
+    assert 1 <= len(passed) < 40
+    assert sum(record["cost_nano"] for record in records) <= 60_000
