@@ -218,6 +218,8 @@ async def test_an_initial_administrator_needs_a_verified_address(stage: Stage):
     assert await roles() == ["user"]
     stage.provider.person = person | {"email_verified": "true"}
     assert await roles() == ["user"]
+    stage.provider.person = {"sub": "liar", "preferred_username": "boss@corp.example"}
+    assert await roles() == ["user"]
     stage.provider.person = person | {"email_verified": True}
     assert await roles() == ["admin", "user"]
 

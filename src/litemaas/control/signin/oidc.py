@@ -184,7 +184,8 @@ class OidcProvider:
         of_email = claims if "email" in claims else details
         email, verified_email = text_of(of_email.get("email")), of_email.get("email_verified") is True
         chosen = text_of(both.get("preferred_username"))
-        admin_names = {name.lower() for name, is_sure in ((chosen, True), (email, verified_email)) if name and is_sure}
+        # people can choose a username that looks like the address of somebody else
+        sure = (claims["sub"], chosen if "@" not in (chosen or "") else None, email if verified_email else None)
         return Identity(
             provider=self.name,
             subject=str(claims["sub"]),
@@ -193,7 +194,7 @@ class OidcProvider:
             email_verified=verified_email,
             full_name=text_of(both.get("name")),
             groups=groups_of(_claim(both, self._groups_claim)),
-            admin_names=frozenset(admin_names),
+            admin_names=frozenset(name.lower() for name in sure if name),
         )
 
     def _http(self) -> httpx2.AsyncClient:

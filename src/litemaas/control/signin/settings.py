@@ -31,7 +31,8 @@ GROUP_ROLES: dict[str, tuple[Role, ...]] = {
 class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``role_groups``: like ``platform=admin,user;auditors=adminReadonly``. ``default_roles``: what everybody has; ``none``.
 
-    ``initial_admins``: usernames, or e-mail addresses that the provider asserts as verified, with commas between them.
+    ``initial_admins``: usernames without ``@``, e-mail addresses that the provider asserts as verified, or subjects, with
+    commas between them.
     """
 
     oidc_issuer: str | None = None
