@@ -87,6 +87,8 @@ class Gateway:
         own = settings.gateway
         if own.error_profile not in PROFILES:
             raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
+        if own.messages_error_style not in ("openai", "anthropic"):
+            raise SettingsError("LITEMAAS_GATEWAY__MESSAGES_ERROR_STYLE must be openai or anthropic")
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
         self.metrics = Metrics()

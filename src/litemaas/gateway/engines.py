@@ -11,6 +11,7 @@ import msgspec
 
 from litemaas.core.errors import UpstreamFailure, UpstreamRefused
 from litemaas.gateway.bodies import NOT_JSON
+from litemaas.gateway.providers.dialects import models_path
 from litemaas.gateway.replies import Counted
 
 if TYPE_CHECKING:
@@ -38,11 +39,8 @@ class Engines:
     async def probe(self, deployment: Deployment, timeout_s: float = _PROBE_TIMEOUT_S) -> UpstreamFailure | None:
         """Asks the engine for its list of models, which costs nothing; None when it answers, else what is wrong."""
         target = self._targets.of(deployment)
-        path = (
-            "/health"
-            if deployment.provider == "docling"
-            else urlsplit(deployment.api_base).path.rstrip("/") + "/models"
-        )
+        base = urlsplit(deployment.api_base).path.rstrip("/")
+        path = "/health" if deployment.provider == "docling" else models_path(base, deployment)
         try:
             connection = await self._pool.open(target.origin, target.get(path), timeout_s)
             with releasing(connection):

@@ -51,9 +51,13 @@ class Relay:
         """Leaves the usage in the call and either a whole reply, too, or a stream that only lacks its end."""
         head = cast("AnswerHead", answer.answer)
         try:
-            if ask.stream and head.content_type.startswith(EVENT_STREAM):
-                await self._relay_events(answer, call, ask, target, response)
-                return
+            if ask.stream:
+                if call.endpoint.relays_bytes:
+                    await self._relay_bytes(answer, call, ask, target, response)
+                    return
+                if head.content_type.startswith(EVENT_STREAM):
+                    await self._relay_events(answer, call, ask, target, response)
+                    return
             body = answer.whole_body() or await answer.read(self._settings.max_reply_bytes)
             call.first_byte_at = monotonic()
             call.upstream_s = call.first_byte_at - answer.sent_at
@@ -107,6 +111,29 @@ class Relay:
         if call.usage.source is not UsageSource.ENGINE:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
         self._end(answer, call, response, guard, bridge)
+
+    async def _relay_bytes(
+        self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
+    ) -> None:
+        """An answer that is no text, such as sound: each piece as soon as it is there, whatever is in it."""
+        call.usage = Usage()
+        call.ending = b""
+        answer.limit(self._silence_s(call, ask, target))
+        head = cast("AnswerHead", answer.answer)
+        try:
+            while data := await answer.next_bytes():
+                if not response.started:
+                    call.first_byte_at = monotonic()
+                    call.upstream_s = call.first_byte_at - answer.sent_at
+                    response.start(200, self._headers.of_bytes(call, head.content_type, engine_lines(head)))
+                response.write(data)
+                if response.is_congested:
+                    await response.drain()
+        except UpstreamFailure as failure:
+            self._end_badly(call, response, failure)
+            response.abort()  # an error in the midst of a sound would be taken for the sound
+        if not response.started:
+            raise UpstreamGarbage("the model server's answer is empty")
 
     def _scanner(self, ask: Ask, target: Target) -> EventScanner:
         forced = target.stream_usage

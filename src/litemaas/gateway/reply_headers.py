@@ -48,6 +48,9 @@ class ReplyHeaders:
     def of_stream(self, call: Call, engine_headers: bytes) -> bytes:
         return STREAM_TYPE + self._common(call, "") + engine_headers
 
+    def of_bytes(self, call: Call, content_type: bytes, engine_headers: bytes) -> bytes:
+        return b"content-type: %b\r\n" % content_type + self._common(call, "") + engine_headers
+
     def _common(self, call: Call, cost: str) -> bytes:
         ticket = call.ticket
         elapsed_us = int((monotonic() - call.request.received_at) * 1e6)

@@ -6,6 +6,9 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
+import pytest
+
 from .harness import Platform, answer, scripted, stream_answer
 
 MESSAGE = {
@@ -187,6 +190,28 @@ async def test_speech_comes_back_as_the_engines_own_bytes(platform: Platform, ke
         reply = await platform.post("/v1/audio/speech", key, {"model": "voice", "input": "Hello", "voice": "a"})
         assert (reply.content, reply.headers["content-type"]) == (b"ID3\0\xff", "audio/mpeg")
     assert json.loads((await platform.record(key))["metadata"])["units"] == {"characters": 5}
+
+
+async def test_speech_that_breaks_off_is_no_whole_answer(platform: Platform, key: str) -> None:
+    broken = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 100\r\n\r\nID3"
+    async with scripted(broken, then="close") as engine:
+        await platform.add_model("voice-2", engine.url, "tts", mode="audio_speech")
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await platform.post("/v1/audio/speech", key, {"model": "voice-2", "input": "Hello", "voice": "a"})
+    assert (await platform.record(key))["status"] == "failure"
+
+
+async def test_azure_has_the_deployment_in_its_path(platform: Platform, key: str) -> None:
+    async with scripted(answer(b'{"id":"1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}')) as engine:
+        url = engine.url.removesuffix("/v1")
+        await platform.add_model("azured", url, "gpt-x", provider="azure", api_key="azure-secret",
+                                 params=json.dumps({"api_version": "2025-01-01"}))  # fmt: skip
+        assert (await platform.chat(key, model="azured")).status_code == 200
+        assert engine.head.startswith(
+            b"POST /openai/deployments/gpt-x/chat/completions?api-version=2025-01-01 HTTP/1.1"
+        )
+        assert b"api-key: azure-secret" in engine.head
+        assert b"authorization" not in engine.head.lower()
 
 
 async def test_documents_are_ranked_and_the_tokens_are_billed(platform: Platform, key: str) -> None:

@@ -100,6 +100,7 @@ class MediaJson(MediaEndpoint):
     def __init__(self, route: str, mode: Mode, required: tuple[str, ...], max_body: int, units: str = "") -> None:
         super().__init__(route, mode, max_body, units)
         self._required = required
+        self.relays_bytes = units == "characters"
 
     def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
         members = read_request(body)
@@ -118,6 +119,7 @@ class MediaJson(MediaEndpoint):
                 raise InvalidField(f"n must not be more than {_MOST_IMAGES}", "n")
             note(ask, "images", images)
         elif self._units == "characters":
+            ask.stream = True
             note(ask, "characters", len(text_of(members, "input") or ""))
         return ask
 

@@ -67,3 +67,10 @@ def openai_path(base_path: str, route: str, deployment: Deployment) -> str:
     root = base_path.removesuffix("/openai")
     version = deployment.api_version or AZURE_VERSION
     return f"{root}/openai/deployments/{deployment.engine_model}{route}?api-version={version}"
+
+
+def models_path(base_path: str, deployment: Deployment) -> str:
+    """Where a deployment lists its models, which costs nothing."""
+    if deployment.provider != "azure" or base_path.endswith("/v1"):
+        return f"{base_path}/models"
+    return f"{base_path.removesuffix('/openai')}/openai/models?api-version={deployment.api_version or AZURE_VERSION}"
