@@ -1,0 +1,83 @@
+/** What is on the screen: sign-in for whoever is not known, otherwise the shell with the page of the address. */
+import { lazy, Suspense, useEffect } from "react";
+import { Navigate, Route, Routes, useLocation } from "react-router";
+import { Boundary, Empty, Failure, Loading } from "../components/States";
+import { setCurrency } from "../lib/format";
+import { useSay } from "../lib/i18n";
+import { useConfig } from "../lib/product";
+import { SessionProvider, useMay, useSession, useSessionQuery } from "../lib/session";
+import { useToasts } from "../lib/toasts";
+import { PLACES, type Place } from "./routes";
+import { Shell } from "./Shell";
+
+const Login = lazy(() => import("../features/login/Login"));
+const Toasts = lazy(() => import("../components/Toasts"));
+const MOVED = { "/home": "/", "/chatbot": "/playground", "/admin/tools": "/admin/settings" };
+
+export function App() {
+  const session = useSessionQuery();
+  const config = useConfig();
+  const toasts = useToasts();
+  useEffect(() => {
+    if (config.data) setCurrency(config.data.currency.code);
+  }, [config.data]);
+  if (session.data === undefined)
+    return (
+      <main className="lm-alone">
+        {session.error ? <Failure error={session.error} retry={() => void session.refetch()} /> : <Loading />}
+      </main>
+    );
+  return (
+    <SessionProvider session={session.data}>
+      <Suspense fallback={<Loading />}>
+        <Routes>
+          <Route path="/login" element={session.data ? <Navigate to={returnPath()} replace /> : <Login />} />
+          <Route path="*" element={<SignedIn />} />
+        </Routes>
+        {toasts.length > 0 && <Toasts />}
+      </Suspense>
+    </SessionProvider>
+  );
+}
+
+/** Where the person wanted to go; only a path of this portal. */
+function returnPath(): string {
+  const wanted = new URLSearchParams(location.search).get("return_to") ?? "/";
+  return /^\/(?![/\\])/.test(wanted) ? wanted : "/";
+}
+
+function SignedIn() {
+  const { session } = useSession();
+  const say = useSay();
+  const here = useLocation();
+  if (!session) {
+    const wanted = here.pathname + here.search + here.hash;
+    return <Navigate to={`/login${wanted === "/" ? "" : `?return_to=${encodeURIComponent(wanted)}`}`} replace />;
+  }
+  return (
+    <Shell>
+      <Boundary key={here.pathname}>
+        <Suspense fallback={<Loading rows={6} />}>
+          <Routes>
+            {PLACES.map((place) => (
+              <Route key={place.path} path={place.path} element={<Guarded place={place} />} />
+            ))}
+            {Object.entries(MOVED).map(([from, to]) => (
+              <Route key={from} path={from} element={<Navigate to={to} replace />} />
+            ))}
+            <Route path="*" element={<Empty title={say("page_not_found")} text={say("page_not_found_text")} action={<a href="/">{say("go_home")}</a>} />} />
+          </Routes>
+        </Suspense>
+      </Boundary>
+    </Shell>
+  );
+}
+
+/** Without the right the page is not loaded and asks for no data. */
+function Guarded({ place }: { place: Place }) {
+  const may = useMay();
+  const say = useSay();
+  if (place.needs && !may(place.needs))
+    return <Empty title={say("access_denied")} text={say("access_denied_text")} action={<a href="/">{say("go_home")}</a>} />;
+  return <place.page />;
+}

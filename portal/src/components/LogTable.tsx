@@ -1,0 +1,71 @@
+/** A log by cursor: rows open a side panel with everything that is known of them. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useState, type ReactNode } from "react";
+import { useSay } from "../lib/i18n";
+import type { Column } from "./DataTable";
+import { Dialog } from "./Dialog";
+import { Empty, Failure, Loading } from "./States";
+
+interface LogTableProps<Row> {
+  caption: string;
+  columns: Column<Row>[];
+  found: { rows: Row[] | undefined; error: unknown; refetch: () => unknown; hasNextPage: boolean; isFetchingNextPage: boolean; isFetching: boolean; fetchNextPage: () => unknown };
+  rowKey: (row: Row) => string;
+  empty: string;
+  title: (row: Row) => string;
+  details: (row: Row) => ReactNode;
+}
+
+export function LogTable<Row>({ caption, columns, found, rowKey, empty, title, details }: LogTableProps<Row>) {
+  const say = useSay();
+  const [open, setOpen] = useState<Row | null>(null);
+  if (found.error && !found.rows) return <Failure error={found.error} retry={() => void found.refetch()} />;
+  if (!found.rows) return <Loading rows={8} />;
+  if (found.rows.length === 0) return <Empty title={empty} />;
+  return (
+    <div className="lm-list">
+      <p role="status" className="lm-subtle">
+        {say(found.hasNextPage ? "n_shown_more" : "n_shown_all", { count: found.rows.length })}
+      </p>
+      <Table aria-label={caption} variant="compact">
+        <Thead>
+          <Tr>
+            {columns.map((column) => (
+              <Th key={column.title} modifier="nowrap" className={column.number ? "lm-number" : ""}>
+                {column.title}
+              </Th>
+            ))}
+            <Th screenReaderText={say("details")} />
+          </Tr>
+        </Thead>
+        <Tbody>
+          {found.rows.map((row) => (
+            <Tr key={rowKey(row)}>
+              {columns.map((column) => (
+                <Td key={column.title} dataLabel={column.title} className={column.number ? "lm-number" : ""}>
+                  {column.cell(row)}
+                </Td>
+              ))}
+              <Td>
+                <Button variant="link" isInline aria-label={say("details_of", { name: title(row) })} onClick={() => setOpen(row)}>
+                  {say("details")}
+                </Button>
+              </Td>
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+      {found.hasNextPage && (
+        <Button variant="secondary" isLoading={found.isFetchingNextPage} onClick={() => found.fetchNextPage()}>
+          {say("show_more")}
+        </Button>
+      )}
+      {open && (
+        <Dialog title={title(open)} close={() => setOpen(null)} size="large">
+          {details(open)}
+        </Dialog>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+/** Which word and colour has a state? One table for all of them; what is not known is shown as it is, in grey. */
+import { Label, type LabelProps } from "@patternfly/react-core/dist/esm/components/Label";
+import { useSay } from "../lib/i18n";
+import type { Key } from "../lib/keys";
+
+const COLOURS: Record<string, LabelProps["color"]> = {
+  active: "green",
+  available: "green",
+  healthy: "green",
+  success: "green",
+  pending: "blue",
+  draft: "blue",
+  running: "blue",
+  in_grace: "teal",
+  denied: "red",
+  error: "red",
+  failed: "red",
+  failure: "red",
+  refused: "orangered",
+  unavailable: "red",
+  revoked: "red",
+  blocked: "orangered",
+  suspended: "orange",
+  disabled: "orange",
+  deprecated: "yellow",
+  degraded: "yellow",
+  cancelled: "grey",
+  expired: "purple",
+  inactive: "grey",
+  retired: "grey",
+  unknown: "grey",
+};
+const WORDS = new Set(Object.keys(COLOURS));
+
+export function Status({ value }: { value: string | null | undefined }) {
+  const say = useSay();
+  if (!value) return null;
+  return (
+    <Label isCompact color={COLOURS[value] ?? "grey"}>
+      {WORDS.has(value) ? say(`status_${value}` as Key) : value}
+    </Label>
+  );
+}

@@ -1,0 +1,117 @@
+/** What can be done with a key: change, reveal, rotate, switch off and on, delete; each with what it means. */
+import { useState } from "react";
+import { Confirm, FormDialog } from "../../components/Dialog";
+import { Choice } from "../../components/fields";
+import { ApiError, useGet, useSend, type Reply } from "../../lib/api";
+import { moment } from "../../lib/format";
+import { useSay } from "../../lib/i18n";
+import { tell } from "../../lib/toasts";
+import type { KeyRow } from "./columns";
+import { changesOf, type KeyDraft } from "./draft";
+import { KeyForm } from "./KeyForm";
+import { Secret } from "./Secret";
+
+type Act = "edit" | "reveal" | "rotate" | "disable" | "delete" | "end_grace";
+type NewSecret = Reply<"/api/v1/keys/{key_id}/rotate", "post">;
+
+export function useKeyActions() {
+  const say = useSay();
+  const [open, setOpen] = useState<{ act: Act; key: KeyRow } | null>(null);
+  const enable = useSend("post", "/api/v1/keys/{key_id}/enable");
+  const items = (key: KeyRow) => {
+    if (key.state === "revoked") return [];
+    const ask = (act: Act) => () => setOpen({ act, key });
+    const inGrace = key.old_secret_valid_until && Date.parse(key.old_secret_valid_until) > Date.now();
+    return [
+      { title: say("edit"), onClick: ask("edit") },
+      ...(key.revealable && key.state === "active" ? [{ title: say("reveal"), onClick: ask("reveal") }] : []),
+      ...(key.state === "active" ? [{ title: say("rotate"), onClick: ask("rotate") }] : []),
+      ...(inGrace ? [{ title: say("end_grace"), onClick: ask("end_grace") }] : []),
+      key.state === "disabled"
+        ? { title: say("enable"), onClick: () => enable.mutate({ path: { key_id: key.id } }, { onError: (error) => tell("danger", say("not_enabled"), error) }) }
+        : { title: say("disable"), onClick: ask("disable") },
+      { title: say("delete"), isDanger: true, onClick: ask("delete") },
+    ];
+  };
+  return { items, open, close: () => setOpen(null) };
+}
+
+export function KeyActions({ state }: { state: ReturnType<typeof useKeyActions> }) {
+  const say = useSay();
+  const disable = useSend("post", "/api/v1/keys/{key_id}/disable");
+  const remove = useSend("delete", "/api/v1/keys/{key_id}");
+  const endGrace = useSend("post", "/api/v1/keys/{key_id}/end-grace");
+  if (!state.open) return null;
+  const { act, key } = state.open;
+  const { close } = state;
+  const path = { key_id: key.id };
+  const traffic = say("key_traffic", { count: key.request_count, name: key.name });
+  if (act === "edit") return <EditKey keyShown={key} close={close} />;
+  if (act === "reveal") return <Reveal keyShown={key} close={close} />;
+  if (act === "rotate") return <Rotate keyShown={key} close={close} />;
+  if (act === "disable")
+    return <Confirm title={say("disable_what", { what: key.name })} text={<p>{say("disable_text")} {traffic}</p>} submit={say("disable")} close={close} act={() => disable.mutateAsync({ path })} />;
+  if (act === "end_grace")
+    return <Confirm title={say("end_grace")} text={say("end_grace_text", { time: moment(key.old_secret_valid_until) })} submit={say("end_grace")} close={close} act={() => endGrace.mutateAsync({ path })} />;
+  return <Confirm title={say("delete_what", { what: key.name })} text={<p>{say("delete_key_text")} {traffic}</p>} submit={say("delete")} close={close} act={() => remove.mutateAsync({ path })} />;
+}
+
+export function draftOf(key: KeyRow): KeyDraft {
+  const { name, description, max_budget_nano, budget_duration, soft_budget_nano, tpm_limit, rpm_limit, max_parallel_requests, expires_at } = key;
+  return { name, description, team_id: key.team?.id ?? null, models: key.models.map((model) => model.name), expires_at, max_budget_nano, budget_duration, soft_budget_nano, tpm_limit, rpm_limit, max_parallel_requests };
+}
+
+function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
+  const say = useSay();
+  const patch = useSend("patch", "/api/v1/keys/{key_id}");
+  const own = useGet("/api/v1/subscriptions", { query: { limit: 100, statuses: ["active"] } }).data;
+  if (!own) return null;
+  const first = draftOf(keyShown);
+  const send = async (draft: KeyDraft) => {
+    const { team_id: _team, ...changes } = changesOf(first, draft);
+    await patch.mutateAsync({ path: { key_id: keyShown.id }, body: changes as never }).then(() => {
+      tell("success", say("saved"));
+      close();
+    }, () => undefined);
+  };
+  return <KeyForm title={say("edit_what", { what: keyShown.name })} first={first} models={own.data.map((one) => one.model.name)} isNew={false} close={close} send={send} busy={patch.isPending} error={patch.error} />;
+}
+
+function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
+  const say = useSay();
+  const reveal = useSend("post", "/api/v1/keys/{key_id}/reveal");
+  const [secret, setSecret] = useState("");
+  if (secret) return <Secret title={keyShown.name} secret={secret} keyShown={keyShown} close={close} seconds={60} />;
+  const act = async () => {
+    setSecret((await reveal.mutateAsync({ path: { key_id: keyShown.id } })).secret);
+    reveal.reset();
+  };
+  const needsSignIn = reveal.error instanceof ApiError && reveal.error.code === "REAUTHENTICATION_REQUIRED";
+  return (
+    <FormDialog title={say("reveal_what", { what: keyShown.name })} submit={say("reveal")} close={close} send={() => act().catch(() => undefined)} busy={reveal.isPending} error={needsSignIn ? null : reveal.error} size="small">
+      <p>{say("reveal_text")}</p>
+      {needsSignIn && (
+        <p className="lm-banner lm-warning" role="alert">
+          {say("sign_in_again_first")}
+        </p>
+      )}
+    </FormDialog>
+  );
+}
+
+const GRACE = [0, 3_600, 86_400, 604_800] as const;
+
+function Rotate({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
+  const say = useSay();
+  const rotate = useSend("post", "/api/v1/keys/{key_id}/rotate");
+  const [grace, setGrace] = useState("86400");
+  const made = rotate.data as NewSecret | undefined;
+  if (made) return <Secret title={say("key_rotated")} secret={made.secret} keyShown={made.key} close={close} />;
+  const send = () => rotate.mutateAsync({ path: { key_id: keyShown.id }, body: { grace_seconds: Number(grace) } }).catch(() => undefined);
+  return (
+    <FormDialog title={say("rotate_what", { what: keyShown.name })} submit={say("rotate")} close={close} send={send} busy={rotate.isPending} error={rotate.error} size="small">
+      <p>{say("rotate_text")}</p>
+      <Choice label={say("old_value_works_for")} value={grace} onChange={setGrace} options={GRACE.map((seconds) => ({ value: String(seconds), text: say(`grace_${seconds}`) }))} />
+    </FormDialog>
+  );
+}

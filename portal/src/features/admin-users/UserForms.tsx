@@ -1,0 +1,99 @@
+/** Roles and limits of one person, and their spend. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
+import { useState } from "react";
+import { Card } from "../../components/Card";
+import { Confirm, Refusal } from "../../components/Dialog";
+import { Check, Choice, fieldErrors, Money, Whole } from "../../components/fields";
+import { Meter } from "../../components/Meter";
+import { ROLES } from "../../concepts/roles";
+import { windowOptions } from "../../concepts/windows";
+import { useSend } from "../../lib/api";
+import { moment } from "../../lib/format";
+import { useSay } from "../../lib/i18n";
+import { useMay } from "../../lib/session";
+import { tell } from "../../lib/toasts";
+import type { User } from "./AdminUser";
+
+export function Roles({ user }: { user: User }) {
+  const say = useSay();
+  const may = useMay()("admin:users:write");
+  const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
+  const [granted, setGranted] = useState<string[]>(user.granted_roles);
+  const changed = [...granted].sort().join() !== [...user.granted_roles].sort().join();
+  const both = ["admin", "adminReadonly"].every((role) => granted.includes(role) || (user.derived_roles as string[]).includes(role));
+  const save = () => patch.mutateAsync({ path: { user_id: user.id }, body: { granted_roles: granted } as never }).then(() => tell("success", say("saved")), () => undefined);
+  return (
+    <Card title={say("roles")}>
+      {ROLES.map((role) => {
+        const derived = user.derived_roles.includes(role);
+        return <Check key={role} label={say(`role_${role}`)} help={derived ? say("from_group") : undefined} checked={derived || granted.includes(role)} isDisabled={!may || derived} onChange={(on) => setGranted(on ? [...granted, role] : granted.filter((one) => one !== role))} />;
+      })}
+      {both && <p className="lm-banner lm-warning">{say("roles_conflict")}</p>}
+      <Refusal error={patch.error} />
+      {may && (
+        <div>
+          <Button isDisabled={!changed || patch.isPending} isLoading={patch.isPending} onClick={() => void save()}>
+            {say("save")}
+          </Button>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+export function UserLimits({ user }: { user: User }) {
+  const say = useSay();
+  const may = useMay()("admin:users:write");
+  const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
+  const reset = useSend("post", "/api/v1/admin/users/{user_id}/reset-spend");
+  const first = user.limits ?? { max_budget_nano: null, budget_duration: null, tpm_limit: null, rpm_limit: null };
+  const [limits, setLimits] = useState(first);
+  const [asking, setAsking] = useState(false);
+  const errors = fieldErrors(patch.error);
+  const path = { user_id: user.id };
+  const set = (changes: Partial<typeof limits>) => setLimits({ ...limits, ...changes });
+  const changed = JSON.stringify(limits) !== JSON.stringify(first);
+  const save = () => patch.mutateAsync({ path, body: limits as never }).then(() => tell("success", say("saved")), () => undefined);
+  return (
+    <div className="lm-columns">
+      <Card title={say("spend")}>
+        <Meter used={user.spent_nano} limit={user.limits?.max_budget_nano} label={say("budget")} />
+        {user.budget_reset_at && <p className="lm-subtle">{say("resets_at", { time: moment(user.budget_reset_at) })}</p>}
+        {may && (
+          <div>
+            <Button variant="secondary" onClick={() => setAsking(true)}>
+              {say("reset_spend")}
+            </Button>
+          </div>
+        )}
+      </Card>
+      <Card title={say("limits")}>
+        <form
+          className="lm-form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void save();
+          }}
+        >
+          <fieldset className="lm-form lm-bare" disabled={!may}>
+            <div className="lm-pair">
+              <Money label={say("budget")} value={limits.max_budget_nano} onChange={(value) => set({ max_budget_nano: value })} help={say("empty_no_limit")} error={errors["max_budget_nano"]} />
+              <Choice label={say("budget_window")} value={limits.budget_duration ?? ""} onChange={(value) => set({ budget_duration: value || null })} options={windowOptions(say, limits.budget_duration)} />
+              <Whole label={say("tpm")} value={limits.tpm_limit} onChange={(value) => set({ tpm_limit: value })} help={say("empty_no_limit")} error={errors["tpm_limit"]} />
+              <Whole label={say("rpm")} value={limits.rpm_limit} onChange={(value) => set({ rpm_limit: value })} help={say("empty_no_limit")} error={errors["rpm_limit"]} />
+            </div>
+          </fieldset>
+          <Refusal error={patch.error} />
+          {may && (
+            <div>
+              <Button type="submit" isDisabled={!changed || patch.isPending} isLoading={patch.isPending}>
+                {say("save")}
+              </Button>
+            </div>
+          )}
+        </form>
+      </Card>
+      {asking && <Confirm title={say("reset_spend")} text={say("reset_spend_text")} submit={say("reset_spend")} reason="required" close={() => setAsking(false)} act={(reason) => reset.mutateAsync({ path, body: { reason } })} />}
+    </div>
+  );
+}

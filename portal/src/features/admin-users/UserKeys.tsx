@@ -1,0 +1,48 @@
+/** Keys of one person, as administrators see them. */
+import { useState } from "react";
+import { DataTable } from "../../components/DataTable";
+import { Confirm } from "../../components/Dialog";
+import { keyColumns, type KeyRow } from "../../concepts/keys/columns";
+import { useGet, useSend } from "../../lib/api";
+import { useSay } from "../../lib/i18n";
+import { listQuery, useListState } from "../../lib/listState";
+import { useMay } from "../../lib/session";
+
+type Act = "disable" | "revoke" | "reset_spend";
+
+export function UserKeys({ id }: { id: string }) {
+  const say = useSay();
+  const may = useMay()("admin:api_keys:write");
+  const list = useListState();
+  const found = useGet("/api/v1/admin/keys", { query: { ...listQuery(list), user_id: id } as never }, { keep: true });
+  const enable = useSend("post", "/api/v1/admin/keys/{key_id}/enable");
+  const sends = {
+    disable: useSend("post", "/api/v1/admin/keys/{key_id}/disable"),
+    revoke: useSend("post", "/api/v1/admin/keys/{key_id}/revoke"),
+    reset_spend: useSend("post", "/api/v1/admin/keys/{key_id}/reset-spend"),
+  };
+  const [open, setOpen] = useState<{ act: Act; key: KeyRow } | null>(null);
+  const items = (key: KeyRow) =>
+    key.state === "revoked"
+      ? []
+      : [
+          key.state === "disabled" ? { title: say("enable"), onClick: () => enable.mutate({ path: { key_id: key.id } }) } : { title: say("disable"), onClick: () => setOpen({ act: "disable", key }) },
+          { title: say("reset_spend"), onClick: () => setOpen({ act: "reset_spend", key }) },
+          { title: say("revoke"), isDanger: true, onClick: () => setOpen({ act: "revoke", key }) },
+        ];
+  return (
+    <>
+      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={{ ...list, isNarrowed: false }} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => row.name)} {...(may ? { actions: items } : {})} />
+      {open && (
+        <Confirm
+          title={`${say(open.act)}: ${open.key.name}`}
+          text={open.act === "reset_spend" ? say("reset_spend_text") : say("key_traffic", { count: open.key.request_count, name: open.key.name })}
+          submit={say(open.act)}
+          reason="required"
+          close={() => setOpen(null)}
+          act={(reason) => sends[open.act].mutateAsync({ path: { key_id: open.key.id }, body: { reason } as never })}
+        />
+      )}
+    </>
+  );
+}

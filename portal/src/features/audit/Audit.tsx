@@ -1,0 +1,81 @@
+/** Who changed what, and when? The audit trail with its filters; reading by programs is left out unless asked for. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
+import { Facts } from "../../components/Card";
+import { CodeBlock, Copyable } from "../../components/Copy";
+import { Filter, Search, Toolbar } from "../../components/Filters";
+import { LogTable } from "../../components/LogTable";
+import { Page } from "../../components/Page";
+import { Status } from "../../components/Status";
+import { Text } from "../../components/fields";
+import { exportAddress } from "../../concepts/usage/ExportButton";
+import { useGet, type Reply } from "../../lib/api";
+import { useCursorList } from "../../lib/cursorList";
+import { moment } from "../../lib/format";
+import { useSay } from "../../lib/i18n";
+import { useListState } from "../../lib/listState";
+
+type Row = Reply<"/api/v1/admin/audit", "get">["data"][number];
+
+export default function Audit() {
+  const say = useSay();
+  const list = useListState();
+  const { action, type, success, actor, since, until } = list.filters;
+  const at = (day: string | undefined, end: string) => (day ? `${day}T${end}Z` : undefined);
+  const query = Object.fromEntries(
+    Object.entries({ action, type, success, actor, text: list.search, since: at(since, "00:00:00"), until: at(until, "23:59:59") }).filter(([, value]) => value),
+  );
+  const found = useCursorList("/api/v1/admin/audit", query, (page) => ({ rows: page.data, next: page.next_cursor }));
+  const actions = useGet("/api/v1/admin/audit/actions").data?.data ?? [];
+  const types = useGet("/api/v1/admin/audit/types").data?.data ?? [];
+  const same = (values: string[]) => values.map((value) => ({ value, text: value }));
+  return (
+    <Page
+      title={say("audit_log")}
+      subtitle={say("audit_subtitle")}
+      actions={
+        <Button variant="secondary" component="a" href={exportAddress("/api/v1/admin/audit/export", { ...query, format: "csv" })}>
+          {say("export")}
+        </Button>
+      }
+    >
+      <Toolbar search={<Search list={list} />}>
+        <Filter list={list} name="type" label={say("category")} options={same(types)} />
+        <Filter list={list} name="action" label={say("action")} options={same(actions.filter((name) => !type || name.startsWith(type.split("_")[0] ?? "")))} />
+        <Filter list={list} name="success" label={say("result")} options={[{ value: "true", text: say("status_success") }, { value: "false", text: say("status_failed") }]} />
+        <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
+        <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
+      </Toolbar>
+      <LogTable<Row>
+        caption={say("audit_log")}
+        found={found}
+        rowKey={(row) => String(row.id)}
+        empty={say(list.isNarrowed ? "nothing_fits" : "no_audit")}
+        title={(row) => row.action}
+        columns={[
+          { title: say("time"), cell: (row) => moment(row.at) },
+          { title: say("user"), cell: (row) => row.actor_name ?? row.actor },
+          { title: say("action"), cell: (row) => <code>{row.action}</code> },
+          { title: say("object"), cell: (row) => row.resource_name ?? row.resource_id.slice(0, 24) },
+          { title: say("address"), cell: (row) => row.address ?? "–" },
+          { title: say("result"), cell: (row) => <Status value={row.success ? "success" : "failed"} /> },
+        ]}
+        details={(row) => (
+          <div className="lm-stack">
+            <Facts
+              facts={[
+                [say("time"), moment(row.at)],
+                [say("user"), `${row.actor_name ?? row.actor} (${row.actor_kind})`],
+                [say("object"), `${row.type}: ${row.resource_name ?? row.resource_id}`],
+                [say("error"), row.error_code],
+                [say("address"), row.address],
+                [say("user_agent"), row.user_agent],
+                [say("request_id"), row.request_id && <Copyable text={row.request_id} label={say("request_id")} />],
+              ]}
+            />
+            <CodeBlock code={JSON.stringify(row.detail, null, 2)} label={say("details")} />
+          </div>
+        )}
+      />
+    </Page>
+  );
+}

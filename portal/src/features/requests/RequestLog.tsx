@@ -1,0 +1,111 @@
+/** Which calls were made, and how did they end? Metadata only; prompts and answers are not kept. */
+import { Link } from "react-router";
+import { Facts } from "../../components/Card";
+import { Copyable } from "../../components/Copy";
+import { Filter, Search, Toolbar } from "../../components/Filters";
+import { LogTable } from "../../components/LogTable";
+import { Status } from "../../components/Status";
+import { useGet, type Reply } from "../../lib/api";
+import { useCursorList } from "../../lib/cursorList";
+import { count, milliseconds, moment, money } from "../../lib/format";
+import { useSay } from "../../lib/i18n";
+import { useListState } from "../../lib/listState";
+import { Text } from "../../components/fields";
+
+type Row = Reply<"/api/v1/requests", "get">["data"][number];
+
+export function RequestLog({ scope }: { scope: "me" | "all" }) {
+  const say = useSay();
+  const list = useListState();
+  const { status, model, key, user, since, until } = list.filters;
+  const options = useGet("/api/v1/usage/filter-options", { query: { scope } }).data;
+  const given = {
+    scope,
+    outcome: status,
+    models: model,
+    keys: key,
+    users: user,
+    request_id: list.search || undefined,
+    since: since && `${since}T00:00:00Z`,
+    until: until && `${until}T23:59:59Z`,
+  };
+  const query = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
+  const found = useCursorList("/api/v1/requests", query, (page) => ({ rows: page.data, next: page.pagination.next_cursor }));
+  const of = (values: { id: string; name: string }[] | undefined) => (values ?? []).map(({ id, name }) => ({ value: id, text: name }));
+  return (
+    <>
+      <Toolbar search={<Search list={list} label={say("request_id")} />}>
+        <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${value}` as "status_failure") }))} />
+        <Filter list={list} name="model" label={say("model")} options={of(options?.models)} />
+        <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />
+        {scope === "all" && <Filter list={list} name="user" label={say("user")} options={of(options?.users)} />}
+        <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
+        <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
+      </Toolbar>
+      <LogTable<Row>
+        caption={say("requests")}
+        found={found}
+        rowKey={(row) => row.request_id + row.started_at}
+        empty={say(list.isNarrowed ? "nothing_fits" : "no_requests")}
+        title={(row) => row.request_id}
+        columns={[
+          { title: say("time"), cell: (row) => moment(row.started_at) },
+          { title: say("model"), cell: (row) => row.model },
+          { title: say("api_key"), cell: (row) => row.key_alias ?? "–" },
+          ...(scope === "all" ? [{ title: say("user"), cell: (row: Row) => row.user_id ?? "–" }] : []),
+          { title: say("result"), cell: (row) => <Outcome row={row} /> },
+          { title: say("tokens"), number: true, cell: (row) => count(row.prompt_tokens + row.completion_tokens) },
+          { title: say("cost"), number: true, cell: (row) => money(row.cost_nano) },
+          { title: say("ttft"), number: true, cell: (row) => milliseconds(row.ttft_us == null ? null : row.ttft_us / 1000) },
+          { title: say("duration"), number: true, cell: (row) => milliseconds(row.duration_us / 1000) },
+        ]}
+        details={(row) => <Details row={row} />}
+      />
+    </>
+  );
+}
+
+function Outcome({ row }: { row: Row }) {
+  return (
+    <span className="lm-labels">
+      <Status value={row.status} /> {row.error_code && <code>{row.error_code}</code>}
+    </span>
+  );
+}
+
+function Details({ row }: { row: Row }) {
+  const say = useSay();
+  return (
+    <div className="lm-stack">
+      {row.error_message && (
+        <div className="lm-failure">
+          <strong>{say("why_blocked")}</strong>
+          <p>{row.error_message}</p>
+        </div>
+      )}
+      <Facts
+        facts={[
+          [say("time"), moment(row.started_at)],
+          [say("model"), row.model],
+          [say("api_key"), row.key_alias ?? "–"],
+          [say("result"), <Outcome key="outcome" row={row} />],
+          [say("http_status"), row.http_status],
+          [say("endpoint"), row.endpoint],
+          [say("prompt_tokens"), count(row.prompt_tokens)],
+          [say("completion_tokens"), count(row.completion_tokens)],
+          [say("total_tokens"), count(row.prompt_tokens + row.completion_tokens)],
+          [say("pages"), row.pages > 0 && count(row.pages)],
+          [say("cost"), money(row.cost_nano)],
+          [say("ttft"), milliseconds(row.ttft_us == null ? null : row.ttft_us / 1000)],
+          [say("duration"), milliseconds(row.duration_us / 1000)],
+          [say("streaming"), row.stream ? say("yes") : say("no")],
+          [say("address"), row.client_ip],
+          [say("request_id"), <Copyable key="id" text={row.request_id} label={say("request_id")} />],
+        ]}
+      />
+      <p>
+        <Link to={`/usage?models=${encodeURIComponent(encodeURIComponent(row.model))}`}>{say("usage_of", { name: row.model })}</Link>
+      </p>
+    </div>
+  );
+}

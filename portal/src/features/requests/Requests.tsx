@@ -1,0 +1,13 @@
+/** The request log: one's own calls. */
+import { Page } from "../../components/Page";
+import { useSay } from "../../lib/i18n";
+import { RequestLog } from "./RequestLog";
+
+export default function Requests() {
+  const say = useSay();
+  return (
+    <Page title={say("requests")} subtitle={say("requests_subtitle")}>
+      <RequestLog scope="me" />
+    </Page>
+  );
+}

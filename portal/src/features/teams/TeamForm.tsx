@@ -1,0 +1,66 @@
+/** The form for a team: name, budget, limits, models. */
+import { useState } from "react";
+import { useNavigate } from "react-router";
+import { FormDialog } from "../../components/Dialog";
+import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
+import { windowOptions } from "../../concepts/windows";
+import { useSend, type Reply } from "../../lib/api";
+import { useSay } from "../../lib/i18n";
+import { tell } from "../../lib/toasts";
+
+export type Team = Reply<"/api/v1/teams/{team_id}", "get">;
+
+function draftOf(team: Team | null) {
+  return {
+    name: team?.name ?? "",
+    description: team?.description ?? "",
+    max_budget_nano: team?.max_budget_nano ?? null,
+    budget_duration: team ? team.budget_duration : "monthly",
+    tpm_limit: team?.tpm_limit ?? null,
+    rpm_limit: team?.rpm_limit ?? null,
+    max_parallel_requests: team?.max_parallel_requests ?? null,
+    member_default_budget_nano: team?.member_default_budget_nano ?? null,
+    members_may_create_keys: team?.members_may_create_keys ?? true,
+  };
+}
+
+export function TeamForm({ team, close }: { team: Team | null; close: () => void }) {
+  const say = useSay();
+  const navigate = useNavigate();
+  const create = useSend("post", "/api/v1/teams");
+  const patch = useSend("patch", "/api/v1/teams/{team_id}");
+  const first = draftOf(team);
+  const [draft, setDraft] = useState(first);
+  const [missing, setMissing] = useState(false);
+  const set = (changes: Partial<typeof draft>) => setDraft({ ...draft, ...changes });
+  const error = create.error ?? patch.error;
+  const errors = fieldErrors(error);
+  const send = async () => {
+    if (!draft.name.trim()) return setMissing(true);
+    const names = Object.keys(draft) as (keyof typeof draft)[];
+    const changes = Object.fromEntries(names.filter((name) => !team || draft[name] !== first[name]).map((name) => [name, draft[name]]));
+    const sending = team ? patch.mutateAsync({ path: { team_id: team.id }, body: changes as never }) : create.mutateAsync({ body: changes as never });
+    await sending.then((made) => {
+      tell("success", say("saved"));
+      close();
+      if (!team) void navigate(`/teams/${made.id}`);
+    }, () => undefined);
+  };
+  return (
+    <FormDialog title={say(team ? "edit_team" : "create_team")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error} size="large">
+      <Text label={say("name")} value={draft.name} maxLength={100} onChange={(name) => { set({ name }); setMissing(false); }} isRequired error={missing ? say("field_required") : errors["name"]} />
+      <Area label={say("description")} value={draft.description} maxLength={500} onChange={(description) => set({ description })} />
+      <div className="lm-pair">
+        <Money label={say("budget")} value={draft.max_budget_nano} onChange={(value) => set({ max_budget_nano: value })} help={say("empty_no_limit")} error={errors["max_budget_nano"]} />
+        <Choice label={say("budget_window")} value={draft.budget_duration ?? ""} onChange={(value) => set({ budget_duration: value || null })} options={windowOptions(say, draft.budget_duration)} />
+        <Money label={say("budget_per_member")} value={draft.member_default_budget_nano} onChange={(value) => set({ member_default_budget_nano: value })} help={say("empty_no_limit")} />
+      </div>
+      <div className="lm-pair">
+        <Whole label={say("tpm")} value={draft.tpm_limit} onChange={(value) => set({ tpm_limit: value })} error={errors["tpm_limit"]} />
+        <Whole label={say("rpm")} value={draft.rpm_limit} onChange={(value) => set({ rpm_limit: value })} error={errors["rpm_limit"]} />
+        <Whole label={say("parallel")} value={draft.max_parallel_requests} onChange={(value) => set({ max_parallel_requests: value })} />
+      </div>
+      <Check label={say("members_may_create_keys")} checked={draft.members_may_create_keys} onChange={(on) => set({ members_may_create_keys: on })} />
+    </FormDialog>
+  );
+}

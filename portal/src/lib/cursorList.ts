@@ -1,0 +1,20 @@
+/** How does a long log go on? Pages by cursor: "more" adds the next one. */
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { ApiError, call, type Given, type PathWith, type Reply } from "./api";
+
+export function useCursorList<P extends PathWith<"get">, Row>(
+  path: P,
+  query: Record<string, unknown>,
+  read: (reply: Reply<P, "get">) => { rows: Row[]; next: string | null | undefined },
+) {
+  const found = useInfiniteQuery<{ rows: Row[]; next: string | null | undefined }, ApiError>({
+    queryKey: [path, "log", query],
+    initialPageParam: "",
+    queryFn: async ({ pageParam, signal }) => {
+      const given = { query: pageParam ? { ...query, cursor: pageParam } : query, signal } as unknown as Given<P, "get">;
+      return read(await call("get", path, given));
+    },
+    getNextPageParam: (page) => page.next || undefined,
+  });
+  return { ...found, rows: found.data?.pages.flatMap((page) => page.rows) };
+}

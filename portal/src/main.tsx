@@ -1,0 +1,23 @@
+import "@patternfly/react-core/dist/styles/base.css";
+import "./app/app.css";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { createRoot } from "react-dom/client";
+import { BrowserRouter } from "react-router";
+import { App } from "./app/App";
+import { queries } from "./lib/api";
+import { begin, firstLanguage, SpeechProvider } from "./lib/i18n";
+import { followSystem } from "./lib/theme";
+
+const language = firstLanguage();
+followSystem();
+void begin(language).then(() => {
+  createRoot(document.getElementById("root")!).render(
+    <QueryClientProvider client={queries}>
+      <SpeechProvider first={language}>
+        <BrowserRouter>
+          <App />
+        </BrowserRouter>
+      </SpeechProvider>
+    </QueryClientProvider>,
+  );
+});

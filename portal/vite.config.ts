@@ -1,0 +1,39 @@
+/// <reference types="vitest/config" />
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import react from "@vitejs/plugin-react";
+import { defineConfig, type Plugin } from "vite";
+import { textsPlugin } from "./scripts/texts.mjs";
+
+/** A .gz beside every text of the bundle: whoever serves it does not compress again and again. */
+function gzipped(): Plugin {
+  return {
+    name: "litemaas-gzip",
+    apply: "build",
+    closeBundle() {
+      for (const name of readdirSync("dist/assets").filter((file) => /\.(js|css|svg)$/.test(file))) {
+        const file = join("dist/assets", name);
+        writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
+      }
+    },
+  };
+}
+
+const control = process.env["LITEMAAS_CONTROL_URL"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig(({ command }) => ({
+  plugins: [react(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },
+  server: { proxy: { "/api": control } },
+  test: {
+    environment: "happy-dom",
+    include: ["tests/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/setup.ts"],
+    css: false,
+    testTimeout: 20_000,
+    pool: "threads",
+    maxWorkers: 2,
+    server: { deps: { inline: [/@patternfly/] } },
+  },
+}));
