@@ -85,10 +85,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, numbers: Path | None = None) -> None:
         self._settings = settings
         own = settings.gateway
-        if own.error_profile not in PROFILES:
-            raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
-        if own.messages_error_style not in ("openai", "anthropic"):
-            raise SettingsError("LITEMAAS_GATEWAY__MESSAGES_ERROR_STYLE must be openai or anthropic")
+        _check_error_styles(own)
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
         self.metrics = Metrics()
@@ -353,3 +350,11 @@ def run(environ: Mapping[str, str]) -> None:
     """
     configure_logging()
     uvloop.run(serve(load_settings(GatewaySettings, environ)))
+
+
+def _check_error_styles(own: GatewaySection) -> None:
+    """Errors: SettingsError."""
+    if own.error_profile not in PROFILES:
+        raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
+    if own.messages_error_style not in ("openai", "anthropic"):
+        raise SettingsError("LITEMAAS_GATEWAY__MESSAGES_ERROR_STYLE must be openai or anthropic")
