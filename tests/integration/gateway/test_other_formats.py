@@ -231,6 +231,19 @@ async def test_what_is_not_offered_says_so(platform: Platform, key: str) -> None
     assert reply.status_code == 404
 
 
+async def test_tools_that_no_price_covers_are_refused_even_where_the_engine_has_them(
+    platform: Platform, key: str
+) -> None:
+    async with scripted() as engine:
+        await platform.add_model("claude-5", engine.url, "claude-engine", provider="anthropic")
+        body = {**MESSAGE, "model": "claude-5", "tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+        assert (await platform.post("/v1/messages", key, body)).status_code == 400
+        part = {"type": "input_file", "file_id": "file-1"}
+        asked = {"model": "claude-5", "input": [{"role": "user", "content": [part]}]}
+        assert (await platform.post("/v1/responses", key, asked)).status_code == 400
+        assert engine.received == []
+
+
 async def test_a_native_answer_is_masked_where_a_guardrail_holds(platform: Platform, key: str) -> None:
     """By way of a chat completion, because that is what is masked."""
     said = {**ANTHROPIC, "content": [{"type": "text", "text": "Write to ann@example.org"}]}

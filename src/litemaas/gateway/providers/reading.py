@@ -55,6 +55,27 @@ def an_object(value: Any, name: str) -> Body:
     return value
 
 
+_AT_THE_PROVIDER = (
+    "web_search", "web_fetch", "code_execution", "code_interpreter", "file_search", "image_generation", "mcp", "tool_search",
+)  # fmt: skip
+
+
+def refuse_tools_at_the_provider(body: Body) -> None:
+    """What a provider runs by itself costs what no price here covers, and may reach what belongs to its whole account.
+
+    Errors: InvalidField.
+    """
+    for tool in objects(body.get("tools"), "tools"):
+        if str(tool.get("type")).startswith(_AT_THE_PROVIDER):
+            raise InvalidField(
+                f"the tool {str(tool['type'])[:50]!r} is not supported: it would run at the provider, at no known price",
+                "tools",
+            )
+    for name in ("mcp_servers", "container"):
+        if body.get(name):
+            raise InvalidField(f"{name} is not supported: it would be used at the provider", name)
+
+
 class Untranslatable(InvalidField):
     """Only an engine that speaks the format itself can do this."""
 

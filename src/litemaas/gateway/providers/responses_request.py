@@ -26,6 +26,13 @@ def refuse_kept_state(body: Body) -> None:
                 f"{name} is not supported: nothing is kept here between calls. Send the whole conversation in 'input'",
                 name,
             )
+    asked = body.get("input")
+    for item in asked if isinstance(asked, list) else ():
+        parts = item.get("content") if isinstance(item, dict) else None
+        found = [item, *parts] if isinstance(parts, list) else [item]
+        for part in found:
+            if isinstance(part, dict) and (part.get("type") == "item_reference" or part.get("file_id") is not None):
+                raise InvalidField("items and files are not kept here: send what they hold", "input")
     if body.get("background") is True:
         raise InvalidField("background is not supported: ask with stream instead", "background")
 

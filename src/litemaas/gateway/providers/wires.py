@@ -12,7 +12,7 @@ from litemaas.gateway.errors import body_of, row_of, status_of, stream_event
 from litemaas.gateway.providers.events import named
 from litemaas.gateway.providers.messages_reply import MessageEvents, message_of_chat
 from litemaas.gateway.providers.messages_request import chat_of_messages
-from litemaas.gateway.providers.reading import Body, needed
+from litemaas.gateway.providers.reading import Body, needed, refuse_tools_at_the_provider
 from litemaas.gateway.providers.responses_reply import ResponseEvents, ResponseShape, response_of_chat
 from litemaas.gateway.providers.responses_request import chat_of_response, refuse_kept_state
 
@@ -64,6 +64,7 @@ class MessagesWire(Wire):
     def check(self, body: Body) -> None:
         needed(body, "messages")
         needed(body, "max_tokens")
+        refuse_tools_at_the_provider(body)
 
     def chat(self, body: Body) -> Body:
         return chat_of_messages(body)
@@ -94,6 +95,7 @@ class ResponsesWire(Wire):
 
     def check(self, body: Body) -> None:
         refuse_kept_state(body)
+        refuse_tools_at_the_provider(body)
         needed(body, "input")
 
     def chat(self, body: Body) -> Body:
