@@ -358,3 +358,14 @@ async def test_owners_hear_once_that_a_key_ends(people: People, app: Any, databa
             await database.execute("update virtual_keys set description = 'x' where public_id = $1", key)
         count = await database.fetchval("select count(*) from notices where event = 'key.expires' and user_id = 'ann'")
         assert count == told
+
+
+async def test_keys_are_shown_with_what_policies_say_of_their_models(people: People, database: asyncpg.Connection):
+    await subscribe(database, "ann")
+    await made(people["ann"])
+    policy = {"name": "not today", "effect": "deny", "models": ["granite"], "users": ["ann"]}
+    answer = await people["admin"].post("/api/v1/admin/access-policies", json=policy)
+    assert answer.status_code == 201, answer.text
+    (key,) = (await people["ann"].get("/api/v1/keys")).json()["data"]
+    assert [(model["effective"], model["blocked_by"]) for model in key["models"]] == [(False, "policy_denied")]
+    assert (await people["admin"].get("/api/v1/admin/keys")).status_code == 200

@@ -40,7 +40,7 @@ async def look_around(work: Work, rows: Sequence[Row[Any]]) -> Surroundings:
         members=await views.memberships(connection, team_ids),
         models=await views.catalogue(connection, names),
         subscriptions=await views.subscriptions_of(connection, user_ids, team_ids, names),
-        policies=[policy_of(row) for row in await views.policies(connection)],
+        policies=[policy_of(row._mapping) for row in await views.policies(connection)],
         now=work.now,
     )
 

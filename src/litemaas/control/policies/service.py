@@ -9,11 +9,12 @@ from sqlalchemy import Row
 
 from litemaas.control.http.work import Work
 from litemaas.control.policies import repository
+from litemaas.core.access import policy_of
 from litemaas.core.entitlements import Effect, Payer, Policy, Verdict, judge
 
 
 async def policies_now(work: Work) -> list[Policy]:
-    return [policy_of(row) for row in await repository.every(await work.connection())]
+    return [policy_of(row._mapping) for row in await repository.every(await work.connection())]
 
 
 async def payer_for(work: Work, user_id: str | None, team_id: str | None) -> Payer:
@@ -40,11 +41,4 @@ async def hidden_from(work: Work, payers: Sequence[Payer], policies: Sequence[Po
     return frozenset(
         row.name for row in await repository.every_model(await work.connection())
         if not any(judge(policies, payer, row.name, row.tags, row.restricted_access).permitted for payer in payers)
-    )  # fmt: skip
-
-
-def policy_of(row: Row[Any]) -> Policy:
-    return Policy(
-        id=row.id, name=row.name, effect=Effect(row.effect), all_models=row.all_models, everyone=row.everyone,
-        **{name: frozenset(getattr(row, name)) for name in ("models", "tags", "groups", "teams", "users")},
     )  # fmt: skip
