@@ -9,10 +9,10 @@ COMPILED := $(CURDIR)/build/compiled/src
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
-CHECKED := src tests benchmarks docs migrations tools deploy
+CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compiled test-unit test-nightly test-deploy lint format types contracts check bench bench-reads lock compiled clean
+.PHONY: help run test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,11 @@ $(STAMPS)/deploy: $(STAMPS)/dev requirements/deploy.txt
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/deploy.txt
 	@touch $@
 
+$(STAMPS)/ansible: $(STAMPS)/deploy requirements/ansible.txt
+	@echo "· installing ansible-core and its linter"
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/ansible.txt
+	@touch $@
+
 compiled: $(STAMPS)/compiler  ## compile the gateway's hot path where there is a C compiler
 	@$(BIN)/python tools/compile.py
 
@@ -53,7 +58,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/deploy
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/deploy --ignore tests/ansible
 	@$(MAKE) --no-print-directory test-compiled
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
@@ -67,6 +72,9 @@ test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more exa
 
 test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
 	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
+
+test-ansible: $(STAMPS)/ansible  ## run the Ansible collections with real ansible-core against a real platform
+	@LITEMAAS_ANSIBLE_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/ansible
 
 check: lint types contracts  ## everything static
 
@@ -94,6 +102,7 @@ lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
 	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
 	@$(UV) --system-certs pip compile requirements/deploy.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/deploy.txt
+	@$(UV) --system-certs pip compile requirements/ansible.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -c requirements/deploy.txt -o requirements/ansible.txt
 
 clean:  ## forget the environment and the state
 	@rm -rf $(VENV) build .litemaas .pytest_cache .mypy_cache .ruff_cache
