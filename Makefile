@@ -12,7 +12,7 @@ WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, s
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads lock compiled clean
+.PHONY: help run portal portal-client test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,8 +52,15 @@ $(STAMPS)/ansible: $(STAMPS)/deploy requirements/ansible.txt
 compiled: $(STAMPS)/compiler  ## compile the gateway's hot path where there is a C compiler
 	@$(BIN)/python tools/compile.py
 
+portal: $(STAMPS)/runtime  ## build the web portal where its sources changed (needs node 20.19 or newer)
+	@$(BIN)/python tools/portal.py build
+
+portal-client: $(STAMPS)/runtime  ## write the portal's typed client anew after a change of the API
+	@$(BIN)/python tools/portal.py client
+
 run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
 	@$(MAKE) --no-print-directory compiled || true
+	@$(BIN)/python tools/portal.py build --draft || echo "· portal: not built; everything else starts without it"
 	@exec $(BIN)/python -m litemaas up --demo
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey

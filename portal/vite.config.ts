@@ -6,14 +6,16 @@ import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 import { textsPlugin } from "./scripts/texts.mjs";
 
+const OUT = process.env["PORTAL_OUT"] || "dist";
+
 /** A .gz beside every text of the bundle: whoever serves it does not compress again and again. */
 function gzipped(): Plugin {
   return {
     name: "litemaas-gzip",
     apply: "build",
     closeBundle() {
-      for (const name of readdirSync("dist/assets").filter((file) => /\.(js|css|svg)$/.test(file))) {
-        const file = join("dist/assets", name);
+      for (const name of readdirSync(`${OUT}/assets`).filter((file) => /\.(js|css|svg)$/.test(file))) {
+        const file = join(OUT, "assets", name);
         writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
       }
     },
@@ -24,7 +26,7 @@ const control = process.env["LITEMAAS_CONTROL_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig(({ command }) => ({
   plugins: [react(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },
+  build: { outDir: OUT, emptyOutDir: true, target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },
   server: { proxy: { "/api": control } },
   test: {
     environment: "happy-dom",

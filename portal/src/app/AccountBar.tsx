@@ -1,49 +1,14 @@
 /** Right side of the masthead: theme, language, bell with the number of unread notifications, account. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import BellIcon from "@patternfly/react-icons/dist/esm/icons/bell-icon";
-import MoonIcon from "@patternfly/react-icons/dist/esm/icons/moon-icon";
-import SunIcon from "@patternfly/react-icons/dist/esm/icons/sun-icon";
-import AdjustIcon from "@patternfly/react-icons/dist/esm/icons/adjust-icon";
 import UserIcon from "@patternfly/react-icons/dist/esm/icons/user-icon";
 import { lazy, Suspense, useState } from "react";
+import { LanguageChoice, ThemeButton } from "../components/Choices";
 import { useGet } from "../lib/api";
-import { isLanguage, LANGUAGES, useSay, useSpeech } from "../lib/i18n";
+import { useSay } from "../lib/i18n";
 import { useSession } from "../lib/session";
-import { chooseTheme, storedTheme, type Theme } from "../lib/theme";
 
 const AccountMenu = lazy(() => import("./AccountMenu"));
-const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
-const ICONS = { system: AdjustIcon, light: SunIcon, dark: MoonIcon };
-
-export function LanguageChoice() {
-  const { language, speak, say } = useSpeech();
-  return (
-    <select
-      className="lm-select"
-      aria-label={say("language")}
-      value={language}
-      onChange={(event) => isLanguage(event.target.value) && void speak(event.target.value)}
-    >
-      {Object.entries(LANGUAGES).map(([code, name]) => (
-        <option key={code} value={code} lang={code}>
-          {name}
-        </option>
-      ))}
-    </select>
-  );
-}
-
-export function ThemeButton() {
-  const say = useSay();
-  const [theme, setTheme] = useState(storedTheme);
-  const Icon = ICONS[theme];
-  const choose = () => {
-    chooseTheme(NEXT[theme]);
-    setTheme(NEXT[theme]);
-  };
-  const name = say(`theme_${theme}`);
-  return <Button variant="plain" icon={<Icon />} aria-label={say("theme_is", { theme: name })} title={say("theme_is", { theme: name })} onClick={choose} />;
-}
 
 export function AccountBar({ drawerIsOpen, toggleDrawer }: { drawerIsOpen: boolean; toggleDrawer: () => void }) {
   const say = useSay();

@@ -13,10 +13,11 @@ import type { paths } from "./schema";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 export type PathWith<M extends Method> = { [P in keyof paths]: paths[P] extends Record<M, infer O> ? (O extends { responses: unknown } ? P : never) : never }[keyof paths];
-type Operation<P, M extends Method> = P extends keyof paths ? paths[P][M & keyof paths[P]] : never;
+type Operation<P, M extends Method> = P extends keyof paths ? (M extends keyof paths[P] ? paths[P][M] : never) : never;
 type Json<T> = T extends { content: { "application/json": infer B } } ? B : never;
 type Answers<O> = O extends { responses: infer R } ? R : never;
-export type Reply<P, M extends Method> = Json<Answers<Operation<P, M>>[Extract<keyof Answers<Operation<P, M>>, 200 | 201 | 202>]>;
+type Good<R> = R extends unknown ? { [S in keyof R]: S extends 200 | 201 | 202 ? Json<R[S]> : never }[keyof R] : never;
+export type Reply<P, M extends Method> = Good<Answers<Operation<P, M>>>;
 type Parameters<O> = O extends { parameters: infer A } ? A : never;
 export type QueryOf<P, M extends Method> = Parameters<Operation<P, M>> extends { query?: infer Q } ? Q : undefined;
 type PathValues<P, M extends Method> = Parameters<Operation<P, M>> extends { path: infer V } ? V : undefined;

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from litemaas.cli.up.demo import CHAT_MODEL
-from litemaas.cli.up.screen import Summary, try_it
+from litemaas.cli.up.screen import Screen, Summary, try_it
 
 
 def _summary(demo_key: str | None, *models: str) -> Summary:
@@ -33,3 +36,9 @@ def test_real_model_is_tried_with_the_master_key_from_its_file():
 
 def test_empty_platform_is_asked_for_its_models():
     assert "http://127.0.0.1:4000/v1/models" in shlex.split(try_it(_summary(None)))
+
+
+def test_the_portal_is_named_only_where_it_is_served(capsys: pytest.CaptureFixture[str]):
+    for has_portal in (False, True):
+        Screen(0.0).ready(replace(_summary(None), has_portal=has_portal))
+        assert ("Portal" in capsys.readouterr().out) is has_portal

@@ -8,7 +8,7 @@ import type { Key } from "../../lib/keys";
 export type CatalogueEntry = Reply<"/api/v1/models", "get">["data"][number];
 export type Pricing = CatalogueEntry["pricing"];
 export const CAPABILITIES = ["vision", "function_calling", "parallel_function_calling", "tool_choice", "tokenize", "streaming"] as const;
-export const TYPES = ["chat", "embeddings", "convert"] as const;
+export const TYPES = ["chat", "embeddings", "convert", "rerank", "image", "transcription", "speech", "moderation"] as const;
 
 /** Keys of older clients name models whose type is not known: they are chat models. */
 export const modelType = (type: string | null | undefined) => TYPES.find((known) => known === type) ?? "chat";

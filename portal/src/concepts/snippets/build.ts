@@ -1,5 +1,5 @@
 /** Code that works: built from the gateway's public address, a model and parameters. The secret is read from the environment. */
-export type ModelType = "chat" | "embeddings" | "convert";
+export type ModelType = "chat" | "embeddings" | "convert" | keyof typeof OTHER;
 
 export interface Wanted {
   base: string;
@@ -19,6 +19,14 @@ export interface Snippet {
   title: string;
   code: string;
 }
+
+const OTHER = {
+  rerank: ["/v1/rerank", { query: "Which fruit is yellow?", documents: ["An apple", "A banana"] }],
+  image: ["/v1/images/generations", { prompt: "A red apple" }],
+  speech: ["/v1/audio/speech", { input: "Hello!", voice: "alloy" }],
+  moderation: ["/v1/moderations", { input: "Hello!" }],
+  transcription: ["/v1/audio/transcriptions", null],
+} as const;
 
 const json = (value: unknown) => JSON.stringify(value);
 /** A text inside single quotes of a shell. */
@@ -132,6 +140,14 @@ function convert(wanted: Wanted): Snippet[] {
   ];
 }
 
+function other(wanted: Wanted, type: keyof typeof OTHER): Snippet[] {
+  const [path, body] = OTHER[type];
+  const upload = `curl ${shell(wanted.base + path)} \\\n  -H "Authorization: Bearer ${wanted.secret ?? "$OPENAI_API_KEY"}" \\\n  -F ${shell(`model=${wanted.model}`)} -F "file=@speech.wav"\n`;
+  return [{ id: "curl", title: "curl", code: body ? curl(wanted, path, { model: wanted.model, ...body }) : upload }, environment(wanted)];
+}
+
 export function buildSnippets(wanted: Wanted): Snippet[] {
-  return { chat, embeddings, convert }[wanted.type](wanted);
+  const { type } = wanted;
+  if (type === "chat") return chat(wanted);
+  return type === "embeddings" ? embeddings(wanted) : type === "convert" ? convert(wanted) : other(wanted, type);
 }

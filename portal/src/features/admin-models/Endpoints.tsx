@@ -25,7 +25,8 @@ export interface EndpointDraft {
 }
 
 export const EMPTY_ENDPOINT: EndpointDraft = { provider: "hosted_vllm", engine_model: "", api_base: "", api_key: "", weight: 1, tls_verify: true };
-const PROVIDERS = { chat: "hosted_vllm", embeddings: "openai_like", convert: "docling" } as const;
+const PROVIDERS: Partial<Record<Held["type"], string>> = { chat: "hosted_vllm", convert: "docling" };
+const providerFor = (type: Held["type"]) => PROVIDERS[type] ?? "openai_like";
 
 interface FieldsProps {
   draft: EndpointDraft;
@@ -39,7 +40,7 @@ interface FieldsProps {
 export function FirstEndpoint({ draft, change, type, error, missing, held }: FieldsProps) {
   const say = useSay();
   const errors = fieldErrors(error);
-  const set = (changes: Partial<EndpointDraft>) => change({ ...draft, provider: held ? draft.provider : PROVIDERS[type], ...changes });
+  const set = (changes: Partial<EndpointDraft>) => change({ ...draft, provider: held ? draft.provider : providerFor(type), ...changes });
   return (
     <>
       <Text label={say("api_base")} type="url" value={draft.api_base} onChange={(api_base) => set({ api_base })} isRequired placeholder="https://host/v1" error={errors["api_base"] ?? (draft.api_base ? undefined : missing)} />
@@ -98,7 +99,7 @@ function EditEndpoint({ model, held, close }: { model: Held; held: Deployment | 
   const say = useSay();
   const create = useSend("post", "/api/v1/admin/models/{model_id}/endpoints");
   const patch = useSend("patch", "/api/v1/admin/models/{model_id}/endpoints/{deployment_id}");
-  const first: EndpointDraft = held ? { provider: held.provider, engine_model: held.engine_model, api_base: held.api_base, api_key: "", weight: held.weight, tls_verify: held.tls_verify } : { ...EMPTY_ENDPOINT, provider: PROVIDERS[model.type] };
+  const first: EndpointDraft = held ? { provider: held.provider, engine_model: held.engine_model, api_base: held.api_base, api_key: "", weight: held.weight, tls_verify: held.tls_verify } : { ...EMPTY_ENDPOINT, provider: providerFor(model.type) };
   const [draft, setDraft] = useState(first);
   const [forget, setForget] = useState(false);
   const error = create.error ?? patch.error;

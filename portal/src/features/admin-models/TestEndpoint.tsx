@@ -2,14 +2,14 @@
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useEffect } from "react";
 import { Refusal } from "../../components/Dialog";
-import { useSend, type BodyOf } from "../../lib/api";
+import { useSend, type BodyOf, type Reply } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import type { EndpointDraft } from "./Endpoints";
 
 const GOOD = ["model_found", "endpoint_reachable"];
 
-export function TestEndpoint({ draft, type, held }: { draft: EndpointDraft; type: "chat" | "embeddings" | "convert"; held?: string }) {
+export function TestEndpoint({ draft, type, held }: { draft: EndpointDraft; type: Reply<"/api/v1/admin/models/{model_id}", "get">["type"]; held?: string }) {
   const say = useSay();
   const test = useSend("post", "/api/v1/admin/models/test");
   const { reset } = test;

@@ -2,7 +2,7 @@
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useEffect, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
-import { LanguageChoice, ThemeButton } from "../../app/AccountBar";
+import { LanguageChoice, ThemeButton } from "../../components/Choices";
 import { Failure, Loaded } from "../../components/States";
 import { call, useGet } from "../../lib/api";
 import { useSay } from "../../lib/i18n";

@@ -78,7 +78,7 @@ class Platform:
             looks.cancel()
         for port in self._ports.values():
             port.release()
-        self._announce()
+        self._announce(has_portal=await self._answers(f"{self._url('control')}/index.html")())
 
     async def _start_planes(self, looks: asyncio.Future[list[Engine]]) -> None:
         database_url, redis_url = await self._start_servers()
@@ -189,7 +189,7 @@ class Platform:
             await until_known(self._client, self._url("gateway"), self._master_key, {model.name for model in wanted})
             self._screen.step("models", "known")
 
-    def _announce(self) -> None:
+    def _announce(self, *, has_portal: bool) -> None:
         connection = {
             "LITEMAAS_GATEWAY_URL": self._url("gateway"),
             "LITEMAAS_CONTROL_URL": self._url("control"),
@@ -201,7 +201,7 @@ class Platform:
         file = self._state.publish_connection(connection)
         models = list(dict.fromkeys(option.name for option in self._options.models))
         self._screen.ready(
-            Summary(self._url("gateway"), self._url("control"), self._state.path, file, demo_key, models)
+            Summary(self._url("gateway"), self._url("control"), self._state.path, file, demo_key, models, has_portal)
         )
 
     # -- stay ---------------------------------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ class Summary:
     demo_key: str | None
     models: Sequence[str]
     """The models of ``--model``."""
+    has_portal: bool = False
+    """Whether the control plane serves the portal, too."""
 
 
 class Screen:
@@ -77,6 +79,8 @@ class Screen:
         self._line("")
         self._line((f"Ready after {time.monotonic() - self._began:.1f} s.", "bold green"))
         self._line("")
+        if summary.has_portal:
+            self._row("Portal", summary.control_url, "for people")
         self._row("Gateway", f"{summary.gateway_url}/v1", "for OpenAI clients")
         self._row("Control plane", f"{summary.control_url}/docs", "its API")
         if summary.demo_key is not None:
