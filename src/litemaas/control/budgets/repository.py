@@ -62,6 +62,18 @@ async def list_budgets(
     return (await connection.execute(page)).all(), total
 
 
+async def clear_all(connection: AsyncConnection, kinds: Sequence[str]) -> list[str]:
+    """Sets what is settled in all windows of these kinds of scopes to nothing; returns the scopes that had something."""
+    of_kinds = or_(*(budget_windows.c.scope.startswith(f"{kind}:", autoescape=True) for kind in kinds))
+    cleared = (
+        update(budget_windows)
+        .where(of_kinds, budget_windows.c.settled_nano > 0)
+        .values(settled_nano=0, updated_at=func.now())
+        .returning(budget_windows.c.scope)
+    )
+    return sorted(set((await connection.execute(cleared)).scalars()))
+
+
 async def list_events(
     connection: AsyncConnection, scopes_of: str | None, offset: int, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:

@@ -76,6 +76,15 @@ async def release_lost(work: Work, kind: SpendKind, owner_id: str) -> int:
     return released
 
 
+async def reset_all(work: Work) -> int:
+    """Every key and team begins at nothing spent; the ledger stays as it is. Returns how many had something."""
+    scopes = await repository.clear_all(await work.connection(), ("key", "team"))
+    if scopes:
+        work.changed(ChangeKind.BUDGET, *scopes)
+    await record(work, "budget.reset_all", "budget", "keys and teams", {"scopes": len(scopes)})
+    return len(scopes)
+
+
 async def spend_of(work: Work, rows: Sequence[Row[Any]]) -> dict[str, int]:
     """What is settled in each budget's current window. Units: nano-USD by scope."""
     windows = {row.scope: (row.scope, current_window(row, work.now).start) for row in rows}

@@ -70,8 +70,10 @@ async def delete(work: Work, row: Row[Any]) -> None:
     await tell_owner(work, row, "deleted")
 
 
-async def rotate(work: Work, row: Row[Any], grace_s: int) -> str:
+async def rotate(work: Work, row: Row[Any], grace_s: int, chosen: str | None = None) -> str:
     """A new secret; the one before works for ``grace_s`` seconds, any older one no more. Returns the new one.
+
+    ``chosen``: the secret to take, which opens no other key.
 
     Errors: InvalidTransition for a key that cannot be used any more.
     """
@@ -79,7 +81,7 @@ async def rotate(work: Work, row: Row[Any], grace_s: int) -> str:
     if state_of(row, work.now) == "expired":
         raise InvalidTransition("An expired key cannot be rotated. Move its expiry first, or make a new key.")
     settings = await read(work, KeySettings)
-    secret = generate_long_key()
+    secret = chosen or generate_long_key()
     values = secret_columns(work, row.key_hash, secret, keep=settings.reveal) | {
         "old_secret_hash": row.secret_hash or row.key_hash,
         "old_secret_until": work.now + timedelta(seconds=grace_s) if grace_s else None,

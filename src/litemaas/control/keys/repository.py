@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnElement, Row, Text, and_, any_, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -114,6 +114,45 @@ def _conditions(wanted: KeyFilter) -> list[ColumnElement[bool]]:
     if wanted.live_at is not None:
         where.append(or_(keys.expires_at.is_(None), keys.expires_at > wanted.live_at))
     return where
+
+
+async def in_order(connection: AsyncConnection, first: Sequence[str], limit: int) -> Sequence[Row[Any]]:
+    """Live keys: those named ``first`` in that order, then the others, the newest before."""
+    place = func.array_position(literal(list(first), ARRAY(Text)), virtual_keys.c.key_hash)
+    order = (place.asc().nulls_last(), virtual_keys.c.created_at.desc(), virtual_keys.c.key_hash)
+    return (await connection.execute(select(virtual_keys).where(_LIVE).order_by(*order).limit(limit))).all()
+
+
+async def aliases_by_user(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, list[str]]:
+    keys = virtual_keys.c
+    among = keys.user_id == any_(literal(list(user_ids), ARRAY(Text)))
+    found = select(keys.user_id, func.array_agg(keys.alias).label("aliases"))
+    rows = await connection.execute(found.where(among, keys.alias.is_not(None), _LIVE).group_by(keys.user_id))
+    return {row.user_id: sorted(row.aliases) for row in rows}
+
+
+async def names_of(connection: AsyncConnection, hashes: Collection[str]) -> dict[str, Row[Any]]:
+    """What these keys are or were called, and by whom they were paid: ``alias``, ``key_name``, ``team_id``."""
+    keys = virtual_keys.c
+    alias = func.coalesce(keys.alias, keys.name).label("alias")
+    among = keys.key_hash == any_(literal(list(hashes), ARRAY(Text)))
+    found = select(keys.key_hash, alias, keys.key_name, keys.team_id).where(among)
+    rows: Sequence[Any] = (await connection.execute(found)).all()
+    return {row.key_hash: row for row in rows}
+
+
+async def aliases_of(connection: AsyncConnection, user_id: str | None) -> list[str]:
+    """All aliases, or those of one person's keys; in their order, the first hundred thousand."""
+    found = select(virtual_keys.c.alias).where(virtual_keys.c.alias.is_not(None), _LIVE)
+    if user_id is not None:
+        found = found.where(virtual_keys.c.user_id == user_id)
+    return list((await connection.execute(found.order_by(virtual_keys.c.alias).limit(100_000))).scalars())
+
+
+async def counts_of_users(connection: AsyncConnection, user_ids: Sequence[str]) -> dict[str, int]:
+    """How many keys each of these people has; those without are missing."""
+    found = select(virtual_keys.c.user_id, func.count().label("n")).where(virtual_keys.c.user_id.in_(user_ids), _LIVE)
+    return {row.user_id: row.n for row in await connection.execute(found.group_by(virtual_keys.c.user_id))}
 
 
 async def settled(

@@ -6,8 +6,23 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from litemaas.control.litellm_api import guardrails, keys, models, spend, workshops
+from litemaas.control.litellm_api import (
+    activity,
+    guardrails,
+    key_upkeep,
+    keys,
+    members,
+    models,
+    reports,
+    spend,
+    teams,
+    users,
+    workshops,
+)
 from litemaas.control.litellm_api.errors import answer_like_litellm
+
+FEATURES = (guardrails, keys, key_upkeep, users, teams, members, models, spend, activity, reports, workshops)
+"""Modules with a ``router``."""
 
 
 def create_facade() -> FastAPI:
@@ -21,7 +36,7 @@ def create_facade() -> FastAPI:
     )
     facade.add_middleware(BodiesAreJson)
     answer_like_litellm(facade)
-    for feature in (guardrails, keys, models, spend, workshops):
+    for feature in FEATURES:
         facade.include_router(feature.router)
     return facade
 

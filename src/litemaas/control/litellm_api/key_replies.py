@@ -50,7 +50,7 @@ def generated(row: Row[Any], secret: str, spent_nano: int) -> dict[str, Any]:
         "rpm_limit_type": extras.get("rpm_limit_type"),
         "tpm_limit_type": extras.get("tpm_limit_type"),
         "object_permission": extras.get("object_permission"),
-        "budget_id": None,
+        "budget_id": extras.get("budget_id"),
         "organization_id": extras.get("organization_id"),
         "project_id": extras.get("project_id"),
         "litellm_budget_table": None,
@@ -59,6 +59,24 @@ def generated(row: Row[Any], secret: str, spent_nano: int) -> dict[str, Any]:
         "updated_at": with_z(row.updated_at),
         "updated_by": row.updated_by,
     }
+
+
+_LISTS = ("models", "allowed_cache_controls", "allowed_routes", "access_group_ids")
+_OBJECTS = ("metadata", "aliases", "config", "permissions", "router_settings", "model_max_budget")
+_NOTHING = (
+    "key_name", "key_alias", "token", "token_id", "expires", "duration", "user_id", "team_id", "agent_id",
+    "max_parallel_requests", "tpm_limit", "rpm_limit", "max_budget", "budget_duration", "model_rpm_limit",
+    "model_tpm_limit", "tags", "blocked", "guardrails", "policies", "prompts", "enforced_params",
+    "allowed_passthrough_routes", "allowed_vector_store_indexes", "rpm_limit_type", "tpm_limit_type",
+    "object_permission", "budget_id", "organization_id", "project_id", "litellm_budget_table", "created_at",
+    "created_by", "updated_at", "updated_by",
+)  # fmt: skip
+
+
+def no_key() -> dict[str, Any]:
+    """The reply of ``/key/generate`` where no key was made."""
+    empty: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _OBJECTS}
+    return {**dict.fromkeys(_NOTHING), **empty, "key": "", "spend": 0.0}
 
 
 def key_row(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
@@ -75,7 +93,7 @@ def key_row(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
         "model_spend": {},
         "blocked": row.blocked or None,
         "project_id": extras.get("project_id"),
-        "budget_id": None,
+        "budget_id": extras.get("budget_id"),
         "organization_id": extras.get("organization_id"),
         "object_permission_id": None,
         "object_permission": extras.get("object_permission"),

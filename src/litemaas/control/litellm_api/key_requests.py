@@ -10,6 +10,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
+from litemaas.control.budgets.plans import COLUMNS as PLANNED
 from litemaas.control.keys.drafts import ModelLimit, expiry
 from litemaas.core.errors import InvalidField
 from litemaas.core.guardrails import NAMES, unknown_of
@@ -89,8 +90,6 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
     Errors: InvalidField naming the member.
     """
     sent = request.model_fields_set
-    if request.budget_id is not None:
-        raise InvalidField("The budget with this budget_id was not found.", "budget_id")
     values: dict[str, Any] = {name: getattr(request, name) for name in _SAME_NAME if name in sent}
     if "key_alias" in sent:
         values["alias"] = request.key_alias or None
@@ -110,9 +109,14 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
         values["metadata"] = _metadata(request, before)
     if sent & {"model_max_budget", "model_rpm_limit", "model_tpm_limit"}:
         values["model_limits"] = _model_limits(request, before)
-    if extras := {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}:
-        _check_guardrails(extras.get("guardrails"))
-        kept = dict(before.extras) if before is not None else {}
+    extras = {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}
+    _check_guardrails(extras.get("guardrails"))
+    kept = dict(before.extras) if before is not None else {}
+    if "budget_id" in sent or kept.get("budget_id"):
+        own = {*kept.get("own_limits", []), *(values.keys() & PLANNED)}
+        extras |= {"budget_id": request.budget_id or None} if "budget_id" in sent else {}
+        extras["own_limits"] = sorted(own)
+    if extras:
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
     return values
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
+from sqlalchemy import Row
 
+from litemaas.control.budgets import plans
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository, service
 from litemaas.control.keys.drafts import KeyDraft
 from litemaas.control.keys.repository import KeyFilter
 from litemaas.control.litellm_api.errors import Refused
-from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
-from litemaas.control.litellm_api.key_replies import generated, key_row, listed
+from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
+from litemaas.control.litellm_api.key_replies import generated, listed
 from litemaas.control.litellm_api.key_requests import (
     KeyDeletion,
     KeyReference,
@@ -21,23 +23,49 @@ from litemaas.control.litellm_api.key_requests import (
     columns_of,
     nano,
 )
-from litemaas.core.errors import NotFound
+from litemaas.control.litellm_api.key_surroundings import owners_of, plans_of, rows_shown
+from litemaas.control.teams import provisioning as teams
+from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.keys import hash_key
+from litemaas.core.permissions import Role
 
 router = APIRouter(prefix="/key", route_class=WorkRoute)
 _MASTER = [facade_requires(Access.MASTER)]
+_ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
 _ALL = 1000
 
 
 @router.post("/generate", dependencies=_MASTER)
 async def generate(work: WorkOf, request: Annotated[KeyRequest | None, Body()] = None) -> dict[str, Any]:
+    """Makes a key; the secret is in the answer and nowhere else."""
     request = request or KeyRequest()
-    draft = KeyDraft(**columns_of(request, work.now, None))
+    columns = columns_of(request, work.now, None)
+    if request.budget_id is not None:
+        columns = await plans.limits_of(work, request.budget_id) | columns
+    if request.team_id is not None:
+        await _require_team(work, request.team_id)
     spent = nano(request.spend, "spend") or 0
-    secret = await service.create_key(work, draft, request.key, spent)
+    secret = await service.create_key(work, KeyDraft(**columns), request.key, spent)
     row = await repository.find_key(await work.connection(), hash_key(secret))
     assert row is not None  # noqa: S101 — made two lines above, in this transaction
-    return generated(row, secret, spent)
+    [plan] = await plans_of(work, [row])
+    return generated(row, secret, spent) | plan
+
+
+async def _require_team(work: Work, team_id: str) -> None:
+    """Errors: InvalidField for a team that there is not."""
+    try:
+        await teams.held(work, team_id)
+    except NotFound:
+        raise InvalidField(f"The team {team_id[:200]!r} was not found.", "team_id") from None
+
+
+@router.post("/service-account/generate", dependencies=_MASTER)
+async def generate_for_a_service(work: WorkOf, request: KeyRequest) -> dict[str, Any]:
+    """Makes a key that belongs to a team and to nobody in it."""
+    if request.team_id is None:
+        raise Refused(400, "bad_request_error", "team_id", "Name the team of the service in team_id.", detail=True)
+    return await generate(work, request.model_copy(update={"user_id": None}))
 
 
 @router.get("/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
@@ -45,15 +73,23 @@ async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[s
     if key is None and caller.row is None:
         raise NotFound("The master key has no record: key not found. Name one with ?key=.", "key")
     key_hash = service.hash_of(key) if key is not None else str(caller.row.key_hash) if caller.row else ""
-    if caller.row is not None and key_hash not in (caller.row.key_hash, caller.row.secret_hash, caller.row.old_secret_hash):
+    row = await _held(work, key_hash)
+    if not caller.sees_all and not caller.owns(row):
         raise Refused(403, "auth_error", "key", "A key may only read about itself.")
-    reply = await _row(work, key_hash)
-    return {"key": key or key_hash, "info": reply}
+    return {"key": key or key_hash, "info": (await rows_shown(work, [row]))[0]}
 
 
-@router.get("/list", dependencies=[facade_requires(Access.MASTER, refusal=403)])
+async def _held(work: Work, key_hash: str) -> Row[Any]:
+    row = await repository.find_key(await work.connection(), key_hash)
+    if row is None:
+        raise service.key_not_found()
+    return row
+
+
+@router.get("/list", dependencies=[facade_requires(Access.VIRTUAL_KEY, refusal=403)])
 async def list_keys(
     work: WorkOf,
+    caller: CallerOf,
     page: Annotated[int, Query(ge=1)] = 1,
     size: Annotated[int, Query(ge=1, le=_ALL)] = _ALL,
     user_id: str | None = None,
@@ -63,6 +99,13 @@ async def list_keys(
     return_full_object: bool = False,
     sort_order: str = "desc",
 ) -> dict[str, Any]:
+    """A page of keys, the newest first; a key of a person who may not read everything lists that person's."""
+    if not caller.sees_all:
+        if caller.user is None or (user_id is not None and user_id != caller.user.id):
+            raise Refused(
+                403, "auth_error", "None", "This call needs the master key, or lists the keys of your own user."
+            )
+        user_id = caller.user.id
     wanted = KeyFilter(key_hash=key_hash, alias=key_alias, user_id=user_id, team_id=team_id)
     rows, total = await repository.list_keys(
         await work.connection(), wanted, (page - 1) * size, size, oldest_first=sort_order == "asc"
@@ -70,7 +113,8 @@ async def list_keys(
     keys: list[Any] = [row.key_hash for row in rows]
     if return_full_object:
         spent = await service.spend_of(work, rows)
-        keys = [listed(row, spent[row.key_hash], work.now) for row in rows]
+        around = await owners_of(work, rows)
+        keys = [listed(row, spent[row.key_hash], work.now) | around[row.key_hash] for row in rows]
     return {"keys": keys, "total_count": total, "current_page": page, "total_pages": -(-total // size)}
 
 
@@ -80,12 +124,20 @@ async def update(work: WorkOf, request: KeyUpdate) -> dict[str, Any]:
     before = await repository.find_key(await work.connection(), key_hash, lock=True)
     if before is None:
         raise Refused(401, "auth_error", "key", "The key to update was not found.")
-    await service.change_key(work, key_hash, columns_of(request, work.now, before), nano(request.spend, "spend"))
-    return await _row(work, key_hash) | {"key": request.key, "token": key_hash}
+    columns = columns_of(request, work.now, before)
+    if request.budget_id is not None:
+        own = columns["extras"]["own_limits"]
+        planned = await plans.limits_of(work, request.budget_id)
+        columns = {name: value for name, value in planned.items() if name not in own} | columns
+    if request.team_id is not None and request.team_id != before.team_id:
+        await _require_team(work, request.team_id)
+    await service.change_key(work, before.key_hash, columns, nano(request.spend, "spend"))
+    return await _row(work, key_hash) | {"key": request.key, "token": before.key_hash}
 
 
-@router.post("/delete", dependencies=_MASTER)
-async def delete(work: WorkOf, request: KeyDeletion) -> dict[str, Any]:
+@router.post("/delete", dependencies=_ANY_KEY)
+async def delete(work: WorkOf, caller: CallerOf, request: KeyDeletion) -> dict[str, Any]:
+    """Ends keys at once, by key, hash or alias; who may not manage everything ends their own."""
     named = [*(request.keys or []), *([request.key] if request.key else [])]
     aliases = request.key_aliases or []
     if request.keys is None and request.key_aliases is None and request.key is None:
@@ -96,6 +148,8 @@ async def delete(work: WorkOf, request: KeyDeletion) -> dict[str, Any]:
     deleted = []
     # Always in the same order, so that two clean-ups at once do not wait for one another in a circle.
     for key_hash in sorted(sent):
+        if not caller.is_admin:
+            await require_owner(work, caller, key_hash)
         try:
             await service.delete_key(work, key_hash)
         except NotFound:
@@ -107,8 +161,16 @@ async def delete(work: WorkOf, request: KeyDeletion) -> dict[str, Any]:
     return {"deleted_keys": sorted(deleted, key=asked.index)}
 
 
+async def require_owner(work: Work, caller: Caller, key_hash: str) -> None:
+    """A person's keys are theirs to end; a key that belongs to nobody does not end itself. Errors: Refused 401."""
+    row = await repository.find_key(await work.connection(), key_hash)
+    is_theirs = row is not None and caller.user is not None and row.user_id == caller.user.id
+    if not is_theirs or Role.USER not in caller.roles:
+        raise Refused(401, "auth_error", "None", "This call needs the master key, or is about a key of your own user.")
+
+
 # A clean-up job of the workshops sends DELETE.
-router.add_api_route("/delete", delete, methods=["DELETE"], dependencies=_MASTER)
+router.add_api_route("/delete", delete, methods=["DELETE"], dependencies=_ANY_KEY)
 
 
 @router.post("/block", dependencies=_MASTER)
@@ -131,7 +193,4 @@ async def _set_blocked(work: Work, key: str, *, blocked: bool) -> dict[str, Any]
 
 
 async def _row(work: Work, key_hash: str) -> dict[str, Any]:
-    row = await repository.find_key(await work.connection(), key_hash)
-    if row is None:
-        raise service.key_not_found()
-    return key_row(row, (await service.spend_of(work, [row]))[row.key_hash], work.now)
+    return (await rows_shown(work, [await _held(work, key_hash)]))[0]

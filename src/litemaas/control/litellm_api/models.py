@@ -128,7 +128,7 @@ async def _reply(work: Work, deployment_id: str) -> dict[str, Any]:
     if row is None:
         raise service.deployment_not_found()
     masked = {"api_key": _MASK} if row.api_key_sealed is not None else {}
-    tidy_info = {"id": row.id, "db_model": True, "mode": row.mode, **row.info}
+    tidy_info = {"id": row.id, "db_model": True, "mode": row.mode, **_told(row)}
     return {
         "model_id": row.id,
         "model_name": row.model_name,
@@ -139,6 +139,11 @@ async def _reply(work: Work, deployment_id: str) -> dict[str, Any]:
         "updated_at": with_z(row.updated_at),
         "updated_by": row.updated_by,
     }
+
+
+def _told(row: Row[Any]) -> dict[str, Any]:
+    """What was said of a deployment, without what the discovery of model servers keeps for itself."""
+    return {name: value for name, value in row.info.items() if name != "discovery"}
 
 
 def _params(row: Row[Any]) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def _info(row: Row[Any]) -> dict[str, Any]:
         "supports_vision": False,
         "supports_function_calling": False,
         **tokens,
-        **row.info,
+        **_told(row),
         **limits,
         **known_prices(row),
         "id": row.id,

@@ -27,6 +27,7 @@ class TeamFilter(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool | None = None
     cost_centre: str | None = None
     archived: bool = False
+    team_id: str | None = None
 
 
 # -- teams --------------------------------------------------------------------------------------------------------------
@@ -44,6 +45,8 @@ def chosen(wanted: TeamFilter) -> Select[Any]:
         where.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
     if wanted.is_active is not None:
         where.append(teams.c.is_active == wanted.is_active)
+    if wanted.team_id is not None:
+        where.append(teams.c.id == wanted.team_id)
     if wanted.cost_centre is not None:
         where.append(teams.c.cost_centre == wanted.cost_centre)
     return select(teams).where(*where)
@@ -61,6 +64,12 @@ async def page(
 async def find(connection: AsyncConnection, team_id: str, *, lock: bool = False) -> Row[Any] | None:
     found = select(teams).where(teams.c.id == team_id)
     return (await connection.execute(found.with_for_update() if lock else found)).first()
+
+
+async def live_among(connection: AsyncConnection, team_ids: Collection[str]) -> Sequence[Row[Any]]:
+    among = teams.c.id == any_(literal(list(team_ids), ARRAY(TEXT)))
+    found = select(teams).where(among, teams.c.archived_at.is_(None)).order_by(teams.c.id)
+    return (await connection.execute(found)).all()
 
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
@@ -167,6 +176,31 @@ async def change_member(connection: AsyncConnection, team_id: str, user_id: str,
 async def drop_member(connection: AsyncConnection, team_id: str, user_id: str) -> None:
     where = (team_members.c.team_id == team_id, team_members.c.user_id == user_id)
     await connection.execute(delete(team_members).where(*where))
+
+
+async def drop_members(connection: AsyncConnection, team_id: str) -> None:
+    await connection.execute(delete(team_members).where(team_members.c.team_id == team_id))
+
+
+async def members_of(connection: AsyncConnection, team_ids: Collection[str]) -> Sequence[Row[Any]]:
+    """All members of these teams, the oldest first."""
+    among = team_members.c.team_id == any_(literal(list(team_ids), ARRAY(TEXT)))
+    found = _members().where(among).order_by(team_members.c.joined_at, team_members.c.user_id)
+    rows: Sequence[Row[Any]] = (await connection.execute(found)).all()
+    return rows
+
+
+async def teams_of_people(connection: AsyncConnection, user_ids: Collection[str]) -> Sequence[Row[Any]]:
+    """Live teams of these people: ``user_id``, ``team_id``."""
+    among = team_members.c.user_id == any_(literal(list(user_ids), ARRAY(TEXT)))
+    found = (
+        select(team_members.c.user_id, team_members.c.team_id)
+        .join(teams, teams.c.id == team_members.c.team_id)
+        .where(among, teams.c.archived_at.is_(None))
+        .order_by(team_members.c.joined_at, team_members.c.team_id)
+    )
+    rows: Sequence[Any] = (await connection.execute(found)).all()
+    return rows
 
 
 async def other_admins(connection: AsyncConnection, team_id: str, user_id: str) -> int:

@@ -392,3 +392,21 @@ async def cost_by_day(
     figures = _figures(values, wanted, groups, "day", sums=("cost_nano",))
     query = f"SELECT *, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM ({figures}) AS f ORDER BY at"  # noqa: S608
     return await _ask(connection, query, values)
+
+
+async def daily(
+    connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy], sums: Sequence[str] = SUMS
+) -> Sequence[Row[Any]]:
+    """One row per day (``at``) and groups (``g0``, ``g1`` …) that has calls."""
+    values = Values()
+    order = ", ".join(["at", *(f"g{place}" for place in range(len(groups)))])
+    return await _ask(connection, f"{_figures(values, wanted, groups, 'day', sums=sums)} ORDER BY {order}", values)
+
+
+async def grouped(
+    connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy], sums: Sequence[str] = SUMS
+) -> Sequence[Row[Any]]:
+    """One row per combination of groups (``g0``, ``g1`` …) that has calls, the dearest first."""
+    values = Values()
+    sums = ("cost_nano", *(name for name in sums if name != "cost_nano"))
+    return await _ask(connection, f"{_figures(values, wanted, groups, sums=sums)} ORDER BY cost_nano DESC, g0", values)

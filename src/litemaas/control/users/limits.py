@@ -81,6 +81,14 @@ async def reset_spend(work: Work, scope: str) -> int:
     return before
 
 
+async def set_spend(work: Work, scope: str, nano: int) -> None:
+    """The current window stands at this spend; the ledger stays as it is. Units: nano-USD."""
+    connection = await work.connection()
+    row = (await limit_rows.limits_of(connection, [scope], lock=True)).get(scope)
+    await limit_rows.put_settled(connection, {(scope, _window(row, work.now).start): nano})
+    work.changed(ChangeKind.BUDGET, scope)
+
+
 async def _carry_spend(work: Work, scopes: Sequence[str], duration: str | None) -> None:
     """What was spent in windows that a new duration ends counts in those that begin."""
     connection = await work.connection()

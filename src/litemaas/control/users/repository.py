@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.core.permissions import Role
@@ -45,6 +46,7 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     team_id: str | None = None
     cost_centre: str | None = None
+    anonymised: bool | None = None
 
 
 def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
@@ -65,6 +67,8 @@ def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
         where.append(users.c.id.in_(select(team_members.c.user_id).where(team_members.c.team_id == wanted.team_id)))
     if wanted.cost_centre is not None:
         where.append(users.c.cost_centre == wanted.cost_centre)
+    if wanted.anonymised is not None:
+        where.append(users.c.anonymised_at.is_not(None) if wanted.anonymised else users.c.anonymised_at.is_(None))
     return where
 
 
@@ -85,6 +89,33 @@ async def page(
 async def find(connection: AsyncConnection, user_id: str, *, lock: bool = False) -> Row[Any] | None:
     found = select(users).where(users.c.id == user_id)
     return (await connection.execute(found.with_for_update() if lock else found)).first()
+
+
+async def find_many(connection: AsyncConnection, user_ids: Collection[str]) -> Sequence[Row[Any]]:
+    among = users.c.id == any_(literal(list(user_ids), ARRAY(TEXT)))
+    return (await connection.execute(select(users).where(among))).all()
+
+
+async def in_order(
+    connection: AsyncConnection, first: Sequence[str], limit: int, *, only_these: bool = False
+) -> Sequence[Row[Any]]:
+    """People: those named ``first`` in that order, then the others, the newest before."""
+    place = func.array_position(literal(list(first), ARRAY(TEXT)), users.c.id)
+    where = [users.c.anonymised_at.is_(None), *([place.is_not(None)] if only_these else [])]
+    order = (place.asc().nulls_last(), users.c.created_at.desc(), users.c.id)
+    return (await connection.execute(select(users).where(*where).order_by(*order).limit(limit))).all()
+
+
+async def find_by_email(connection: AsyncConnection, email: str) -> Row[Any] | None:
+    """The oldest of them."""
+    found = select(users).where(func.lower(users.c.email) == email.lower()).order_by(users.c.created_at).limit(1)
+    return (await connection.execute(found)).first()
+
+
+async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Whether id and username were free."""
+    made = upsert(users).values(**values).on_conflict_do_nothing().returning(users.c.id)
+    return (await connection.execute(made)).first() is not None
 
 
 async def ids_of(connection: AsyncConnection, wanted: UserFilter) -> list[str]:

@@ -1,0 +1,264 @@
+"""LiteLLM's daily activity: what was used per day, by model, key, provider, endpoint and owner?
+
+Pages hold whole days, the newest first; totals cover the whole filter on every page. All of it is read from the rollups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.keys import repository as keys
+from litemaas.control.keys.service import hash_of
+from litemaas.control.litellm_api.errors import Refused
+from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
+from litemaas.control.litellm_api.teams import require_seat
+from litemaas.control.usage import figures, service
+from litemaas.control.usage.figures import GroupBy
+from litemaas.control.usage.filters import UsageFilter
+from litemaas.core.errors import InvalidField, MissingField
+from litemaas.core.money import usd_from_nano
+
+router = APIRouter(route_class=WorkRoute)
+_ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
+_READER = [facade_requires(Access.READER)]
+SUMS = (
+    "cost_nano", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "total_tokens",
+    "successful_requests", "failed_requests", "cancelled_requests", "blocked_requests",
+)  # fmt: skip
+_BREAKDOWNS: dict[str, GroupBy] = {
+    "models": "model", "model_groups": "model", "providers": "provider", "endpoints": "endpoint"
+}  # fmt: skip
+_MOST_DAYS = 1000
+_PREFIX = "/v1"
+Pages = Annotated[int, Query(ge=1, le=100_000)]
+PageSize = Annotated[int, Query(ge=1, le=_MOST_DAYS)]
+
+
+def period(start_date: str | None, end_date: str | None) -> tuple[datetime, datetime]:
+    """Both days are in; the end returned is the midnight after the last. Errors: MissingField, InvalidField."""
+    days = []
+    for name, text in (("start_date", start_date), ("end_date", end_date)):
+        if not text:
+            raise MissingField(f"Name start_date and end_date, like 2026-11-23; {name} is missing.", name)
+        try:
+            days.append(datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC))
+        except ValueError:
+            raise InvalidField(f"{name} must be a date like 2026-11-23.", name) from None
+    if days[1] < days[0]:
+        raise InvalidField("end_date is before start_date.", "end_date")
+    try:
+        return days[0], days[1] + timedelta(days=1)
+    except OverflowError:
+        raise InvalidField("end_date is too late a date.", "end_date") from None
+
+
+@router.get("/user/daily/activity", dependencies=_ANY_KEY, response_model=None)
+async def of_users(
+    work: WorkOf,
+    caller: CallerOf,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    user_id: str | None = None,
+    page: Pages = 1,
+    page_size: PageSize = 50,
+) -> Response:
+    """What everybody used; a virtual key sees its person's use, or only its own where it belongs to nobody."""
+    wanted = _own(caller, _filter(start_date, end_date, model, api_key, users=(user_id,) if user_id else ()), user_id)
+    return await _answer(work, wanted, "user", page, page_size)
+
+
+@router.get("/user/daily/activity/aggregated", dependencies=_ANY_KEY, response_model=None)
+async def of_users_at_once(
+    work: WorkOf,
+    caller: CallerOf,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    user_id: str | None = None,
+) -> Response:
+    """As ``/user/daily/activity``, all days on one page."""
+    wanted = _own(caller, _filter(start_date, end_date, model, api_key, users=(user_id,) if user_id else ()), user_id)
+    return await _answer(work, wanted, "user", 1, _MOST_DAYS)
+
+
+@router.get("/team/daily/activity", dependencies=_ANY_KEY, response_model=None)
+async def of_teams(
+    work: WorkOf,
+    caller: CallerOf,
+    team_ids: str | None = None,
+    exclude_team_ids: str | None = None,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    page: Pages = 1,
+    page_size: PageSize = 10,
+) -> Response:
+    """What teams used; members ask for their own teams by name."""
+    named = _listed(team_ids)
+    if not caller.sees_all:
+        if not named:
+            raise Refused(401, "auth_error", "team_ids", "Name the teams of your own user in team_ids.")
+        for team_id in named:
+            await require_seat(work, caller, team_id)
+    wanted = _filter(start_date, end_date, model, api_key, teams=named)
+    return await _answer(work, wanted, "team", page, page_size, without=_listed(exclude_team_ids))
+
+
+@router.get("/customer/daily/activity", dependencies=_READER, response_model=None)
+@router.get("/end_user/daily/activity", dependencies=_READER, response_model=None)
+async def of_customers(
+    work: WorkOf,
+    end_user_ids: str | None = None,
+    exclude_end_user_ids: str | None = None,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    page: Pages = 1,
+    page_size: PageSize = 10,
+) -> Response:
+    """What end users used."""
+    wanted = _filter(start_date, end_date, model, api_key, end_users=_listed(end_user_ids))
+    return await _answer(work, wanted, "end_user", page, page_size, without=_listed(exclude_end_user_ids))
+
+
+@router.get("/tag/daily/activity", dependencies=_READER, response_model=None)
+async def of_tags(
+    work: WorkOf,
+    tags: str | None = None,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    model: str | None = None,
+    api_key: str | None = None,
+    page: Pages = 1,
+    page_size: PageSize = 10,
+) -> Response:
+    """What calls with any of these tags used."""
+    named = _listed(tags)
+    if not named:
+        raise MissingField("Name the tags, with commas between them.", "tags")
+    wanted = _filter(start_date, end_date, model, api_key, tags=named)
+    return await _answer(work, wanted, "user", page, page_size)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(one.strip() for one in (text or "").split(",") if one.strip())[:1000]
+
+
+def _filter(
+    start_date: str | None, end_date: str | None, model: str | None, api_key: str | None, **owners: Any
+) -> UsageFilter:
+    since, until = period(start_date, end_date)
+    named = (hash_of(api_key),) if api_key else ()
+    return UsageFilter(since=since, until=until, models=(model,) if model else (), keys=named, **owners)
+
+
+def _own(caller: Caller, wanted: UsageFilter, user_id: str | None) -> UsageFilter:
+    """Errors: Refused for who asks for somebody else's."""
+    if caller.sees_all or caller.row is None:
+        return wanted
+    own_id = caller.user.id if caller.user is not None else None
+    if user_id is not None and user_id != own_id:
+        raise Refused(401, "auth_error", "user_id", "A key may only read the activity of its own user.")
+    if own_id is not None:
+        return msgspec.structs.replace(wanted, users=(str(own_id),))
+    if wanted.keys and not caller.is_key(wanted.keys[0]):
+        raise Refused(401, "auth_error", "api_key", "A key may only read its own activity.")
+    return msgspec.structs.replace(wanted, keys=(str(caller.row.key_hash),))
+
+
+async def _answer(
+    work: Work, wanted: UsageFilter, owner: GroupBy, page: int, page_size: int, *, without: Sequence[str] = ()
+) -> Response:
+    connection = await service.snapshot(work)
+    if without:
+        every = (await figures.values_of(connection, wanted, [owner]))[0]
+        member = {"team": "teams", "end_user": "end_users"}[owner]
+        kept = tuple(one for one in [*every, ""] if one not in without)
+        wanted = msgspec.structs.replace(wanted, **{member: kept})
+    days = [at for at, _ in await figures.days_with_calls(connection, wanted)]
+    total_pages = -(-len(days) // page_size)
+    shown = days[(page - 1) * page_size : page * page_size]
+    results = await _days(connection, wanted, owner, shown)
+    totals = metrics(await figures.totals(connection, wanted, sums=SUMS))
+    named = {f"total_{name.removeprefix('total_')}": value for name, value in totals.items()}
+    metadata = named | {"page": page, "total_pages": total_pages, "has_more": page < total_pages}
+    return Response(msgspec.json.encode({"results": results, "metadata": metadata}), media_type="application/json")
+
+
+async def _days(
+    connection: AsyncConnection, wanted: UsageFilter, owner: GroupBy, shown: Sequence[datetime]
+) -> list[dict[str, Any]]:
+    if not shown:
+        return []
+    part = msgspec.structs.replace(wanted, since=shown[-1], until=shown[0] + timedelta(days=1))
+    groups: dict[str, GroupBy] = {
+        "models": "model",
+        "providers": "provider",
+        "endpoints": "endpoint",
+        "entities": owner,
+    }
+    cells = {name: await figures.daily(connection, part, (by, "key"), SUMS) for name, by in groups.items()}
+    plain = await figures.daily(connection, part, ("key",), SUMS)
+    named = await keys.names_of(connection, {row.g0 for row in plain})
+    found: dict[datetime, dict[str, Any]] = {}
+    for at in shown:
+        of_keys = [row for row in plain if row.at == at]
+        breakdown = {name: _by_group(rows, at, named) for name, rows in cells.items()}
+        breakdown["endpoints"] = {name.removeprefix(_PREFIX): value for name, value in breakdown["endpoints"].items()}
+        breakdown |= {"mcp_servers": {}, "model_groups": breakdown["models"], "api_keys": _by_key(of_keys, named)}
+        found[at] = {"date": at.strftime("%Y-%m-%d"), "metrics": _added(of_keys), "breakdown": breakdown}
+    return list(found.values())
+
+
+def _by_group(rows: Sequence[Row[Any]], at: datetime, named: dict[str, Row[Any]]) -> dict[str, Any]:
+    groups: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        if row.at == at:
+            groups.setdefault(row.g0, []).append(row)
+    return {
+        name: {"metrics": _added(own), "metadata": {}, "api_key_breakdown": _by_key(own, named, "g1")}
+        for name, own in groups.items()
+    }
+
+
+def _by_key(rows: Sequence[Row[Any]], named: dict[str, Row[Any]], column: str = "g0") -> dict[str, Any]:
+    found = {}
+    for row in rows:
+        key_hash = getattr(row, column)
+        key = named.get(key_hash)
+        about = {"key_alias": key.alias if key else None, "team_id": key.team_id if key else None}
+        found[key_hash] = {"metrics": metrics(row._mapping), "metadata": about}
+    return found
+
+
+def _added(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    return metrics({name: sum(row._mapping[name] for row in rows) for name in SUMS})
+
+
+def metrics(sums: Any) -> dict[str, Any]:
+    """LiteLLM's nine members; whatever did not succeed has failed. Units: USD."""
+    failed = sums["failed_requests"] + sums["cancelled_requests"] + sums["blocked_requests"]
+    return {
+        "spend": usd_from_nano(sums["cost_nano"]),
+        "prompt_tokens": sums["prompt_tokens"],
+        "completion_tokens": sums["completion_tokens"],
+        "cache_read_input_tokens": sums["cached_tokens"],
+        "cache_creation_input_tokens": sums["cache_write_tokens"],
+        "total_tokens": sums["total_tokens"],
+        "successful_requests": sums["successful_requests"],
+        "failed_requests": failed,
+        "api_requests": sums["successful_requests"] + failed,
+    }

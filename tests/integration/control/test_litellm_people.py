@@ -1,0 +1,218 @@
+"""Do LiteLLM's user and team calls answer as the gateway-api contract 3.3 and 3.4 says?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+USER_MEMBERS = {
+    "user_id", "user_alias", "teams", "user_role", "max_budget", "spend", "user_email", "models", "metadata", "tpm_limit",
+    "rpm_limit", "budget_duration", "budget_reset_at", "allowed_cache_controls", "policies", "model_spend",
+    "model_max_budget", "created_at", "updated_at", "organization_memberships", "team_id", "sso_user_id",
+    "organization_id", "object_permission_id", "password", "max_parallel_requests", "litellm_organization_table",
+    "invitations_created", "invitations_updated", "invitations_user", "object_permission",
+}  # fmt: skip
+TEAM_MEMBERS = {
+    "team_alias", "team_id", "admins", "members", "members_with_roles", "team_member_permissions", "metadata",
+    "tpm_limit", "rpm_limit", "max_budget", "models", "blocked", "router_settings", "access_group_ids", "spend",
+    "updated_at", "created_at", "organization_id", "soft_budget", "budget_duration", "max_parallel_requests",
+    "budget_reset_at", "model_id", "litellm_model_table", "object_permission", "object_permission_id",
+}  # fmt: skip
+ANN = {
+    "user_id": "u1", "user_alias": "ann", "user_email": "a@b.c", "user_role": "internal_user", "max_budget": "100",
+    "budget_duration": "30d", "tpm_limit": 100000, "rpm_limit": "120", "metadata": {"origin": "portal"},
+}  # fmt: skip
+
+
+async def post(client: httpx2.AsyncClient, path: str, status: int = 200, /, **body: Any) -> Any:
+    answer = await client.post(f"/litellm{path}", json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def get(client: httpx2.AsyncClient, path: str, status: int = 200, /, **query: Any) -> Any:
+    answer = await client.get(f"/litellm{path}", params=query)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def test_a_user_is_made_with_limits_and_a_key_and_read_with_every_member(client: httpx2.AsyncClient):
+    made = await post(client, "/user/new", **ANN, models=["granite"])
+    assert made["key"].startswith("sk-")
+    assert (made["token"], made["token_id"], made["created_by"]) == (None, None, None)
+    assert (made["user_email"], made["user_role"], made["max_budget"]) == ("a@b.c", "internal_user", 100.0)
+    told = await get(client, "/user/info", user_id="u1")
+    assert set(told["user_info"]) == USER_MEMBERS
+    assert told["user_info"]["tpm_limit"] == 100000
+    assert told["user_info"]["budget_reset_at"].endswith("Z")
+    assert told["user_info"]["metadata"] == {"origin": "portal"}
+    [key] = told["keys"]
+    assert (key["models"], key["user_id"], key["max_budget"]) == (["granite"], "u1", None)
+    assert key["key_name"] == f"sk-...{made['key'][-4:]}"
+
+
+async def test_the_backend_of_litemaas_finds_its_user_in_the_team_at_once(client: httpx2.AsyncClient):
+    team = await post(
+        client, "/team/new", team_id="default", team_alias="Default Team", models=[], admins=[], max_budget=10000
+    )
+    assert set(team) == TEAM_MEMBERS
+    assert team["members_with_roles"] == [{"user_id": "default_user_id", "user_email": None, "role": "admin"}]
+    made = await post(
+        client, "/user/new", user_id="u1", user_email="a@b.c", teams=["default", "no such team"], auto_create_key=False,
+        max_budget=2147483647, tpm_limit=2147483647, rpm_limit=2147483647,
+    )  # fmt: skip
+    assert (made["key"], made["teams"], made["max_budget"]) == ("", ["default"], 2147483647.0)
+    told = await get(client, "/user/info", user_id="u1")
+    assert told["user_info"]["teams"] == ["default"]
+    assert [one["team_id"] for one in told["teams"]] == ["default"]
+    assert told["keys"] == []
+
+
+@pytest.mark.parametrize("member", [{"user_id": "u1"}, {"user_id": "u2", "user_email": "A@b.c"}])
+async def test_a_second_user_of_the_same_id_or_address_is_a_conflict_that_says_so(
+    client: httpx2.AsyncClient, member: dict[str, str]
+):
+    await post(client, "/user/new", **ANN)
+    refused = await post(client, "/user/new", 409, **member)
+    assert "already exists" in refused["error"]["message"]
+    assert refused["detail"]["error"] == refused["error"]["message"]
+
+
+async def test_an_update_keeps_what_it_does_not_name_and_clears_what_is_null(client: httpx2.AsyncClient):
+    await post(client, "/user/new", **ANN, auto_create_key=False)
+    data = (await post(client, "/user/update", user_id="u1", max_budget=None, budget_duration="daily"))["data"]
+    assert (data["max_budget"], data["budget_duration"], data["rpm_limit"]) == (None, "daily", 120)
+    data = (await post(client, "/user/update", user_email="a@b.c", spend=2.5, user_role="proxy_admin_viewer"))["data"]
+    assert (data["spend"], data["user_role"], data["user_alias"]) == (2.5, "proxy_admin_viewer", "ann")
+    assert (await post(client, "/user/update", user_id="u1", spend=0))["data"]["spend"] == 0.0
+    assert (await post(client, "/user/update", user_id="new one", max_budget=1))["user_id"] == "new one"
+    assert "detail" in await post(client, "/user/update", 422, max_budget=1)
+    refused = await post(client, "/user/update", 400, user_id="u1", budget_duration="fortnight")
+    assert refused["error"]["param"] == "budget_duration"
+
+
+async def test_many_users_are_changed_one_by_one_and_listed_in_pages(client: httpx2.AsyncClient):
+    for name in ("a", "b", "c"):
+        await post(client, "/user/new", user_id=name, user_email=f"{name}@x.org", auto_create_key=name == "a")
+    told = await post(
+        client, "/user/bulk_update", users=[{"user_id": "a", "max_budget": 1}, {"user_id": "b", "max_budget": -1}]
+    )
+    assert (told["total_requested"], told["successful_updates"], told["failed_updates"]) == (2, 1, 1)
+    assert [result["success"] for result in told["results"]] == [True, False]
+    page = await get(client, "/user/list", page_size=2, sort_by="user_id")
+    assert ([user["user_id"] for user in page["users"]], page["total"], page["total_pages"]) == (["a", "b"], 3, 2)
+    assert (page["users"][0]["key_count"], page["users"][0]["max_budget"]) == (1, 1.0)
+    assert "password" not in page["users"][0]
+    assert [u["user_id"] for u in (await get(client, "/user/list", user_ids="c,b"))["users"]] == ["b", "c"]
+    everybody = await post(client, "/user/bulk_update", all_users=True, user_updates={"rpm_limit": 7})
+    assert everybody["successful_updates"] == 3
+
+
+async def test_a_deleted_user_is_gone_with_the_keys_and_may_come_back(client: httpx2.AsyncClient):
+    await post(client, "/team/new", team_id="t1")
+    made = await post(client, "/user/new", **ANN, teams=["t1"])
+    assert await post(client, "/user/delete", user_ids=["u1"]) == 1
+    assert "not found" in (await get(client, "/user/info", 404, user_id="u1"))["error"]["message"]
+    assert (await post(client, "/user/delete", 404, user_ids=["u1"]))["error"]["type"] == "not_found_error"
+    await get(client, "/key/info", 404, key=made["key"])
+    assert (await get(client, "/team/info", team_id="t1"))["team_memberships"] == []
+    await post(client, "/user/new", **ANN)
+    assert (await get(client, "/user/info", user_id="u1"))["user_info"]["user_email"] == "a@b.c"
+
+
+async def test_members_come_with_a_cap_and_go_with_their_keys(client: httpx2.AsyncClient):
+    await post(client, "/team/new", team_id="t1", team_member_budget=3)
+    added = await post(
+        client, "/team/member_add", team_id="t1", max_budget_in_team=0.5,
+        member=[{"user_id": "u1", "role": "user"}, {"user_email": "new@x.org", "role": "admin"}],
+    )  # fmt: skip
+    assert [user["user_email"] for user in added["updated_users"]] == [None, "new@x.org"]
+    assert {one["litellm_budget_table"]["max_budget"] for one in added["updated_team_memberships"]} == {0.5}
+    again = await post(client, "/team/member_add", 400, team_id="t1", member={"user_id": "u1"})
+    assert (again["error"]["type"], again["error"]["param"]) == ("team_member_already_in_team", "member")
+    told = await post(client, "/team/member_update", team_id="t1", user_id="u1", max_budget_in_team="1.5", role="admin")
+    assert (told["max_budget_in_team"], told["user_id"], "role" in told) == (1.5, "u1", False)
+    info = await get(client, "/team/info", team_id="t1")
+    assert info["team_info"]["team_member_budget_table"]["max_budget"] == 3.0
+    assert {one["role"] for one in info["team_info"]["members_with_roles"]} == {"admin"}
+    key = (await post(client, "/key/generate", user_id="u1", team_id="t1"))["key"]
+    left = await post(client, "/team/member_delete", team_id="t1", user_id="u1")
+    assert [one["user_email"] for one in left["members_with_roles"]] == ["new@x.org"]
+    assert (await get(client, "/key/info", key=key))["info"]["blocked"] is True
+    await post(client, "/team/member_delete", 400, team_id="t1", user_id="u1")
+
+
+async def test_a_team_is_changed_blocked_and_ended(client: httpx2.AsyncClient):
+    await post(
+        client, "/team/new", team_id="t1", team_alias="Team", models=["granite"], model_aliases={"fast": "granite"}
+    )
+    assert "already exists" in (await post(client, "/team/new", 400, team_id="t1"))["error"]["message"]
+    told = await post(client, "/team/update", team_id="t1", max_budget="7", metadata={"a": 1}, tpm_limit=5)
+    assert (told["data"]["max_budget"], told["data"]["metadata"], told["data"]["models"]) == (
+        7.0,
+        {"a": 1},
+        ["granite"],
+    )
+    assert told["data"]["litellm_model_table"]["model_aliases"] == {"fast": "granite"}
+    assert (await post(client, "/team/model/add", team_id="t1", models=["llama"]))["models"] == ["granite", "llama"]
+    left = await post(client, "/team/model/delete", team_id="t1", models=["granite", "llama"])
+    assert left["models"] == ["no-default-models"]
+    assert (await post(client, "/team/block", team_id="t1"))["blocked"] is True
+    assert (await post(client, "/team/unblock", team_id="t1"))["blocked"] is False
+    listed = await get(client, "/team/list")
+    assert [(one["team_id"], one["keys"], one["team_memberships"]) for one in listed] == [("t1", [], [])]
+    page = await get(client, "/v2/team/list", team_alias="tea")
+    assert (page["total"], page["teams"][0]["team_alias"]) == (1, "Team")
+    permissions = await post(client, "/team/permissions_update", team_id="t1", team_member_permissions=["/key/info"])
+    assert permissions["team_member_permissions"] == ["/key/info"]
+    key = (await post(client, "/key/generate", team_id="t1"))["key"]
+    assert await post(client, "/team/delete", team_ids=["t1"]) == {"deleted_teams": ["t1"]}
+    await get(client, "/key/info", 404, key=key)
+    gone: Any = [
+        ("/team/delete", {"team_ids": ["t1"]}),
+        ("/team/update", {"team_id": "t1"}),
+        ("/team/block", {"team_id": "t1"}),
+    ]
+    for path, body in gone:
+        assert (await post(client, path, 404, **body))["error"]["type"] == "not_found_error"
+    assert (await get(client, "/team/info", 404, team_id="t1"))["error"]["param"] == "team_id"
+    await post(client, "/team/new", team_id="t1")  # a script that starts over
+
+
+async def test_whoever_is_no_administrator_sees_and_ends_only_what_is_theirs(
+    client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient
+):
+    await post(client, "/team/new", team_id="t1", members_with_roles=[{"role": "admin", "user_id": "lead"}])
+    keys = {"plain": (await post(client, "/key/generate"))["key"]}
+    viewers = {"eve": "internal_user_viewer", "root": "proxy_admin", "eye": "proxy_admin_viewer"}
+    for name, role in ({"ann": "internal_user"} | viewers).items():
+        keys[name] = (await post(client, "/user/new", user_id=name, user_role=role))["key"]
+    keys["lead"] = (await post(client, "/key/generate", user_id="lead"))["key"]
+    second = (await post(client, "/key/generate", user_id="ann"))["key"]
+
+    async def ask(who: str, method: str, path: str, **more: Any) -> int:
+        headers = {"Authorization": f"Bearer {keys[who]}"}
+        return (await anonymous.request(method, f"/litellm{path}", headers=headers, **more)).status_code
+
+    assert [await ask(who, "GET", "/user/info?user_id=ann") for who in keys] == [401, 200, 401, 200, 200, 401]
+    assert [await ask(who, "GET", "/key/list") for who in keys] == [403, 200, 200, 200, 200, 200]
+    assert [await ask(who, "GET", "/user/list") for who in keys] == [401, 401, 401, 200, 200, 401]
+    assert [await ask(who, "GET", f"/key/info?key={second}") for who in keys] == [403, 200, 403, 200, 200, 403]
+    new = {"json": {"user_id": "ann", "user_role": "proxy_admin"}}
+    assert [await ask(who, "POST", "/user/update", **new) for who in ("plain", "ann", "eye", "lead")] == [401] * 4
+    member = {"json": {"team_id": "t1", "member": {"user_id": "ann"}}}
+    assert [await ask(who, "POST", "/team/member_add", **member) for who in ("ann", "eye", "lead")] == [401, 401, 200]
+    gone = {"json": {"keys": [second]}}
+    assert [await ask(who, "POST", "/key/delete", **gone) for who in ("plain", "eve", "lead", "ann")] == [
+        401,
+        401,
+        401,
+        200,
+    ]
+    assert await ask("root", "POST", "/key/generate", json={}) == 200
+    await post(client, "/user/update", 409, user_id="root", user_role="internal_user")  # the last administrator stays
+    await post(client, "/user/new", user_id="second", user_role="proxy_admin")
+    await post(client, "/user/update", user_id="root", user_role="internal_user")
+    assert await ask("root", "POST", "/key/generate", json={}) == 401
