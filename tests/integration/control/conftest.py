@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -19,8 +20,13 @@ ENCRYPTION_KEY = "an encryption key for tests"
 
 
 @pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings(database_url=database_url, master_key=MASTER_KEY, encryption_key=ENCRYPTION_KEY)
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        master_key=MASTER_KEY,
+        encryption_key=ENCRYPTION_KEY,
+        backup_target=str(tmp_path / "backups"),
+    )
 
 
 @pytest.fixture

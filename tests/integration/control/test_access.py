@@ -50,6 +50,8 @@ async def test_nobody_passes_a_gate_without_what_it_demands(
             if status != 401:
                 wrong.append((method, path, "anonymous", status))
         for name, client in people.items():
+            if name == "bob":
+                continue  # another one like Ann
             allowed = isinstance(demand, Open) or demand in _WHO[name]
             if allowed and path.endswith(("/stream", "/auth/logout")):
                 continue  # would go on for minutes, or end what the others are asked with

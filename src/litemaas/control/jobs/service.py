@@ -135,25 +135,27 @@ async def work_once(plane: Plane, kinds: Mapping[str, Kind], holder: str) -> boo
 
 
 async def _outcome(kind: Kind, running: Running) -> dict[str, Any]:
+    """Waits for the job or for the word that it must stop. A replica that stops leaves the job to be found silent."""
     doing = asyncio.ensure_future(kind.do(running))
     beating = asyncio.ensure_future(_beat(running))
     try:
         await asyncio.wait((doing, beating), return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            doing.cancel()
-        return {"state": "succeeded", "result": await doing}
-    except (JobCancelled, asyncio.CancelledError):
-        return {"state": "cancelled", "error": "cancelled"}
-    except (JobFailed, LiteMaaSError) as failure:
-        return {"state": "failed", "error": str(failure)}
-    except Exception as error:  # noqa: BLE001 — told of, with its place in the log
-        _log.error("a job failed", job=running.id, kind=kind.name, **named_with_frames(error))
-        return {"state": "failed", "error": f"Something went wrong on our side ({type(error).__name__})."}
+        stopped = not doing.done()
     finally:
-        for task in (doing, beating):
-            task.cancel()
-            with contextlib.suppress(BaseException):
-                await task
+        doing.cancel()
+        beating.cancel()
+        await asyncio.gather(doing, beating, return_exceptions=True)
+    if stopped or doing.cancelled():
+        return {"state": "cancelled", "error": "cancelled"}
+    error = doing.exception()
+    if error is None:
+        return {"state": "succeeded", "result": doing.result()}
+    if isinstance(error, JobCancelled):
+        return {"state": "cancelled", "error": "cancelled"}
+    if isinstance(error, JobFailed | LiteMaaSError):
+        return {"state": "failed", "error": str(error)}
+    _log.error("a job failed", job=running.id, kind=kind.name, **named_with_frames(error))
+    return {"state": "failed", "error": f"Something went wrong on our side ({type(error).__name__})."}
 
 
 async def _beat(running: Running) -> None:
