@@ -59,8 +59,6 @@ def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
     request_id = f"{today - timedelta(days=dice.randrange(DAYS)):%y%m%d}-{dice.randrange(1, 50_000)}"
     quarter = {"since": (today - timedelta(days=DAYS - 1)).isoformat()}
     week = {"since": (today - timedelta(days=6)).isoformat()}
-    first, last = today - timedelta(days=DAYS - 1), today
-    dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
     odd = {
         "since": (today - timedelta(days=71, hours=5, minutes=13)).isoformat(),
         "until": (today - timedelta(days=1, minutes=7)).isoformat(),
@@ -105,6 +103,18 @@ def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
         "request log, one tag of one key": ("records", {"limit": 50, "key": key, "tag": tag}),
         "request log, one id": ("records", {"request_id": request_id}),
         "request log, an id that is not there": ("records", {"request_id": "not-there"}),
+        _NOT_THE_PORTALS: (
+            "/litellm/spend/logs", {"start_date": f"{today - timedelta(days=29):%Y-%m-%d}", "end_date": f"{today:%Y-%m-%d}"},
+        ),
+    }  # fmt: skip
+
+
+def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
+    """What pages of people and administrators ask, of whole lists."""
+    user, team = f"user-{dice.randrange(_SIZE.users)}", f"team-{dice.choice([n for n in range(_SIZE.teams) if n % 4])}"
+    first, last = today - timedelta(days=DAYS - 1), today
+    dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
+    return {
         "analytics page, 90 days, everybody": ("/api/v1/usage/analytics", {"scope": "all"} | dates),
         "analytics page, 30 days, one team": ("/api/v1/usage/analytics", {"scope": "all", "teams": team}),
         "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", {"scope": "all"} | dates),
@@ -117,17 +127,14 @@ def _queries(today: datetime, dice: random.Random) -> dict[str, Query]:
         "teams": ("/api/v1/teams", {"limit": 100}),
         "audit trail, searched": ("/api/v1/admin/audit", {"text": f"object-{dice.randrange(9999)}"}),
         "audit trail of one action": ("/api/v1/admin/audit", {"action": "key.update", "limit": 100}),
-        _NOT_THE_PORTALS: (
-            "/litellm/spend/logs", {"start_date": f"{today - timedelta(days=29):%Y-%m-%d}", "end_date": f"{today:%Y-%m-%d}"},
-        ),
-    }  # fmt: skip
+    }
 
 
 async def _measure(client: httpx2.AsyncClient, today: datetime, rounds: int) -> dict[str, list[float]]:
     dice = random.Random(5)
     taken: dict[str, list[float]] = {}
     for number in range(rounds + 1):
-        queries = list(_queries(today, dice).items())
+        queries = [*_queries(today, dice).items(), *_pages(today, dice).items()]
         dice.shuffle(queries)
         for name, (path, params) in queries:
             began_at = time.perf_counter()
