@@ -105,7 +105,8 @@ bench-reads: $(STAMPS)/dev  ## measure the portal's queries on ten million usage
 
 lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
-	@$(UV) --system-certs pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV) --system-certs pip compile pyproject.toml --extra dev --extra discovery --extra mcp --extra otel --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV) --system-certs pip compile pyproject.toml --extra discovery --extra mcp --extra otel --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/cluster.txt
 	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
 	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
 	@$(UV) --system-certs pip compile requirements/deploy.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/deploy.txt

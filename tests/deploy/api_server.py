@@ -1,6 +1,7 @@
-"""What does a cluster's API do with objects, as far as Helm and kubectl need it? Discovery, reading, writing; nothing runs.
+"""What does a cluster's API do with objects, as far as Helm, kubectl and lightkube need it? Nothing runs.
 
-Server-side apply and patches merge; a write that changes nothing leaves ``resourceVersion`` as it is, as the real one does.
+Discovery, reading, writing, watching. Server-side apply and patches merge; an update of an outdated object is a conflict; a
+write that changes nothing leaves ``resourceVersion`` as it is, as the real one does.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,25 +29,83 @@ KINDS = {
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy", "ingresses": "Ingress"},
     "route.openshift.io/v1": {"routes": "Route"},
     "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
+    "coordination.k8s.io/v1": {"leases": "Lease"},
+    "serving.kserve.io/v1beta1": {"inferenceservices": "InferenceService"},
 }  # fmt: skip
 
 
 class ApiServer:
-    """``objects`` by group and version, plural, namespace and name; ``written``: what was changed, in order."""
+    """``objects`` by group and version, plural, namespace and name; ``written``: what was changed, in order.
+
+    ``away``: everything is answered with 503, and watches end. ``forgets``: no model server is found any more.
+    ``watching``: how many watches run. ``events``: version, type, key and object of every change, which watches tell.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}
         self.written: list[tuple[str, str, str]] = []
-        self._lock = threading.Lock()
+        self.events: list[tuple[int, str, Key, Object]] = []
+        self.watching = 0
+        self.away = False
+        self.forgets = False
+        self.ended = False
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._version = 100
 
     def of(self, kind: str) -> dict[str, Object]:
         return {key[3]: thing for key, thing in self.objects.items() if thing["kind"] == kind}
 
+    def put(self, api: str, plural: str, thing: Object) -> None:
+        """Creates or replaces an object, as somebody else would."""
+        meta = thing["metadata"]
+        with self._lock:
+            self._write("PUT", (api, plural, meta["namespace"], meta["name"]), copy.deepcopy(thing), "")
+
+    def delete(self, api: str, plural: str, namespace: str, name: str) -> None:
+        with self._lock:
+            self._delete((api, plural, namespace, name))
+
+    def watch(self, url: str) -> Iterator[Object]:
+        """What happens after ``resourceVersion``, until ``timeoutSeconds`` are over."""
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        read = _resource([part for part in parts.path.split("/") if part])
+        assert read is not None
+        seen = int(query.get("resourceVersion", "0"))
+        until = time.monotonic() + float(query.get("timeoutSeconds", "60"))
+        while time.monotonic() < until and not (self.away or self.ended):
+            with self._changed:
+                news = [e for e in self.events if e[0] > seen and _is_of(e[2], read)]
+                if not news:
+                    self._changed.wait(0.1)
+                seen = max([seen, *(version for version, *_ in news)])
+            for _, kind, _, thing in news:
+                yield {"type": kind, "object": thing}
+
+    def _forgot(self, api: str) -> bool:
+        return self.forgets and api.startswith("serving.")
+
+    def _happened(self, kind: str, key: Key, thing: Object) -> None:
+        self.events.append((self._version, kind, key, thing))
+        self._changed.notify_all()
+
+    def _delete(self, key: Key) -> Object | None:
+        gone = self.objects.pop(key, None)
+        self.written.append(("DELETE", KINDS[key[0]][key[1]], key[3]))
+        if gone is not None:
+            self._version += 1
+            gone = copy.deepcopy(gone)
+            gone["metadata"]["resourceVersion"] = str(self._version)
+            self._happened("DELETED", key, gone)
+        return gone
+
     def answer(self, method: str, url: str, body: bytes, content_type: str) -> tuple[int, Object]:
         with self._lock:
             parts = urlsplit(url)
             path = [part for part in parts.path.split("/") if part]
+            if self.away:
+                return _status(503, "ServiceUnavailable", "the server is currently unable to handle the request")
             discovered = self._discover(path)
             if discovered is not None:
                 return 200, discovered
@@ -56,11 +116,10 @@ class ApiServer:
             if method == "GET" and not name:
                 return 200, self._list(api, plural, namespace, parse_qs(parts.query))
             if method == "GET":
-                thing = self.objects.get(read)
+                thing = None if self._forgot(api) else self.objects.get(read)
                 return (200, thing) if thing else _status(404, "NotFound", f'{plural} "{name}" not found')
             if method == "DELETE":
-                gone = self.objects.pop(read, None)
-                self.written.append(("DELETE", KINDS[api][plural], name))
+                gone = self._delete(read)
                 return (200, gone) if gone else _status(404, "NotFound", f'{plural} "{name}" not found')
             sent = yaml.safe_load(body)
             name = name or sent["metadata"]["name"]
@@ -94,9 +153,12 @@ class ApiServer:
         items = [
             thing
             for key, thing in self.objects.items()
-            if key[:3] == (api, plural, namespace) and wanted.items() <= thing["metadata"].get("labels", {}).items()
+            if _is_of(key, (api, plural, namespace, ""))
+            and wanted.items() <= thing["metadata"].get("labels", {}).items()
+            and not self._forgot(api)
         ]
-        return {"kind": f"{KINDS[api][plural]}List", "apiVersion": api, "metadata": {}, "items": items}
+        meta = {"resourceVersion": str(self._version)}
+        return {"kind": f"{KINDS[api][plural]}List", "apiVersion": api, "metadata": meta, "items": items}
 
     def _write(self, method: str, key: Key, sent: Object, content_type: str) -> tuple[int, Object]:
         old = self.objects.get(key)
@@ -104,6 +166,9 @@ class ApiServer:
             return _status(409, "AlreadyExists", f'{key[1]} "{key[3]}" already exists')
         if method == "PATCH" and not old and "apply" not in content_type:
             return _status(404, "NotFound", f'{key[1]} "{key[3]}" not found')
+        version = sent["metadata"].get("resourceVersion") if method == "PUT" and old else None
+        if old and version is not None and version != old["metadata"]["resourceVersion"]:
+            return _status(409, "Conflict", f'{key[1]} "{key[3]}" has been modified')
         new = sent if method in ("POST", "PUT") else _merged(old or {}, sent)
         new = copy.deepcopy(new)
         new["metadata"].setdefault("namespace", key[2])
@@ -116,6 +181,7 @@ class ApiServer:
             new["metadata"].setdefault("uid", f"uid-{self._version}")
             self.objects[key] = new
             self.written.append((method, KINDS[key[0]][key[1]], key[3]))
+            self._happened("MODIFIED" if old else "ADDED", key, new)
         return (200 if old else 201), self.objects[key]
 
 
@@ -136,9 +202,16 @@ def _open_api(api: str | None) -> Object:
 
 def _resource(path: list[str]) -> Key | None:
     api, rest = ("v1", path[2:]) if path[:2] == ["api", "v1"] else ("/".join(path[1:3]), path[3:])
+    if api in KINDS and len(rest) == 1 and rest[0] in KINDS[api]:
+        return api, rest[0], "", ""
     if api not in KINDS or len(rest) < 3 or rest[0] != "namespaces" or rest[2] not in KINDS[api]:
         return None
     return api, rest[2], rest[1], rest[3] if len(rest) > 3 else ""
+
+
+def _is_of(key: Key, wanted: Key) -> bool:
+    """``wanted``: without a namespace, all of them."""
+    return key[:2] == wanted[:2] and wanted[2] in ("", key[2])
 
 
 def _merged(old: Object, sent: Object) -> Object:
@@ -173,6 +246,9 @@ def serving() -> Iterator[tuple[ApiServer, str]]:
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
+            if self.command == "GET" and "watch=true" in self.path and not server.away:
+                self._tell()
+                return
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             code, answer = server.answer(self.command, self.path, body, self.headers.get("content-type", ""))
             data = json.dumps(answer).encode()
@@ -181,6 +257,23 @@ def serving() -> Iterator[tuple[ApiServer, str]]:
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def _tell(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            server.watching += 1
+            try:
+                for event in server.watch(self.path):
+                    line = json.dumps(event).encode() + b"\n"
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+                    self.wfile.flush()
+                self.wfile.write(b"0\r\n\r\n")
+            except OSError:
+                self.close_connection = True  # the client hung up
+            finally:
+                server.watching -= 1
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
 
@@ -199,6 +292,7 @@ def serving() -> Iterator[tuple[ApiServer, str]]:
     try:
         yield server, json.dumps(kubeconfig)
     finally:
+        server.ended = True
         http.shutdown()
         thread.join()
         http.server_close()

@@ -122,6 +122,17 @@ def sim(
 
 
 @app.command()
+def discover() -> None:
+    """Watch a cluster's model servers and keep the catalogue in step; settings are LITEMAAS_DISCOVERY__…."""
+    _require_extra("discovery", "lightkube")
+    from litemaas.discovery.app import run
+    from litemaas.discovery.settings import Settings
+    from litemaas.kit.settings import load_settings
+
+    _run_plane(lambda: run(load_settings(Settings, os.environ).discovery))
+
+
+@app.command()
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current; 1 if not.")] = False,
 ) -> None:
@@ -224,6 +235,13 @@ def check_config() -> None:
     for finding in findings:
         print(finding)
     sys.exit(1 if any(finding.is_wrong for finding in findings) else 0)
+
+
+def _require_extra(extra: str, module: str) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec(module) is None:
+        _refuse(f"this needs more packages: pip install 'litemaas[{extra}]'", 1)
 
 
 def _run_plane(run: Callable[[], None]) -> None:

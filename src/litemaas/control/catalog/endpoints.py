@@ -149,10 +149,13 @@ async def add_deployment(work: WorkOf, model_id: UUID, body: DeploymentIn) -> De
 
 @router.patch("/models/{model_id}/endpoints/{deployment_id}")
 async def change_model_deployment(
-    work: WorkOf, model_id: UUID, deployment_id: str, body: DeploymentPatch
+    work: WorkOf, model_id: UUID, deployment_id: str, body: DeploymentPatch, if_match: IfMatch = None
 ) -> DeploymentOut:
-    """Changes what is named of a model's deployment."""
+    """Changes what is named of a model's deployment. ``If-Match``: the model's ETag."""
     await _require_behind(work, model_id, deployment_id)
+    if if_match is not None:
+        background = await Background.read(await work.connection(), [model := await held(work, model_id)])
+        require_match(if_match, steady(background.full(model)))
     return await change_deployment(work, deployment_id, body)
 
 

@@ -75,6 +75,7 @@ class DeploymentIn(Body):
     max_context_tokens: int | None = None
     stream_usage: bool = True
     enabled: bool = True
+    info: dict[str, Any] = {}
     rpm_limit: Capacity | None = None
     tpm_limit: BigCapacity | None = None
     max_parallel_requests: Capacity | None = None
@@ -104,6 +105,7 @@ class DeploymentPatch(Body):
     max_context_tokens: int | None = None
     stream_usage: bool = True
     enabled: bool = True
+    info: dict[str, Any] = {}
     rpm_limit: Capacity | None = None
     tpm_limit: BigCapacity | None = None
     max_parallel_requests: Capacity | None = None
@@ -118,6 +120,8 @@ class DeploymentOut(BaseModel):
     engine_model: str
     api_base: str
     has_api_key: bool
+    api_key_mark: str | None
+    """Another one whenever a key is stored; it says nothing of the key."""
     extra_headers: list[str]
     """Only the names."""
     defaults: dict[str, Any]
@@ -130,6 +134,8 @@ class DeploymentOut(BaseModel):
     max_context_tokens: int | None
     stream_usage: bool
     enabled: bool
+    info: dict[str, Any]
+    """``discovery`` holds what the discovery of model servers wrote last, and what drifts."""
     rpm_limit: int | None
     tpm_limit: int | None
     max_parallel_requests: int | None

@@ -224,6 +224,14 @@ def stored(pricing: Price | None) -> dict[str, Any] | None:
     return None if pricing is None else {field: getattr(pricing, field) for field in repository.PRICE_FIELDS}
 
 
+def has_drift(info: dict[str, Any]) -> bool:
+    """Whether the discovery of model servers has noted a difference, for a deployment or for one of a model's sources."""
+    memory = info.get("discovery")
+    if not isinstance(memory, dict):
+        return False
+    return any(isinstance(one, dict) and bool(one.get("drift")) for one in (memory, *memory.values()))
+
+
 def price_of(row: Row[Any]) -> Price:
     return Price(**{field: getattr(row, field) for field in repository.PRICE_FIELDS})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,9 +79,15 @@ def deployment_out(row: Row[Any]) -> DeploymentOut:
         **{field: values[field] for field in DeploymentOut.model_fields.keys() & values.keys() - {"extra_headers"}},
         model=values["model_name"],
         has_api_key=values["api_key_sealed"] is not None,
+        api_key_mark=_mark(values["api_key_sealed"]),
         extra_headers=sorted(values["extra_headers"]),
         price=PriceOut(version=values["price_version"], **prices),
     )
+
+
+def _mark(sealed: bytes | None) -> str | None:
+    """Of what is sealed: each sealing is different, even of the same key."""
+    return hashlib.sha256(sealed).hexdigest()[:16] if sealed is not None else None
 
 
 def price_out(row: Row[Any]) -> PriceOut:

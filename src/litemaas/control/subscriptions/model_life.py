@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from litemaas.control.auth.gates import requires
 from litemaas.control.catalog import repository as catalog
 from litemaas.control.catalog.model_schemas import ModelOut
-from litemaas.control.catalog.service import has_price
+from litemaas.control.catalog.service import has_drift, has_price
 from litemaas.control.catalog.showing import Background, model_etag
 from litemaas.control.http import shapes
 from litemaas.control.http.shapes import PROBLEMS, Moment
@@ -78,6 +78,8 @@ class Trouble(StrEnum):
     PAST_RETIREMENT = "past_retirement"
     SUBSCRIPTIONS_ON_RETIRED = "subscriptions_on_retired"
     KEYS_ON_RETIRED = "keys_on_retired"
+    CLUSTER_DRIFT = "cluster_drift"
+    """The cluster says something else than the catalogue; somebody has edited it (``info.discovery``)."""
 
 
 class TroubledModel(BaseModel):
@@ -181,6 +183,8 @@ def _troubles(work: Work, model: Row[Any], deployments: list[Row[Any]]) -> list[
         troubles.append(Trouble.NO_HEALTHY_ENDPOINT)
     if model.status == Lifecycle.DEPRECATED and model.retires_at is not None and model.retires_at <= work.now:
         troubles.append(Trouble.PAST_RETIREMENT)
+    if has_drift(model.info) or any(has_drift(one.info) for one in deployments):
+        troubles.append(Trouble.CLUSTER_DRIFT)
     return troubles
 
 

@@ -1,0 +1,1 @@
+"""What turns annotated model servers of a cluster into models of the catalogue? One controller."""
