@@ -89,8 +89,13 @@ class Load:
             stream = bool(body.get("stream"))
             whole = reply.status_code == 200 and (not stream or reply.content.endswith(DONE))
             outcome = "ok" if whole else "broken" if reply.status_code == 200 else str(reply.status_code)
-            text = "" if outcome == "ok" else reply.text[-500:]
+            text = "" if outcome == "ok" else _last_told(reply.text)
             self.answers.append(
                 Answered(key, reply.headers.get("x-litellm-call-id", ""), outcome, stream, monotonic() - began, text)
             )
             await asyncio.sleep(self._pace_s)  # a steady pace, not a wait for something
+
+
+def _last_told(text: str) -> str:
+    """What a caller heard last, in full: the last event of a stream that broke, or the whole answer."""
+    return text.rstrip().rpartition("\n\n")[2]
