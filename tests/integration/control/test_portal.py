@@ -76,3 +76,11 @@ async def test_a_file_outside_the_bundle_cannot_be_reached(browser: httpx2.Async
 
 async def test_a_write_to_a_page_finds_nothing(browser: httpx2.AsyncClient):
     assert (await browser.post("/login", json={})).status_code in (404, 405)
+
+
+async def test_a_bundle_that_is_built_anew_is_served_at_once(browser: httpx2.AsyncClient, bundle: Path):
+    await browser.get("/")
+    (bundle / "assets" / "main-77aa.js").write_text("render_better()")
+    (bundle / "index.html").write_text("<!doctype html><title>the next portal</title>")
+    assert "the next portal" in (await browser.get("/")).text
+    assert (await browser.get("/assets/main-77aa.js")).text == "render_better()"

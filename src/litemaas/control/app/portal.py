@@ -6,6 +6,7 @@ of the portal may have gets ``index.html``. Paths of the API are never answered 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from mimetypes import guess_type
 from pathlib import Path
@@ -43,8 +44,21 @@ class Portal(BaseRoute):
     """The last route: GET and HEAD of what nobody else answers."""
 
     def __init__(self, bundle: Path) -> None:
-        self._files = {f"/{file.relative_to(bundle).as_posix()}": file for file in bundle.rglob("*") if file.is_file()}
+        self._bundle = bundle
         self._index = bundle / INDEX
+        self._built_at = 0
+        self._known: Mapping[str, Path] = {}
+
+    @property
+    def _files(self) -> Mapping[str, Path]:
+        """What the bundle holds; a new one, built while this runs, is noticed by its index."""
+        with contextlib.suppress(FileNotFoundError):  # it is just being replaced
+            built_at = self._index.stat().st_mtime_ns
+            if built_at != self._built_at:
+                files = [file for file in self._bundle.rglob("*") if file.is_file()]
+                self._known = {f"/{file.relative_to(self._bundle).as_posix()}": file for file in files}
+                self._built_at = built_at
+        return self._known
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
@@ -60,11 +74,12 @@ class Portal(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        file = self._files.get(path, self._index)
+        files = self._files
+        file = files.get(path, self._index)
         headers = dict(HEADERS)
         headers["Cache-Control"] = FOR_EVER if path.startswith("/assets/") else "no-cache"
         kind = guess_type(file.name)[0] or "application/octet-stream"
-        packed = self._files.get(f"{path}.gz")
+        packed = files.get(f"{path}.gz")
         if packed is not None and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             file = packed
             headers["Content-Encoding"] = "gzip"
