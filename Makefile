@@ -12,7 +12,7 @@ WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, s
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run portal portal-client test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads lock compiled clean
+.PHONY: help run portal portal-client test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads bench-keys lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -102,6 +102,9 @@ bench: $(STAMPS)/dev compiled  ## measure direct, nginx and our gateway side by 
 
 bench-reads: $(STAMPS)/dev  ## measure the portal's queries on ten million usage records (15 GB of disk, half an hour)
 	@$(BIN)/python -m benchmarks.usage_reads
+
+bench-keys: $(STAMPS)/dev  ## how long a workshop waits for a thousand keys
+	@$(BIN)/python -m benchmarks.bulk_keys
 
 lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/runtime.txt
