@@ -67,6 +67,7 @@ class CustomerLimits(msgspec.Struct, frozen=True):
 
     budget: BudgetRule | None = None
     rates: RateRule | None = None
+    is_blocked: bool = False
 
 
 DEFAULT_CUSTOMER = "*"

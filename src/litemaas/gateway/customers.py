@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from litemaas.core.errors import ServiceUnavailable
+from litemaas.core.errors import KeyBlocked, ServiceUnavailable
 from litemaas.core.limits import DEFAULT_CUSTOMER, CustomerLimits, customer_of, customer_scope
 from litemaas.gateway.flights import Flights
 
@@ -26,7 +26,7 @@ class CustomerStore(Protocol):
         """What holds for this customer, which may be nothing."""
 
     async def customers_have_limits(self) -> bool:
-        """Whether any customer's limits have been set."""
+        """Whether any customer has limits, or is blocked."""
 
 
 class _Known:
@@ -65,7 +65,7 @@ class Customers:
     async def lane(self, lane: Lane, end_user: str) -> Lane:
         """``lane`` with what holds for the customer besides.
 
-        Errors: ServiceUnavailable.
+        Errors: KeyBlocked, ServiceUnavailable.
         """
         if not self.any_limited:
             return lane
@@ -118,6 +118,8 @@ class Customers:
 
 
 def _joined(lane: Lane, limits: CustomerLimits, end_user: str) -> Lane:
+    if limits.is_blocked:
+        raise KeyBlocked(f"the customer {end_user[:100]!r} is blocked; ask who gave you this key")
     if limits.budget is None and limits.rates is None:
         return lane
     kept = lane.customers.get(end_user)

@@ -7,11 +7,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from litemaas.control.litellm_api import (
+    about,
     activity,
+    budgets,
+    customers,
     guardrails,
     key_upkeep,
     keys,
     members,
+    model_groups,
     models,
     reports,
     spend,
@@ -21,7 +25,10 @@ from litemaas.control.litellm_api import (
 )
 from litemaas.control.litellm_api.errors import answer_like_litellm
 
-FEATURES = (guardrails, keys, key_upkeep, users, teams, members, models, spend, activity, reports, workshops)
+FEATURES = (
+    guardrails, keys, key_upkeep, users, teams, members, budgets, customers, models, model_groups, spend, activity,
+    reports, workshops, about,
+)  # fmt: skip
 """Modules with a ``router``."""
 
 

@@ -88,6 +88,7 @@ class Access(StrEnum):
     READER = "master key, or a key of an administrator or overseer"
     VIRTUAL_KEY = "any key"
     """A virtual key about itself and its person; the master key, too."""
+    PUBLIC = "no key"
 
 
 _REFUSALS = {
@@ -104,6 +105,8 @@ class FacadeGate:
         self._refusal = refusal
 
     async def __call__(self, request: Request) -> None:
+        if self.access is Access.PUBLIC:
+            return
         authenticator: Authenticator = request.app.state.authenticator
         work: Work = request.state.work
         presented = presented_key(request)

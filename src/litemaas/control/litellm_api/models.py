@@ -25,7 +25,7 @@ _UNKNOWN = (
     "supports_prompt_caching", "supports_audio_input", "supports_audio_output", "supports_pdf_input",
     "supports_web_search",
 )  # fmt: skip
-_OPENAI_PARAMS = (
+OPENAI_PARAMS = (
     "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "n", "presence_penalty",
     "response_format", "seed", "stop", "stream", "stream_options", "temperature", "tool_choice", "tools",
     "top_logprobs", "top_p", "user",
@@ -167,7 +167,7 @@ def _info(row: Row[Any]) -> dict[str, Any]:
         "key": row.engine_model,
         "litellm_provider": row.provider,
         "simulated": row.simulated,
-        "supported_openai_params": row.info.get("supported_openai_params", list(_OPENAI_PARAMS)),
+        "supported_openai_params": row.info.get("supported_openai_params", list(OPENAI_PARAMS)),
         "direct_access": True,
         "access_via_team_ids": [],
     }

@@ -60,7 +60,10 @@ _LIMITS = """
 select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
 from budgets where scope = any($1)
 """
-_ANY_CUSTOMER = "select exists (select 1 from budgets where scope like 'customer:%')"
+_ANY_CUSTOMER = """
+select exists (select 1 from budgets where scope like 'customer:%') or exists (select 1 from customers where is_blocked)
+"""
+_IS_BLOCKED = "select exists (select 1 from customers where id = $1 and is_blocked)"
 _CATALOG = """
 select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
        d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
@@ -100,15 +103,16 @@ class Directory:
         own = customer_scope(customer_id)
         async with self._postgres.connection() as connection:
             limits = await _limits_of(connection, [own, default := customer_scope(DEFAULT_CUSTOMER)])
+            is_blocked = bool(await connection.fetchval(_IS_BLOCKED, customer_id))
         row = limits.get(own, limits.get(default))
         return (
-            CustomerLimits(_budget_rule(own, "customer", row), _rate_rule(own, "customer", row))
+            CustomerLimits(_budget_rule(own, "customer", row), _rate_rule(own, "customer", row), is_blocked)
             if row
-            else CustomerLimits()
+            else CustomerLimits(is_blocked=is_blocked)
         )
 
     async def customers_have_limits(self) -> bool:
-        """Whether any customer's limits have been set."""
+        """Whether any customer has limits, or is blocked."""
         async with self._postgres.connection() as connection:
             return bool(await connection.fetchval(_ANY_CUSTOMER))
 
