@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 PREFIXES = (
     "/key", "/v2/key", "/user", "/team", "/v2/team", "/budget", "/customer", "/end_user", "/model", "/v1/model", "/v2/model",
     "/model_group", "/credentials", "/spend", "/global", "/guardrails", "/v2/guardrails", "/cache", "/config", "/public",
-    "/workshop",
+    "/workshop", "/utils", "/health/services", "/openapi.json", "/docs", "/organization", "/tag", "/access_group",
+    "/fallback", "/cost", "/audit", "/router", "/invitation", "/sso", "/scim", "/jwt", "/policies", "/prompts", "/mcp",
+    "/vector_store", "/email", "/api",
 )  # fmt: skip
 ABOUT_ITSELF = "/v1/me"
 """Where a key asks about itself; whatever header it comes in."""
