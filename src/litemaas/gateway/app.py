@@ -50,11 +50,13 @@ from litemaas.gateway.listening import bound_socket
 from litemaas.gateway.management import Management
 from litemaas.gateway.metering import Meter
 from litemaas.gateway.metrics import Metrics
+from litemaas.gateway.origins import Origins
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
 from litemaas.gateway.probes import Probes
 from litemaas.gateway.proxy import Proxy
 from litemaas.gateway.rate_sharing import rate_limits
+from litemaas.gateway.refusals import Refusals
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.routing import Routing
@@ -111,14 +113,24 @@ class Gateway:
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
-        settlement = Settlement(self.journal, self.metrics, own.error_profile)
         engines = Engines(self.pool, self.targets, own.upstream)
-        meter = Meter(engines, own.budgets)
-        admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets)
-        headers = ReplyHeaders(own.litellm_version)
         self._open_ledger(own, journals)
         self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
-        proxy = Proxy(
+        origins = Origins(own.cors_origins)
+        proxy = self._proxy(own, engines, ReplyHeaders(own.litellm_version, origins))
+        dispatch = self._dispatch(own, proxy, engines, origins)
+        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
+        self.probes = Probes(engines, self.targets, self.routing, own.routing)
+        self._background = Background(self._on_dead_task)
+        self.port = settings.gateway.port
+        """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
+        self._count_gauges()
+
+    def _proxy(self, own: GatewaySection, engines: Engines, headers: ReplyHeaders) -> Proxy:
+        settlement = Settlement(self.journal, self.metrics, own.error_profile)
+        meter = Meter(engines, own.budgets)
+        admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets)
+        return Proxy(
             identity=self.identity,
             routing=self.routing,
             admission=admission,
@@ -133,13 +145,6 @@ class Gateway:
             profile=own.error_profile,
             on_defect=self._on_defect,
         )
-        dispatch = self._dispatch(own, proxy, engines)
-        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
-        self.probes = Probes(engines, self.targets, self.routing, own.routing)
-        self._background = Background(self._on_dead_task)
-        self.port = settings.gateway.port
-        """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
-        self._count_gauges()
 
     def _upstream(self, own: GatewaySection, settlement: Settlement, admission: Admission) -> Upstream:
         chance = random.Random()  # noqa: S311 - weights and pauses, not secrets
@@ -151,14 +156,15 @@ class Gateway:
         fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, usual)
         return Upstream(self.pool, settlement, admission, strategies, fallbacks, own.routing, chance)
 
-    def _dispatch(self, own: GatewaySection, proxy: Proxy, engines: Engines) -> Dispatch:
+    def _dispatch(self, own: GatewaySection, proxy: Proxy, engines: Engines, origins: Origins) -> Dispatch:
+        refusals = Refusals(origins, own.error_profile)
         pages = Pages(
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
-            litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, profile=own.error_profile,
+            litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
         )  # fmt: skip
-        management = Management(self.pool, self.feed, own.control_url, own.error_profile)
-        return Dispatch(EndpointTable(own), proxy, pages, management, own.error_profile)
+        management = Management(self.pool, self.feed, own.control_url, refusals)
+        return Dispatch(EndpointTable(own), proxy, pages, management, origins, refusals)
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
         self.accountant = Accountant(

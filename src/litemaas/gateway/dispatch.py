@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from litemaas.core.errors import LiteMaaSError
 from litemaas.gateway.management import Management, is_management
-from litemaas.gateway.pages import Pages, preflight
-from litemaas.gateway.refusals import refuse
+from litemaas.gateway.pages import Pages
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.table import EndpointTable
     from litemaas.gateway.http.messages import Request, Response
+    from litemaas.gateway.origins import Origins
     from litemaas.gateway.proxy import Proxy
+    from litemaas.gateway.refusals import Refusals
 
 
 class Dispatch:
     def __init__(
-        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management, profile: str
-    ) -> None:
+        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management, origins: Origins,
+        refusals: Refusals,
+    ) -> None:  # fmt: skip
         self._endpoints = endpoints
         self._proxy = proxy
         self._pages = pages
         self._management = management
-        self._profile = profile
+        self._origins = origins
+        self._refusals = refusals
 
     def serve(self, request: Request, response: Response) -> Coroutine[Any, Any, None]:
         """The coroutine that will answer."""
@@ -36,7 +39,7 @@ class Dispatch:
     async def _serve_other(self, request: Request, response: Response) -> None:
         path = request.path
         if request.method == "OPTIONS":
-            preflight(request, response)
+            self._origins.preflight(request, response)
         elif self._pages.has(path):
             await self._pages.serve(request, response)
         elif is_management(path):
@@ -45,6 +48,6 @@ class Dispatch:
             try:
                 endpoint, model = self._endpoints.find(request.method, path)
             except LiteMaaSError as error:
-                refuse(request, response, error, self._profile)
+                self._refusals.refuse(request, response, error)
             else:
                 await self._proxy.serve(request, response, endpoint, model)

@@ -14,11 +14,11 @@ from litemaas.gateway.engines import releasing
 from litemaas.gateway.http.client import Origin, Pool
 from litemaas.gateway.http.stepping import outside
 from litemaas.gateway.identity import presented_key
-from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
     from litemaas.gateway.feed import ChangeFeed
     from litemaas.gateway.http.messages import Request, Response
+    from litemaas.gateway.refusals import Refusals
 
 PREFIXES = (
     "/key", "/v2/key", "/user", "/team", "/v2/team", "/budget", "/customer", "/end_user", "/model", "/v1/model", "/v2/model",
@@ -49,10 +49,10 @@ def is_management(path: str) -> bool:
 
 
 class Management:
-    def __init__(self, pool: Pool, feed: ChangeFeed, control_url: str | None, profile: str) -> None:
+    def __init__(self, pool: Pool, feed: ChangeFeed, control_url: str | None, refusals: Refusals) -> None:
         self._pool = pool
         self._feed = feed
-        self._profile = profile
+        self._refusals = refusals
         url = urlsplit(control_url or "")
         self._origin = Origin(url.hostname, url.port or 80) if url.hostname else None
 
@@ -60,20 +60,20 @@ class Management:
         try:
             await self._forward(request, response)
         except LiteMaaSError as error:
-            refuse(request, response, error, self._profile)
+            self._refusals.refuse(request, response, error)
 
     async def _forward(self, request: Request, response: Response) -> None:
         if self._origin is None:
             raise ServiceUnavailable("this gateway has no control plane; set LITEMAAS_GATEWAY__CONTROL_URL")
         body = await request.body(_MAX_BODY)
         target = b"/litellm" + request.target
-        own_key = b""
+        own_key, left_out = b"", _NOT_FORWARDED
         if request.path == ABOUT_ITSELF:
             target = b"/api/v1/key-info"
             own_key = b"authorization: Bearer %b\r\n" % presented_key(request.headers)
-            request.headers.pop(b"authorization", None)
+            left_out = _NOT_FORWARDED | {b"authorization"}
         head = [b"%b %b HTTP/1.1\r\nhost: control\r\n%b" % (request.method.encode(), target, own_key)]
-        head += [b"%b: %b\r\n" % item for item in request.headers.items() if item[0] not in _NOT_FORWARDED]
+        head += [b"%b: %b\r\n" % item for item in request.headers.items() if item[0] not in left_out]
         head.append(b"content-length: %d\r\n\r\n" % len(body))
         try:
             answer = await self._pool.open(self._origin, b"".join(head) + body, _TIMEOUT_S)
@@ -85,4 +85,4 @@ class Management:
         if change.isdigit():
             await outside(self._feed.wait_for(int(change), _VISIBLE_WITHIN_S), _VISIBLE_WITHIN_S * 2)
         headers = b"".join(b"%b: %b\r\n" % item for item in answer.headers if item[0] not in _NOT_RETURNED)
-        response.send(answer.status, headers + usual_lines(request), reply)
+        response.send(answer.status, headers + self._refusals.usual_lines(request), reply)

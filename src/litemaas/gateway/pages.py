@@ -13,7 +13,6 @@ from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, Serv
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.http.stepping import outside, stepped
 from litemaas.gateway.model_list import entries, find
-from litemaas.gateway.refusals import refuse, usual_lines
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.engines import Engines
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.identity import Identity
+    from litemaas.gateway.refusals import Refusals
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.targets import Targets
 
@@ -29,7 +29,6 @@ _PROBES_WITHIN_S = 10.0
 _METRICS_WITHIN_S = 5.0
 _ALIVE = frozenset({"/health/liveliness", "/health/liveness", "/health/livenessz"})
 _JSON = b"content-type: application/json\r\n"
-_CORS = b"access-control-allow-origin: *\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\naccess-control-max-age: 600\r\n"
 
 
 class Pages:
@@ -41,7 +40,7 @@ class Pages:
     def __init__(
         self, *, identity: Identity, routing: Routing, engines: Engines, targets: Targets, metrics: Callable[[],
         Awaitable[bytes]], ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
-        litellm_version: str, metrics_need_key: bool, profile: str,
+        litellm_version: str, metrics_need_key: bool, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -53,7 +52,7 @@ class Pages:
         self._is_leaving = is_leaving
         self._litellm_version = litellm_version
         self._metrics_need_key = metrics_need_key
-        self._profile = profile
+        self._refusals = refusals
 
     def has(self, path: str) -> bool:
         return path in _PATHS or path.startswith(("/v1/models/", "/models/"))
@@ -64,9 +63,9 @@ class Pages:
                 raise MethodNotAllowed(f"{request.path[:200]} is called with GET", ("GET", "HEAD"))
             status, content_type, body = await self._page(request)
         except LiteMaaSError as error:
-            refuse(request, response, error, self._profile)
+            self._refusals.refuse(request, response, error)
         else:
-            response.send(status, content_type + usual_lines(request), body)
+            response.send(status, content_type + self._refusals.usual_lines(request), body)
 
     async def _page(self, request: Request) -> tuple[int, bytes, bytes]:
         path = request.path.rstrip("/") or "/"
@@ -170,9 +169,3 @@ _PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", 
 
 async def _awaited(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
-
-
-def preflight(request: Request, response: Response) -> None:
-    """Browsers ask before they call: any origin may, with whatever headers it names (gateway-api contract 1.4)."""
-    wanted = request.headers.get(b"access-control-request-headers", b"authorization, content-type")
-    response.send(200, _CORS + b"access-control-allow-headers: %b\r\n" % wanted, b"")

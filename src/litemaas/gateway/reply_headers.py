@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.http.client import AnswerHead
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
+    from litemaas.gateway.origins import Origins
 
 _MAX_ID = 64
 STREAM_TYPE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
@@ -25,9 +26,9 @@ _NOT_PASSED_ON = frozenset({
 class ReplyHeaders:
     """Renders header lines; ``Target.lines`` brings those of the deployment."""
 
-    def __init__(self, litellm_version: str) -> None:
-        self._version = f"x-litellm-version: {litellm_version}\r\naccess-control-allow-origin: *\r\n"
-        self._version += "access-control-expose-headers: *\r\n"
+    def __init__(self, litellm_version: str, origins: Origins) -> None:
+        self._origins = origins if origins.lines_for_all is None else None
+        self._version = f"x-litellm-version: {litellm_version}\r\n{origins.lines_for_all or ''}"
 
     def of_error(self, call_id: str, call: Call | None) -> bytes:
         """An error names the call, and the deployment if one was chosen; it costs nothing."""
@@ -37,6 +38,8 @@ class ReplyHeaders:
             f"content-type: application/json\r\nx-litellm-call-id: {call_id}\r\nx-litellm-response-cost: 0\r\n"
             f"{self._version}{served}{spend}"
         )
+        if self._origins is not None and call is not None:
+            lines += self._origins.lines(call.request)
         return lines.encode("latin-1", "replace")
 
     def of_reply(self, call: Call, reply: Reply) -> bytes:
@@ -63,6 +66,8 @@ class ReplyHeaders:
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
             f"{ticket.header_lines() if ticket is not None else ''}"
         )
+        if self._origins is not None:
+            lines += self._origins.lines(call.request)
         return lines.encode() if lines.isascii() else lines.encode("latin-1", "replace")  # the first is quicker
 
 

@@ -96,6 +96,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
 
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
     ``guardrails``: names, with commas between them, of those that hold for every call.
+    ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``messages_error_style``: whose envelope errors of ``/v1/messages`` have, ``openai`` or ``anthropic``.
     """
@@ -118,6 +119,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     metrics_need_key: bool = False
     guardrails: str = ""
     key_header: str = ""
+    cors_origins: str = "*"
     always_include_stream_usage: bool = False
     messages_error_style: str = "openai"
     server: ServerLimits = ServerLimits()
