@@ -19,10 +19,10 @@ def bring_up_to_date(database_url: str | None, *, only_check: bool) -> int:
         if not only_check:
             upgrade(database_url)
         elif not is_current(database_url):
-            print(f"The schema is not at revision {newest_revision()}: run `litemaas migrate`.")
+            print(f"The schema is older than revision {newest_revision()}: run `litemaas migrate`.")
             return 1
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"litemaas: the database cannot be used: {describe_database_error(error)}", file=sys.stderr)
         return 1
-    print(f"The schema is at revision {newest_revision()}.")
+    print(f"The schema is at revision {newest_revision()} or a newer one.")
     return 0

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def upgrade(database_url: str) -> None:
-    """Brings the schema and the ledger's partitions up to date; returns at once when they are.
+    """Brings the schema and the ledger's partitions up to date; returns at once when they are, or are ahead of this code.
 
     Fails: with asyncpg's error when the server is away or a lock is not had within its time-out; the
     schema is then as before, because everything happens in one transaction.
@@ -34,7 +34,7 @@ def upgrade(database_url: str) -> None:
 
 
 def is_current(database_url: str) -> bool:
-    """Whether the schema is the one that this code needs."""
+    """Whether the schema is the one that this code needs, or a newer one: each version leaves the former one able to work."""
     return _run(lambda: _check(database_url, prepare_partitions=False))
 
 
@@ -57,10 +57,14 @@ async def revision_of(connection: asyncpg.Connection) -> str | None:
     return revision
 
 
+def _has_enough(revision: str | None) -> bool:
+    return revision is not None and revision >= newest_revision()
+
+
 async def _check(database_url: str, *, prepare_partitions: bool) -> bool:
     connection = await connector(database_url, "litemaas-migrate")()
     try:
-        current = await revision_of(connection) == newest_revision()
+        current = _has_enough(await revision_of(connection))
         if current and prepare_partitions:
             await ensure_partitions(connection)
         return current
@@ -74,7 +78,7 @@ async def _migrate(database_url: str) -> None:
         async with connection.transaction():
             await lock_out_other_replicas(connection)
             revision = await revision_of(connection)
-            if revision != newest_revision():
+            if not _has_enough(revision):
                 await connection.execute(migration_script(revision), timeout=_MIGRATION_TIMEOUT_S)
         await ensure_partitions(connection)
     finally:

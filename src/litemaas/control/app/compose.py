@@ -50,6 +50,7 @@ from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
 from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
+from litemaas.control.operations import endpoints as operations
 from litemaas.control.playground import endpoints as playground
 from litemaas.control.playground.relay import Relay
 from litemaas.control.policies import endpoints as policies
@@ -102,6 +103,7 @@ FEATURES = (
     analytics,
     requests,
     health,
+    operations,
     chargeback,
     workshops,
     backup,

@@ -35,7 +35,10 @@ async def live() -> Health:
 
 @router.get("/ready")
 async def ready(request: Request) -> Health:
-    """503 when the database is away or its schema is not the one that this version needs."""
+    """503 when the database is away or its schema is older than this version needs.
+
+    A newer one is fine: while an upgrade replaces replicas, the old ones serve on.
+    """
     plane: Plane = request.app.state.plane
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
@@ -43,7 +46,7 @@ async def ready(request: Request) -> Health:
     except Exception as error:  # noqa: BLE001 — whatever the reason, this replica cannot work
         structlog.get_logger("control.health").warning("not ready", error=type(error).__name__)
         raise ServiceUnavailable("The database cannot be reached.") from None
-    if revision != newest_revision():
+    if revision is None or revision < newest_revision():
         raise ServiceUnavailable("The database's schema is not current. Run 'litemaas migrate'.")
     return Health()
 

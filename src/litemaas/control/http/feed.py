@@ -43,6 +43,9 @@ class Publisher(Protocol):
     async def publish(self, seq: int) -> None:
         """Tells whoever listens; never raises."""
 
+    async def ping(self) -> bool | None:
+        """Whether it can be reached; None: there is nothing to reach."""
+
     async def close(self) -> None:
         """Gives the connections back."""
 
@@ -51,6 +54,9 @@ class SilentPublisher:
     """Without Valkey: PostgreSQL's NOTIFY alone tells the gateways."""
 
     async def publish(self, seq: int) -> None:  # noqa: ARG002 — the interface's
+        return None
+
+    async def ping(self) -> bool | None:
         return None
 
     async def close(self) -> None:
@@ -74,6 +80,14 @@ class ValkeyPublisher:
         except (RedisError, OSError, TimeoutError) as error:
             self.failures += 1
             self._log.warning("publish failed", seq=seq, failures=self.failures, error=type(error).__name__)
+
+    async def ping(self) -> bool | None:
+        try:
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
 
     async def close(self) -> None:
         await self._redis.aclose()

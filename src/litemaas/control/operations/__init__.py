@@ -1,0 +1,1 @@
+"""How is the platform, and how much is in it? For administrators."""
