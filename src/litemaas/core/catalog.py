@@ -134,7 +134,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     A name that ends in ``*`` stands for all that begin so. ``aliases``: other names for it. ``fallbacks``: models that are
     asked when it cannot answer, ``context_fallbacks`` when a prompt is too long for it. ``strategy``, ``retries``: None = as
-    the installation says. ``counted_as``: its name in metrics, where that is another: clients make up no series.
+    the installation says. ``rpm``, ``tpm``: its capacity, of all callers together. ``counted_as``: its name in metrics, where
+    that is another: clients make up no series.
     """
 
     name: str
@@ -148,6 +149,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None = None
     guardrails: tuple[str, ...] = ()
     counted_as: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
 
     @property
     def is_wildcard(self) -> bool:

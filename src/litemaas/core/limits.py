@@ -70,6 +70,8 @@ class CustomerLimits(msgspec.Struct, frozen=True):
     is_blocked: bool = False
 
 
+CAPACITY = "model"
+"""The level of what a model takes of all callers together."""
 DEFAULT_CUSTOMER = "*"
 """Whose limits hold for each customer that has none of its own."""
 _MAX_ID = 256
@@ -90,6 +92,11 @@ def member_scope(team_id: str, user_id: str) -> str:
 
 def pot_scope(pot_id: str) -> str:
     return f"pot:{pot_id}"
+
+
+def model_scope(model: str) -> str:
+    """What all callers of a model take of its capacity."""
+    return f"model:{model}"
 
 
 def customer_scope(customer_id: str) -> str:

@@ -22,6 +22,7 @@ from litemaas.core.errors import (
     RateLimited,
     RouteNotAllowed,
 )
+from litemaas.core.limits import CAPACITY
 
 MEMBER = "litemaas_refusal"
 """Where a record's ``metadata`` keeps the description."""
@@ -52,6 +53,7 @@ _ACTIONS: dict[str, str] = {
     "requests_per_minute": "Send fewer requests, or wait a moment.",
     "tokens_per_minute": "Send fewer tokens, or wait a moment.",
     "parallel_requests": "Wait until a running call has ended.",
+    "model_capacity": "Wait a moment: the model is in demand by everybody. Or choose another model.",
     "guardrail": "Change what the request contains.",
 }
 
@@ -98,8 +100,9 @@ def refusal_of(error: LiteMaaSError, subject: str, model: str, request_id: str, 
         case RateLimited():
             unit = "requests" if error.kind == "max_parallel_requests" else error.kind
             return Refusal(
-                code=code, level=level, subject=subject, limit=error.limit, unit=unit, frees_at=error.reset_at, **about
-            )
+                code=code, level=level, subject=model if code == "model_capacity" else subject, limit=error.limit, unit=unit,
+                frees_at=error.reset_at, **about,
+            )  # fmt: skip
     return Refusal(code=code, level=level, subject=model if level in ("model", "subscription") else subject, **about)
 
 
@@ -118,6 +121,8 @@ def _code_and_level(error: LiteMaaSError) -> tuple[str | None, str]:
             return "budget_exceeded", error.level
         case QuotaExhausted():
             return Block.QUOTA_EXCEEDED.value, "subscription"
+        case RateLimited() if error.level == CAPACITY:
+            return "model_capacity", "model"
         case RateLimited():
             return _RATES.get(error.kind, "requests_per_minute"), error.level
         case ContentRefused():

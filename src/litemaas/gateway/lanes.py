@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from litemaas.core.keys import MASTER_KEY_HASH
+from litemaas.core.limits import CAPACITY, RateRule, model_scope
 from litemaas.core.money import MILLION
 from litemaas.core.pricing import Price, dearest_input, dearest_output
 from litemaas.core.windows import window_at
@@ -19,7 +20,7 @@ from litemaas.gateway.records import NO_LABELS, bookings_text, labels_text, who_
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model, Snapshot
     from litemaas.core.keys import VirtualKey
-    from litemaas.core.limits import BudgetRule, CustomerLimits, RateRule
+    from litemaas.core.limits import BudgetRule, CustomerLimits
     from litemaas.gateway.budgets import Budgets
     from litemaas.gateway.call import Ask
     from litemaas.gateway.endpoints.base import Endpoint
@@ -69,7 +70,7 @@ class Lane:
         self.is_free = endpoint.is_free or self.price.is_free
         limited = tuple(rule for rule in budgets if rule.limit_nano is not None)
         self.limited: tuple[BudgetRule, ...] = () if self.is_free else limited
-        self.rates: tuple[RateRule, ...] = key.rates_for(model.name)
+        self.rates: tuple[RateRule, ...] = key.rates_for(model.name) + capacity_of(model)
         self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
         maximums = [d.max_output_tokens for d in model.deployments]
         known = [maximum for maximum in maximums if maximum is not None]
@@ -168,6 +169,13 @@ class Lane:
             ends = [window.end.timestamp() for _, window in windows if window.end is not None]
             self._booked_until = min(ends, default=float("inf"))
         return self._bookings
+
+
+def capacity_of(model: Model) -> tuple[RateRule, ...]:
+    """What the model takes of all callers together, if anything was said about that."""
+    if model.rpm is None and model.tpm is None:
+        return ()
+    return (RateRule(model_scope(model.counted_as or model.name), CAPACITY, model.rpm, model.tpm),)
 
 
 def dearest(deployments: tuple[Deployment, ...]) -> Price:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MAX_LANES = 1000
 """Of one caller: behind a wildcard, clients make up names."""
 EMPTY = Snapshot(0, {})
+_ALONE = (frozenset({Mode.CONVERSION}), frozenset({Mode.MODERATION}))
+"""Kinds of model of which many an installation has just one."""
 
 
 class Routing:
@@ -117,13 +119,15 @@ class Routing:
         raise key.refuse_model(asked)
 
     def _only_model(self, key: VirtualKey, modes: frozenset[Mode]) -> Model:
-        """Conversions may leave the model out where only one can be meant (gateway-api contract 1.8)."""
-        if Mode.CONVERSION not in modes:
+        """Conversions and moderations may leave the model out where only one can be meant (gateway-api contract 1.7, 1.8)."""
+        if modes not in _ALONE:
             raise ModelUnknown("the member 'model' is missing. See /v1/models for the models of your key", "model")
         names = [m for m in self.visible_models(key) if m.mode in modes]
         if not names:
             if key.access is not None and len(key.access) == 1:
                 raise key.refuse_model(next(iter(key.access)))
+            if Mode.MODERATION in modes:
+                raise ModelUnknown("the member 'model' is missing, and your key may call no moderation model", "model")
             raise ModelNotAllowed("key not allowed to access a document conversion model")
         if len(names) > 1:
             raise ModelUnknown(

@@ -70,6 +70,7 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        d.rpm_limit, d.tpm_limit, d.max_parallel_requests, d.cooldown_s, d.params->>'api_version' as api_version,
        d.info->'supported_endpoints' as endpoints,
        m.mode, m.access_groups, m.aliases, m.routing_strategy, m.fallbacks, m.context_fallbacks, m.retries, m.guardrails,
+       m.rpm_limit as model_rpm, m.tpm_limit as model_tpm,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
@@ -176,7 +177,7 @@ def _model(row: asyncpg.Record, mode: Mode, deployments: Sequence[Deployment]) -
         name=row["model_name"], mode=mode, access_groups=tuple(row["access_groups"]), deployments=tuple(deployments),
         aliases=tuple(row["aliases"]), strategy=_STRATEGIES.get(row["routing_strategy"]),
         fallbacks=tuple(row["fallbacks"]), context_fallbacks=tuple(row["context_fallbacks"]), retries=row["retries"],
-        guardrails=tuple(row["guardrails"]),
+        guardrails=tuple(row["guardrails"]), rpm=enforced(row["model_rpm"]), tpm=enforced(row["model_tpm"]),
     )  # fmt: skip
 
 

@@ -63,8 +63,9 @@ class MediaEndpoint(Endpoint):
             return Usage()
         if isinstance(answer.get("id"), str):
             call.engine_request_id = answer["id"]
-        if answer.get("model") == target.deployment.engine_model != ask.model:
-            reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
+        asked = ask.model or target.deployment.model
+        if answer.get("model") == target.deployment.engine_model != asked:
+            reply.body = rename_model(reply.body, target.engine_model, encode(asked))
         usage = answer.get("usage")
         counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
         seconds = counts.get("seconds", answer.get("duration"))
