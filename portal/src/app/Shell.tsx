@@ -8,7 +8,7 @@ import { PageSidebarBody } from "@patternfly/react-core/dist/esm/components/Page
 import { PageToggleButton } from "@patternfly/react-core/dist/esm/components/Page/PageToggleButton";
 import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
 import { lazy, Suspense, useState, type ReactNode } from "react";
-import { Link, NavLink } from "react-router";
+import { Link, useLocation } from "react-router";
 import { Brand } from "../components/Brand";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
@@ -78,15 +78,14 @@ function Menu() {
   const say = useSay();
   const may = useMay();
   const { session } = useSession();
+  const { pathname } = useLocation();
   const visible = PLACES.filter((place) => place.menu && (!place.needs || may(place.needs)));
   const items = (group: "own" | "admin") =>
     visible
       .filter((place) => place.menu === group)
       .map((place) => (
-        <NavItem key={place.path} itemId={place.path}>
-          <NavLink to={place.path} end={place.end ?? false} className={({ isActive }) => `pf-v6-c-nav__link${isActive ? " pf-m-current" : ""}`}>
-            {say(place.title)}
-          </NavLink>
+        <NavItem key={place.path} itemId={place.path} isActive={pathname === place.path || (place.path !== "/" && pathname.startsWith(`${place.path}/`))}>
+          <Link to={place.path}>{say(place.title)}</Link>
         </NavItem>
       ));
   const administration = items("admin");

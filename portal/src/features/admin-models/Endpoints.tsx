@@ -7,13 +7,18 @@ import { Check, fieldErrors, Text, Whole } from "../../components/fields";
 import { Status } from "../../components/Status";
 import { useSend, type Reply } from "../../lib/api";
 import { ago, count } from "../../lib/format";
-import { useSay } from "../../lib/i18n";
+import { useSay, type Say } from "../../lib/i18n";
+import type { Key } from "../../lib/keys";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import { TestEndpoint } from "./TestEndpoint";
 
 type Held = Reply<"/api/v1/admin/models/{model_id}", "get">;
 type Deployment = Held["deployments"][number];
+
+const DETAILS = new Set(["address_not_allowed", "auth_error", "connection_error", "model_not_found", "timeout", "missing_stored_key"]);
+/** What a probe found, in words; what is not known is shown as the server says it. */
+const detailWord = (say: Say, detail: string | null | undefined) => (detail && DETAILS.has(detail) ? say(`test_${detail}` as Key) : detail);
 
 export interface EndpointDraft {
   provider: string;
@@ -73,7 +78,7 @@ export function Endpoints({ model }: { model: Held }) {
                 [say("engine_model"), deployment.engine_model],
                 [say("provider_key"), deployment.has_api_key ? say("stored") : say("none")],
                 [say("weight"), count(deployment.weight)],
-                [say("error"), deployment.health_detail],
+                [say("error"), deployment.health !== "healthy" && detailWord(say, deployment.health_detail)],
               ]}
             />
             {may && (

@@ -55,12 +55,13 @@ export default function AdminSubscriptions() {
       <Toolbar
         search={<Search list={list} />}
         end={
-          may && (
+          may &&
+          picked.size > 0 && (
             <>
-              <Button isDisabled={picked.size === 0} onClick={() => setOpen({ act: "approve", rows: [...picked] })}>
+              <Button onClick={() => setOpen({ act: "approve", rows: [...picked] })}>
                 {say("approve_n", { count: picked.size })}
               </Button>
-              <Button variant="danger" isDisabled={picked.size === 0} onClick={() => setOpen({ act: "deny", rows: [...picked] })}>
+              <Button variant="danger" onClick={() => setOpen({ act: "deny", rows: [...picked] })}>
                 {say("deny_n", { count: picked.size })}
               </Button>
             </>

@@ -68,7 +68,7 @@ function Access({ user }: { user: User }) {
   const act = () => patch.mutateAsync({ path, body: { is_active: !user.is_active } as never });
   return (
     <>
-      <Link to={`/admin/usage?users=${encodeURIComponent(encodeURIComponent(user.id))}`}>{say("view_usage")}</Link>
+      <Link className="pf-v6-c-button pf-m-secondary" to={`/admin/usage?users=${encodeURIComponent(encodeURIComponent(user.id))}`}>{say("view_usage")}</Link>
       <Button variant={user.is_active ? "danger" : "secondary"} onClick={() => setAsking(true)}>
         {say(user.is_active ? "deactivate" : "reactivate")}
       </Button>

@@ -52,7 +52,7 @@ export default function Audit() {
         empty={say(list.isNarrowed ? "nothing_fits" : "no_audit")}
         title={(row) => row.action}
         columns={[
-          { title: say("time"), cell: (row) => moment(row.at) },
+          { title: say("time"), cell: (row) => <span className="lm-once">{moment(row.at)}</span> },
           { title: say("user"), cell: (row) => row.actor_name ?? row.actor },
           { title: say("action"), cell: (row) => <code>{row.action}</code> },
           { title: say("object"), cell: (row) => row.resource_name ?? row.resource_id.slice(0, 24) },

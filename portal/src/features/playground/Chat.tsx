@@ -85,7 +85,7 @@ export function Chat({ keyId, names, entries, settings, setSettings, continueWit
                 </span>
               </header>
             )}
-            {talk.turns.length === 0 && <p className="lm-subtle">{say("say_something", { model: names[index]! })}</p>}
+            {talk.turns.length === 0 && <p className="lm-subtle lm-talk-empty">{say("say_something", { model: names[index]! })}</p>}
             <Talk turns={talk.turns} pricing={entry(names[index]!)?.pricing} keyId={keyId} isRunning={talk.isRunning} again={(at, words) => void talk.again(keyId, names[index]!, settings, at, words)} />
           </section>
         ))}

@@ -15,6 +15,7 @@ import { chooseTheme, storedTheme, type Theme } from "../../lib/theme";
 import { tell } from "../../lib/toasts";
 import { Wishes } from "./Wishes";
 import { Tokens } from "./Tokens";
+import { browserWord } from "./browser";
 
 type Me = Reply<"/api/v1/me", "get">;
 
@@ -118,7 +119,7 @@ function Sessions() {
               {data.map((one) => (
                 <li key={one.id} className="lm-item">
                   <strong>{one.is_current ? say("this_browser") : (one.address ?? say("status_unknown"))}</strong>
-                  <span className="lm-subtle lm-clip">{one.user_agent}</span>
+                  <span className="lm-subtle" title={one.user_agent ?? ""}>{browserWord(one.user_agent)}</span>
                   <footer>
                     {say("signed_in_when", { when: ago(one.authenticated_at) })}
                     {!one.is_current && (

@@ -49,7 +49,7 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
         empty={say(list.isNarrowed ? "nothing_fits" : "no_requests")}
         title={(row) => row.request_id}
         columns={[
-          { title: say("time"), cell: (row) => moment(row.started_at) },
+          { title: say("time"), cell: (row) => <span className="lm-once">{moment(row.started_at)}</span> },
           { title: say("model"), cell: (row) => row.model },
           { title: say("api_key"), cell: (row) => row.key_alias ?? "–" },
           ...(scope === "all" ? [{ title: say("user"), cell: (row: Row) => row.user_id ?? "–" }] : []),

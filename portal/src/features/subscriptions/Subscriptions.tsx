@@ -84,8 +84,8 @@ function Item({ subscription }: { subscription: Subscription }) {
           [say("expires"), subscription.expires_at && day(subscription.expires_at)],
         ]}
       />
-      {subscription.quota_requests != null && <Meter unit="count" used={subscription.used_requests} limit={subscription.quota_requests} label={say("quota_requests")} />}
-      {subscription.quota_tokens != null && <Meter unit="count" used={subscription.used_tokens} limit={subscription.quota_tokens} label={say("quota_tokens")} />}
+      {subscription.quota_requests != null && <Meter named unit="count" used={subscription.used_requests} limit={subscription.quota_requests} label={say("quota_requests")} />}
+      {subscription.quota_tokens != null && <Meter named unit="count" used={subscription.used_tokens} limit={subscription.quota_tokens} label={say("quota_tokens")} />}
       <footer>
         <Button variant="link" isInline onClick={() => setOpen("history")}>
           {say("history")}
