@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from litemaas.cli.backup import app as backup_commands
+
+if TYPE_CHECKING:
+    from litemaas.cli.litellm_config import LitellmConfig
 
 app = typer.Typer(
     name="litemaas",
@@ -46,8 +49,28 @@ Workers = Annotated[
 ]
 
 
+Config = Annotated[
+    Path | None, typer.Option(envvar="CONFIG_FILE_PATH", help="LiteLLM's config.yaml; the environment wins over it.")
+]
+
+
 def _with_workers(workers: int | None) -> dict[str, str]:
     return {**os.environ, **({"LITEMAAS_GATEWAY__WORKERS": str(workers)} if workers is not None else {})}
+
+
+def _read_config(path: Path | None) -> LitellmConfig | None:
+    """The file, with a line on stderr for each key that is not taken."""
+    if path is None:
+        return None
+    from litemaas.cli.litellm_config import ConfigRefused, read_config
+
+    try:
+        config = read_config(path, os.environ)
+    except ConfigRefused as error:
+        _refuse(str(error))
+    for warning in config.warnings:
+        print(f"litemaas: {path.name}: {warning}", file=sys.stderr)
+    return config
 
 
 @app.command()
@@ -61,6 +84,7 @@ def up(
         ),
     ] = None,
     workers: Workers = None,
+    config: Config = None,
 ) -> None:
     """Start the whole platform on this machine; Ctrl-C stops it.
 
@@ -73,24 +97,31 @@ def up(
     from litemaas.cli.up.options import read_options
     from litemaas.cli.up.run import run
 
-    environ = _with_workers(workers)
+    read = _read_config(config)
+    environ = {**(read.environ if read is not None else {}), **_with_workers(workers)}
     try:
-        options = read_options(environ, demo, model or [])
+        options = read_options(environ, demo, model or [], read.models if read is not None else ())
     except CannotStart as error:
         _refuse(str(error))
     sys.exit(asyncio.run(run(options, environ)))
 
 
 @app.command()
-def gateway(workers: Workers = None) -> None:
+def gateway(workers: Workers = None, config: Config = None) -> None:
     """Run the gateway (data plane) with the settings of the environment.
+
+    Of a --config only settings are taken: models are in the database, where `litemaas import-litellm --config` puts them.
 
     SIGTERM and Ctrl-C let running calls end, a second one does not wait for them. With several workers, SIGHUP replaces one
     after another.
     """
     from litemaas.gateway.supervisor import run
 
-    _run_plane(lambda: run(_with_workers(workers)))
+    read = _read_config(config)
+    if read is not None and read.models:
+        print("litemaas: model_list is not taken here; see `litemaas import-litellm --config`", file=sys.stderr)
+    settings = {**(read.environ if read is not None else {}), **_with_workers(workers)}
+    _run_plane(lambda: run(settings))
 
 
 @app.command()
@@ -133,6 +164,17 @@ def discover() -> None:
 
 
 @app.command()
+def mcp() -> None:
+    """Serve administrators' tools over MCP at /mcp, by the control plane's API; settings are LITEMAAS_MCP__…."""
+    _require_extra("mcp", "mcp")
+    from litemaas.kit.settings import load_settings
+    from litemaas.mcp.app import run
+    from litemaas.mcp.settings import Settings
+
+    _run_plane(lambda: run(load_settings(Settings, os.environ).mcp))
+
+
+@app.command()
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current; 1 if not.")] = False,
 ) -> None:
@@ -165,6 +207,29 @@ def restore(
     from litemaas.cli.backup import restore as bring_back
 
     bring_back(backup, database)
+
+
+@app.command()
+def import_litellm(
+    source: Annotated[
+        str | None, typer.Option(envvar="LITELLM_DATABASE_URL", help="URL of LiteLLM's PostgreSQL database; only read.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="LiteLLM's config.yaml, whose model_list is taken.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write; without it the report says what would be.")] = False,
+) -> None:
+    """Take over models, teams, users, budgets, customers and issued keys into LITEMAAS_DATABASE_URL; may be repeated.
+
+    0 = everything was taken, 1 = something was left and is named, 2 = nothing could be done.
+    """
+    from litemaas.cli.import_litellm import Target
+    from litemaas.cli.import_litellm import import_litellm as take_over
+
+    if source is None and config is None:
+        _refuse("name --source (or LITELLM_DATABASE_URL), --config, or both")
+    url = os.environ.get("LITEMAAS_DATABASE_URL") or _refuse("LITEMAAS_DATABASE_URL must be set")
+    sealing = os.environ.get("LITEMAAS_ENCRYPTION_KEY") or _refuse("LITEMAAS_ENCRYPTION_KEY must be set")
+    read = _read_config(config)
+    sys.exit(take_over(source, Target(url, sealing), read.models if read is not None else (), apply=apply))
 
 
 @app.command()
