@@ -64,6 +64,17 @@ class Administration:
         if wanted.simulated:
             await self._enable([deployment for deployment in there if deployment not in others], enabled=True)
 
+    async def register_listed(self, body: Mapping[str, Any]) -> None:
+        """Registers a model of a configuration file; one that is in the catalogue stays as it is there."""
+        name = body["model_name"]
+        try:
+            answer = await self._client.post("/litellm/model/new", json=body)
+        except httpx2.HTTPError as error:
+            raise RegistrationRefused(f"the control plane does not answer ({type(error).__name__}).") from error
+        told = answer.json().get("error", {}).get("message", "") if answer.is_error else ""
+        if answer.is_error and "already exists" not in told:
+            raise RegistrationRefused(f"the model {name} of the configuration file cannot be registered: {told}")
+
     async def pause_simulated(self, name: str) -> None:
         """Takes a simulated model's servers out of the routing while they do not run."""
         there = await self._model(name)

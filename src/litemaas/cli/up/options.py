@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -61,13 +61,17 @@ class UpOptions:
     environment: Environment
     demo: bool = False
     models: Sequence[ModelOption] = ()
+    listed: Sequence[Mapping[str, Any]] = ()
+    """Models of a configuration file, as bodies of LiteLLM's ``/model/new``."""
 
     @property
     def state_dir(self) -> Path:
         return Path(self.environment.state_dir).expanduser()
 
 
-def read_options(environ: Mapping[str, str], demo: bool, models: Sequence[str]) -> UpOptions:
+def read_options(
+    environ: Mapping[str, str], demo: bool, models: Sequence[str], listed: Sequence[Mapping[str, Any]] = ()
+) -> UpOptions:
     """Errors: CannotStart, without the value of a secret."""
     try:
         environment = load_settings(Environment, environ)
@@ -89,7 +93,7 @@ def read_options(environ: Mapping[str, str], demo: bool, models: Sequence[str]) 
     for option in options:
         if demo and option.name in MODEL_NAMES:
             raise CannotStart(f"--model {option.name}: --demo simulates a model of this name; choose another name.")
-    return UpOptions(environment, demo, options)
+    return UpOptions(environment, demo, options, listed)
 
 
 def read_model_option(text: str) -> ModelOption:

@@ -177,6 +177,8 @@ class Platform:
             wanted = real_models(self._options.models, engines)
             for model in wanted:
                 await administration.register(model)
+            for body in self._options.listed:
+                await administration.register_listed(body)
             if self._options.demo:
                 urls = {name: self._url(name) for name in demo.SERVERS}
                 wanted += await register_demo(administration, urls, self._state)
@@ -185,8 +187,9 @@ class Platform:
         finally:
             await administration.close()
         await self._parts.gateway.until_ready(self._gateway_probe())
-        if wanted:
-            await until_known(self._client, self._url("gateway"), self._master_key, {model.name for model in wanted})
+        names = {model.name for model in wanted} | {str(body["model_name"]) for body in self._options.listed}
+        if names:
+            await until_known(self._client, self._url("gateway"), self._master_key, names)
             self._screen.step("models", "known")
 
     def _announce(self, *, has_portal: bool) -> None:

@@ -48,6 +48,12 @@ async def find_key(connection: AsyncConnection, named: str, *, lock: bool = Fals
     return (await connection.execute(statement.with_for_update() if lock else statement)).first()
 
 
+async def was_made(connection: AsyncConnection, key_hash: str) -> bool:
+    """Whether a key of this hash is or was there, deleted ones too."""
+    found = select(virtual_keys.c.key_hash).where(virtual_keys.c.key_hash == key_hash)
+    return (await connection.execute(found)).first() is not None
+
+
 async def find_by_secret(connection: AsyncConnection, secret_hash: str, now: datetime) -> Row[Any] | None:
     """The key that a secret opens at this moment: the current one, or the former one within its grace."""
     keys = virtual_keys.c

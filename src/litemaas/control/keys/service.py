@@ -14,10 +14,12 @@ from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository
 from litemaas.control.keys.drafts import KeyDraft, check_limits, check_secret
-from litemaas.core.errors import AlreadyExists, NotFound
+from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
 from litemaas.core.keys import KEY_PREFIX, generate_key, hash_key, key_scope, mask_key
 from litemaas.core.windows import Window, window_at
 
+_HEX = frozenset("0123456789abcdef")
+_HASH_CHARACTERS = 64
 _FREE_MEMBERS = ("metadata", "extras", "aliases")
 """Members that people fill freely: audit names them but does not quote them."""
 
@@ -27,16 +29,32 @@ async def create_key(work: Work, draft: KeyDraft, secret: str | None = None, spe
 
     Errors: AlreadyExists (field ``alias`` or ``key``), InvalidField.
     """
-    connection = await work.connection()
     values = msgspec.structs.asdict(draft)
     check_limits(values)
     if secret is not None:
         check_secret(secret)
     secret = secret or generate_key()
-    key_hash = hash_key(secret)
+    await _add(work, values, hash_key(secret), mask_key(secret), spent_nano, "key.create")
+    return secret
+
+
+async def adopt_key(work: Work, draft: KeyDraft, key_hash: str, key_name: str, spent_nano: int) -> None:
+    """Takes over a key that was made elsewhere and of which only the SHA-256 is known; whoever has it goes on using it.
+
+    Errors: AlreadyExists (field ``alias`` or ``key``), InvalidField.
+    """
+    values = msgspec.structs.asdict(draft)
+    check_limits(values)
+    if len(key_hash) != _HASH_CHARACTERS or not set(key_hash) <= _HEX:
+        raise InvalidField("A key's hash is a SHA-256 in lower-case hex.", "token")
+    await _add(work, values, key_hash, key_name, spent_nano, "key.adopt")
+
+
+async def _add(work: Work, values: dict[str, Any], key_hash: str, key_name: str, spent_nano: int, action: str) -> None:
+    connection = await work.connection()
     row = _columns(values) | {
         "key_hash": key_hash,
-        "key_name": mask_key(secret),
+        "key_name": key_name,
         "budget_set_at": work.now,
         "created_at": work.now,
         "created_by": work.actor,
@@ -51,12 +69,11 @@ async def create_key(work: Work, draft: KeyDraft, secret: str | None = None, spe
             raise AlreadyExists("This key already exists.", "key")
         raise alias_taken()
     if spent_nano:
-        start = window_at(draft.budget_duration, work.now, work.now).start
+        start = window_at(values["budget_duration"], work.now, work.now).start
         await repository.set_settled(connection, key_scope(key_hash), start, spent_nano)
     work.changed(ChangeKind.KEY, key_hash)
     spend = {"spent_nano": spent_nano} if spent_nano else {}
-    await record(work, "key.create", "key", key_hash, _detail(values) | spend)
-    return secret
+    await record(work, action, "key", key_hash, _detail(values) | spend)
 
 
 async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_nano: int | None = None) -> None:

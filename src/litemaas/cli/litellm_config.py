@@ -1,0 +1,236 @@
+"""What does LiteLLM's config.yaml say, in our words? Models to register, settings of the environment, and what is not taken.
+
+Variables of the environment win over the file. Source: gateway-api contract 7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from litemaas.control.catalog.drafts import PROVIDERS
+
+_REFERENCE = "os.environ/"
+_MOST_FILES = 20
+_SECTIONS = (
+    "model_list",
+    "litellm_settings",
+    "router_settings",
+    "general_settings",
+    "environment_variables",
+    "include",
+)
+_STRATEGIES = {
+    "simple-shuffle": "weighted", "least-busy": "least-busy", "latency-based-routing": "latency",
+    "usage-based-routing": "usage", "usage-based-routing-v2": "usage", "cost-based-routing": "cost",
+}  # fmt: skip
+_VARIABLES: dict[str, str] = {
+    "general_settings.master_key": "MASTER_KEY",
+    "general_settings.database_url": "DATABASE_URL",
+    "general_settings.database_connection_pool_limit": "GATEWAY__DATABASE_CONNECTIONS",
+    "general_settings.litellm_key_header_name": "GATEWAY__KEY_HEADER",
+    "general_settings.require_auth_for_metrics_endpoint": "GATEWAY__METRICS_NEED_KEY",
+    "general_settings.always_include_stream_usage": "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE",
+    "general_settings.error_profile": "GATEWAY__ERROR_PROFILE",
+    "general_settings.messages_error_style": "GATEWAY__MESSAGES_ERROR_STYLE",
+    "general_settings.cors_allow_origins": "GATEWAY__CORS_ORIGINS",
+    "general_settings.max_request_size_mb": "GATEWAY__MAX_BODY_BYTES",
+    "general_settings.health_check_interval": "GATEWAY__ROUTING__PROBE_INTERVAL_S",
+    "litellm_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
+    "litellm_settings.request_timeout": "GATEWAY__UPSTREAM__TIMEOUT_S",
+    "litellm_settings.default_fallbacks": "GATEWAY__ROUTING__DEFAULT_FALLBACKS",
+    "router_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
+    "router_settings.timeout": "GATEWAY__UPSTREAM__TIMEOUT_S",
+    "router_settings.stream_timeout": "GATEWAY__UPSTREAM__STREAM_TIMEOUT_S",
+    "router_settings.routing_strategy": "GATEWAY__ROUTING__STRATEGY",
+    "router_settings.allowed_fails": "GATEWAY__ROUTING__ALLOWED_FAILURES",
+    "router_settings.cooldown_time": "GATEWAY__ROUTING__COOLDOWN_S",
+    "router_settings.disable_cooldowns": "GATEWAY__ROUTING__COOLDOWNS",
+    "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
+}
+"""Keys that are settings of ours; those of the router come after LiteLLM's own and win."""
+_REFUSED: dict[str, str] = {
+    "general_settings.custom_auth": "code of one's own is not run; give out virtual keys",
+    "general_settings.custom_key_generate": "code of one's own is not run; set maximums in the settings of keys",
+    "general_settings.enable_jwt_auth": "tokens of other issuers are not taken as keys; sign in to the portal with OIDC",
+    "general_settings.key_management_system": "secrets come from the environment; mount them there",
+    "litellm_settings.network_mock": "mocks are not offered; `litemaas sim` simulates model servers",
+}
+_NO_PARAMS = ("mock_response",)
+
+
+class ConfigRefused(Exception):
+    """The file cannot be used; the message has a line for each key, with what to do instead."""
+
+
+class LitellmConfig(msgspec.Struct, frozen=True):
+    """``models``: bodies of ``/model/new``. ``environ``: variables of ours. ``warnings``: one sentence per key not taken."""
+
+    models: list[dict[str, Any]] = []
+    environ: dict[str, str] = {}
+    warnings: list[str] = []
+
+
+def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
+    """Errors: ConfigRefused, without the value of a secret."""
+    document = _load(path, [])
+    variables = document.get("environment_variables")
+    known = {**{str(k): str(v) for k, v in (variables if isinstance(variables, dict) else {}).items()}, **environ}
+    problems: list[str] = []
+    settled = _resolved(document, known, "", problems)
+    warnings: list[str] = []
+    models = _models(settled.get("model_list") or [], problems, warnings)
+    found = _settings(settled, problems, warnings)
+    warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
+    if problems:
+        raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
+    return LitellmConfig(models, found, warnings)
+
+
+def _load(path: Path, seen: list[Path]) -> dict[str, Any]:
+    """The file with those that it includes; lists are joined, other members of the including file win."""
+    if path.resolve() in seen or len(seen) >= _MOST_FILES:
+        raise ConfigRefused(f"{path.name} is included in a circle, or too many files are.")
+    seen.append(path.resolve())
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigRefused(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark is not None else ""
+        raise ConfigRefused(f"{path.name} is not valid YAML{where}.") from None
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise ConfigRefused(f"{path.name} must be a mapping like model_list: […].")
+    merged: dict[str, Any] = {}
+    for name in document.get("include") or []:
+        merged = _merged(merged, _load(path.parent / str(name), seen))
+    return _merged(merged, document)
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = dict(under)
+    for name, value in over.items():
+        before = both.get(name)
+        if isinstance(before, list) and isinstance(value, list):
+            both[name] = [*before, *value]
+        elif isinstance(before, dict) and isinstance(value, dict):
+            both[name] = before | value
+        else:
+            both[name] = value
+    return both
+
+
+def _resolved(value: Any, environ: Mapping[str, str], where: str, problems: list[str]) -> Any:
+    """The value with its references to the environment replaced."""
+    if isinstance(value, dict):
+        return {key: _resolved(one, environ, f"{where}.{key}".lstrip("."), problems) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, environ, f"{where}[{place}]", problems) for place, one in enumerate(value)]
+    if isinstance(value, str) and value.startswith(_REFERENCE):
+        name = value.removeprefix(_REFERENCE)
+        if name not in environ:
+            problems.append(f"{where}: the variable {name} is not set; set it.")
+            return None
+        return environ[name]
+    return value
+
+
+def _models(listed: Any, problems: list[str], warnings: list[str]) -> list[dict[str, Any]]:
+    if not isinstance(listed, list):
+        problems.append("model_list: must be a list.")
+        return []
+    models = []
+    for place, entry in enumerate(listed):
+        where = f"model_list[{place}]"
+        params = entry.get("litellm_params") if isinstance(entry, dict) else None
+        if not isinstance(params, dict) or not params.get("model") or not entry.get("model_name"):
+            problems.append(f"{where}: needs model_name and litellm_params.model.")
+            continue
+        provider, slash, _ = str(params["model"]).partition("/")
+        if slash and not params.get("custom_llm_provider") and provider not in PROVIDERS:
+            problems.append(
+                f"{where}.litellm_params.model: the provider {provider!r} is not supported; write openai/… with an "
+                f"api_base, or one of {', '.join(sorted(PROVIDERS))}."
+            )
+        problems += [f"{where}.litellm_params.{name}: not offered; remove it." for name in _NO_PARAMS if name in params]
+        if params.get("merge_reasoning_content_in_choices") is True:
+            problems.append(
+                f"{where}.litellm_params.merge_reasoning_content_in_choices: true is not offered; remove it."
+            )
+        more = sorted(set(entry) - {"model_name", "litellm_params", "model_info"})
+        warnings += [f"{where}.{name} is not read; it has no effect here." for name in more]
+        info = entry.get("model_info")
+        models.append({"model_name": entry["model_name"], "litellm_params": params, "model_info": info or {}})
+    return models
+
+
+def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for section in ("general_settings", "litellm_settings", "router_settings"):
+        members = document.get(section) or {}
+        if not isinstance(members, dict):
+            problems.append(f"{section}: must be a mapping.")
+            continue
+        for name, value in members.items():
+            where = f"{section}.{name}"
+            if where in _REFUSED:
+                problems.append(f"{where}: {_REFUSED[where]}.")
+            elif where == "litellm_settings.ssl_verify" and value is False:
+                problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
+            elif where not in _VARIABLES:
+                warnings.append(f"{where} is not read; it has no effect here.")
+            elif value is not None:
+                try:
+                    found[f"LITEMAAS_{_VARIABLES[where]}"] = _READ.get(where, _text)(value)
+                except ValueError as error:
+                    problems.append(f"{where}: {error}")
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError("must be a plain value.")
+
+
+def _strategy(value: Any) -> str:
+    if value not in _STRATEGIES:
+        raise ValueError(f"the strategy {str(value)[:100]!r} is not offered; take one of {', '.join(_STRATEGIES)}.")
+    return _STRATEGIES[value]
+
+
+def _megabytes(value: Any) -> str:
+    try:
+        return str(int(float(value) * 1024 * 1024))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a number.") from None
+
+
+def _inverted(value: Any) -> str:
+    return "false" if value in (True, "true", "True") else "true"
+
+
+def _postgres(value: Any) -> str:
+    if not re.match(r"postgres(ql)?://", str(value)):
+        raise ValueError("must be the URL of a PostgreSQL database.")
+    return str(value)
+
+
+_READ: dict[str, Callable[[Any], str]] = {
+    "router_settings.routing_strategy": _strategy,
+    "general_settings.max_request_size_mb": _megabytes,
+    "router_settings.disable_cooldowns": _inverted,
+    "general_settings.database_url": _postgres,
+}
