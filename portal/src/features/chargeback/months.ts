@@ -1,0 +1,8 @@
+/** Which months can be chosen, and how are they called in the reader's language? */
+export function lastMonths(many: number, now = new Date()): string[] {
+  return Array.from({ length: many }, (_, back) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, 1)).toISOString().slice(0, 7));
+}
+
+export function monthWord(month: string): string {
+  return new Intl.DateTimeFormat(document.documentElement.lang || "en", { month: "long", year: "numeric", timeZone: "UTC" }).format(new Date(`${month}-01T00:00:00Z`));
+}
