@@ -31,7 +31,7 @@ export function App() {
     <SessionProvider session={session.data}>
       <Suspense fallback={<Loading />}>
         <Routes>
-          <Route path="/login" element={session.data ? <Navigate to={returnPath()} replace /> : <Login />} />
+          <Route path="/login" element={session.data ? <Return /> : <Login />} />
           <Route path="*" element={<SignedIn />} />
         </Routes>
         {toasts.length > 0 && <Toasts />}
@@ -40,10 +40,10 @@ export function App() {
   );
 }
 
-/** Where the person wanted to go; only a path of this portal. */
-function returnPath(): string {
-  const wanted = new URLSearchParams(location.search).get("return_to") ?? "/";
-  return /^\/(?![/\\])/.test(wanted) ? wanted : "/";
+/** After sign-in: to where the person wanted to go; only to a path of this portal. */
+function Return() {
+  const wanted = new URLSearchParams(useLocation().search).get("return_to") ?? "/";
+  return <Navigate to={/^\/(?![/\\])/.test(wanted) ? wanted : "/"} replace />;
 }
 
 function SignedIn() {

@@ -6,25 +6,31 @@ import { ApiError, call, onSessionEnd, queries, setCsrfToken, type Reply } from 
 export type Session = Reply<"/api/v1/auth/session", "get">;
 const SESSION = ["session"];
 let endedByServer = false;
+let hadSession = false;
 
 async function readSession(): Promise<Session | null> {
   try {
     const session = await call("get", "/api/v1/auth/session");
     setCsrfToken(session.csrf_token);
     endedByServer = false;
+    hadSession = true;
     return session;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return null;
-    throw error;
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+    endedByServer ||= hadSession;
+    hadSession = false;
+    return null;
   }
 }
 
-export async function refreshSession(): Promise<Session | null> {
-  queries.clear();
+/** Asks who is signed in now. */
+export function refreshSession(): Promise<Session | null> {
   return queries.fetchQuery({ queryKey: SESSION, queryFn: readSession, staleTime: 0 });
 }
 
+/** What was shown to the former person is gone; the sign-in page comes. */
 export function forgetSession(): void {
+  hadSession = false;
   queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
   queries.setQueryData(SESSION, null);
 }
@@ -50,7 +56,7 @@ export function useSessionQuery() {
 export function SessionProvider({ session, children }: { session: Session | null; children: ReactNode }) {
   useEffect(() => {
     onSessionEnd(() => {
-      endedByServer = true;
+      endedByServer = hadSession;
       forgetSession();
     });
     const left = new BroadcastChannel("litemaas.session");

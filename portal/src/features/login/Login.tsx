@@ -1,7 +1,7 @@
 /** Sign-in: one button where a provider is set up; the fixed people of a single machine where the server offers them. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useEffect, useState } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { useSearchParams } from "react-router";
 import { LanguageChoice, ThemeButton } from "../../components/Choices";
 import { Failure, Loaded } from "../../components/States";
 import { call, useGet } from "../../lib/api";
@@ -48,7 +48,6 @@ export default function Login() {
 
 function Ways({ returnTo }: { returnTo: string }) {
   const say = useSay();
-  const navigate = useNavigate();
   const providers = useGet("/api/v1/auth/providers");
   const [busy, setBusy] = useState("");
   const [error, setError] = useState<unknown>(null);
@@ -57,8 +56,7 @@ function Ways({ returnTo }: { returnTo: string }) {
     setError(null);
     try {
       await call("post", "/api/v1/auth/dev-login", { body: { dev_user } });
-      await refreshSession();
-      void navigate(returnTo, { replace: true });
+      await refreshSession(); // with a session, this page leads on to where the person wanted to go
     } catch (refusal) {
       setError(refusal);
       setBusy("");

@@ -1,0 +1,106 @@
+// Do administrators see the truth and change what they may? Approval, analytics, settings; and those who only read.
+import assert from "node:assert/strict";
+import { ask, base, file, journey, leave, RESTRICTED, say, settled, useBrowser, visit } from "./stage.mjs";
+
+useBrowser();
+const exact = true;
+
+journey("restricted access is asked for with a reason, approved, and the person is told", async () => {
+  const admin = await visit("admin", "/admin/subscriptions");
+  const model = (await ask(admin.context, "GET", `/api/v1/admin/models?name=${RESTRICTED}`)).data[0];
+  await ask(admin.context, "PATCH", `/api/v1/admin/models/${model.id}`, { restricted_access: true });
+
+  const user = await visit("user", `/models/${model.id}`);
+  await user.page.getByRole("button", { name: say("request_access"), exact }).click();
+  const form = user.page.getByRole("dialog");
+  await form.getByRole("button", { name: say("request_access"), exact }).click();
+  await form.getByText(say("at_least_n_characters", { count: 10 })).waitFor(); // at the field, not as a toast
+  await form.getByLabel(say("justification")).fill("A course on models starts on Monday.");
+  await form.getByRole("button", { name: say("request_access"), exact }).click();
+  await form.waitFor({ state: "detached" });
+
+  await admin.page.reload();
+  const row = admin.page.getByRole("row").filter({ hasText: "A course on models" });
+  await row.getByRole("checkbox").check();
+  await admin.page.getByRole("button", { name: say("approve_n", { count: 1 }), exact }).click();
+  await admin.page.getByRole("dialog").getByRole("button", { name: say("approve"), exact }).click();
+  await row.waitFor({ state: "detached" });
+
+  await user.page.goto(`${base}/notifications`);
+  await user.page.locator("#content").getByText(RESTRICTED).first().waitFor();
+  await leave(user);
+  await leave(admin);
+});
+
+journey("analytics are filtered, shown as a table, and exported as they are filtered", async () => {
+  const opened = await visit("admin", "/admin/usage");
+  const { page } = opened;
+  await settled(page);
+  await page.getByLabel(say("period")).selectOption("30");
+  await page.waitForURL(/days=30/);
+  await settled(page);
+  await page.getByRole("button", { name: say("show_table") }).first().click();
+  await page.getByRole("table").first().waitFor();
+  await page.getByRole("button", { name: say("export"), exact }).first().click();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("dialog").getByRole("button", { name: say("export"), exact }).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /\.csv$/);
+  assert.ok((await file(download)).split("\n").length > 1);
+  await page.goBack();
+  await leave(opened);
+});
+
+journey("a limit is changed and cleared again, a banner appears and goes", async () => {
+  const opened = await visit("admin", "/admin/settings/limits");
+  const { page } = opened;
+  const most = page.getByLabel(say("max_of", { what: say("rpm") }));
+  const save = page.locator("form").filter({ has: most }).getByRole("button", { name: say("save"), exact });
+  for (const value of ["500", ""]) {
+    await most.fill(value);
+    await save.click();
+    await page.waitForFunction((button) => button.disabled, await save.elementHandle());
+  }
+  await page.goto(`${base}/admin/settings/banners`);
+  await page.getByRole("button", { name: say("create_banner") }).click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel(say("name")).first().fill("maintenance");
+  await form.getByRole("textbox", { name: say("text") }).first().fill("Maintenance **tonight**");
+  await form.getByRole("button", { name: say("save"), exact }).click();
+  await form.waitFor({ state: "detached" });
+  const user = await visit("user");
+  await user.page.locator("strong", { hasText: "tonight" }).waitFor();
+  const { data } = await ask(opened.context, "GET", "/api/v1/admin/banners");
+  await ask(opened.context, "DELETE", `/api/v1/admin/banners/${data.find(({ name }) => name === "maintenance").id}`);
+  await user.page.reload();
+  await settled(user.page);
+  assert.equal(await user.page.getByText("tonight").count(), 0);
+  await leave(user);
+  await leave(opened);
+});
+
+journey("who only reads sees every page of administration and nothing that changes anything", async () => {
+  const opened = await visit("adminReadonly", "/admin/usage");
+  const { page } = opened;
+  const changing = ["approve", "deny", "delete", "save", "add_model", "create_banner", "create_backup", "download", "restore", "reset_spend", "deactivate", "edit"].map((key) => say(key));
+  for (const path of ["/admin/usage", "/admin/models", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/audit", "/admin/settings/limits", "/admin/settings/banners", "/admin/settings/branding", "/admin/settings/currency", "/admin/settings/notifications", "/admin/settings/backup"]) {
+    await page.goto(base + path);
+    await settled(page);
+    await page.getByRole("heading", { level: 1 }).first().waitFor();
+    assert.equal(await page.getByText(say("access_denied"), { exact }).count(), 0, path);
+    const offered = await page.locator("#content button:not([disabled])").allInnerTexts();
+    assert.deepEqual(offered.filter((text) => changing.includes(text.trim())), [], path);
+  }
+  await leave(opened);
+});
+
+journey("a page without the right is refused before it asks for data", async () => {
+  const opened = await visit("user", "/admin/users");
+  const asked = [];
+  opened.page.on("request", (request) => request.url().includes("/api/v1/admin/") && asked.push(request.url()));
+  await opened.page.reload();
+  await opened.page.getByText(say("access_denied"), { exact }).waitFor();
+  assert.deepEqual(asked, []);
+  await leave(opened);
+});

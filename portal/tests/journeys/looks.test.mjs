@@ -1,0 +1,60 @@
+// Is every page fit for everybody? Theme, language, phones, and no serious barrier on any page.
+import assert from "node:assert/strict";
+import { barriers, base, journey, leave, say, settled, useBrowser, visit } from "./stage.mjs";
+
+useBrowser();
+const OWN = ["/", "/models", "/subscriptions", "/api-keys", "/playground", "/usage", "/requests", "/teams", "/notifications", "/profile", "/not-there"];
+const ADMIN = ["/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/audit", ...["limits", "banners", "branding", "currency", "notifications", "backup", "general"].map((tab) => `/admin/settings/${tab}`)];
+const isDark = (page) => page.evaluate(() => document.documentElement.classList.contains("pf-v6-theme-dark"));
+
+journey("the theme follows the system until somebody chooses, and the choice is kept", async () => {
+  const opened = await visit("user", "/", { colorScheme: "dark" });
+  const { page } = opened;
+  assert.equal(await isDark(page), true);
+  await page.getByRole("button", { name: say("theme_is", { theme: say("theme_system") }) }).click();
+  assert.equal(await isDark(page), false);
+  await page.reload();
+  assert.equal(await isDark(page), false);
+  await leave(opened);
+});
+
+journey("another language needs no reload and speaks in pages, dates and the document", async () => {
+  const opened = await visit("user", "/usage");
+  const { page } = opened;
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.getByLabel(say("language")).selectOption("de");
+  await page.getByRole("heading", { level: 1, name: say("usage", {}, "de") }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
+  await page.reload();
+  await page.getByRole("heading", { level: 1, name: say("usage", {}, "de") }).waitFor();
+  await leave(opened);
+});
+
+for (const [person, places] of [["user", OWN], ["admin", ADMIN]])
+  journey(`no page of ${person} is wider than a phone`, async () => {
+    const opened = await visit(person, "/", { viewport: { width: 360, height: 780 }, isMobile: true, hasTouch: true });
+    const wide = [];
+    for (const place of places) {
+      await opened.page.goto(base + place);
+      await settled(opened.page);
+      if (await opened.page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1)) wide.push(place);
+    }
+    assert.deepEqual(wide, []);
+    await leave(opened);
+  });
+
+for (const [person, places] of [[null, ["/login"]], ["user", OWN], ["admin", ADMIN]])
+  journey(`axe finds no serious barrier on the pages of ${person ?? "nobody"}, light or dark`, async () => {
+    const opened = await visit(person, places[0]);
+    const { page } = opened;
+    const found = [];
+    for (const place of places) {
+      await page.goto(base + place);
+      await settled(page);
+      found.push(...(await barriers(page)).map((line) => `${place} ${line}`));
+      await page.evaluate(() => document.documentElement.classList.add("pf-v6-theme-dark"));
+      found.push(...(await barriers(page, ["color-contrast"])).map((line) => `${place} (dark) ${line}`));
+    }
+    assert.deepEqual(found, []);
+    await leave(opened);
+  });
