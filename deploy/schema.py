@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from litemaas.control.app.settings import Settings as ControlSettings
+from litemaas.discovery.settings import PRICE_FIELDS
 from litemaas.gateway.settings import GatewaySettings
 
 Schema = dict[str, Any]
@@ -104,7 +105,7 @@ NAMED = (
     *("gateway", "control", "portal", "postgresql", "valkey"),
     *("databaseSecret", "valkeySecret", "masterSecret", "controlSecret", "oauthToken"),
     *("portalRoute", "apiRoute", "gatewayRoute"),
-    *("migrate", "jobs", "backup", "keyCleanup", "reconcile", "rules", "dashboards", "test"),
+    *("migrate", "jobs", "backup", "keyCleanup", "reconcile", "rules", "dashboards", "test", "discovery", "mcp"),
 )
 
 
@@ -147,7 +148,7 @@ def schema() -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart litemaas",
-        **shape(**_ground(), **_servers(), **_parts(), **_around(), **_jobs()),
+        **shape(**_ground(), **_servers(), **_parts(), **_around(), **_jobs(), **_companions()),
     }
 
 
@@ -234,6 +235,25 @@ def _around() -> dict[str, Schema]:
             enabled=FLAG, interval={"type": "string", "pattern": "^[0-9]+[sm]$"},
             scrapeTimeout={"type": "string", "pattern": "^[0-9]+s$"}, labels=TEXTS, dashboards=FLAG,
             dashboardInstanceSelector=TEXTS,
+        ),
+    }  # fmt: skip
+
+
+def _companions() -> dict[str, Schema]:
+    """Processes beside the planes that use the control plane's API with a token of their own."""
+    amount: Schema = {"type": ["number", "string"], "pattern": r"^[0-9]+(\.[0-9]{1,9})?$", "minimum": 0}
+    price = shape(**dict.fromkeys(PRICE_FIELDS, amount))
+    alone = {**_PLACED, "replicas": {"type": "integer", "minimum": 1, "maximum": 3}, "existingSecret": NAME}
+    return {
+        "discovery": shape(
+            enabled=FLAG, cluster={"type": "string", "pattern": "^[^/]{1,63}$"},
+            namespaces={"type": "array", "items": {**NAME, "minLength": 1}, "uniqueItems": True},
+            secrets={"type": "array", "items": {**shape(namespace=NAME, name=NAME), "required": ["namespace", "name"]}},
+            pricePolicies={"type": "object", "additionalProperties": price}, defaultPricePolicy=TEXT,
+            resyncSeconds=SECONDS, **alone,
+        ),
+        "mcp": shape(
+            enabled=FLAG, podStatus=FLAG, host=HOST, clients=OBJECTS, **alone,
         ),
     }  # fmt: skip
 

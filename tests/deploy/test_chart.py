@@ -24,7 +24,7 @@ def test_every_object_is_one_that_the_oldest_and_the_newest_cluster_take(name: s
     things = rendered(name).list
     assert len(things) > 8
     assert [fault for thing in things for fault in faults_of(thing)] == []
-    names = [(o["kind"], o["metadata"]["name"]) for o in things]
+    names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in things]
     assert len(names) == len(set(names))
 
 

@@ -113,7 +113,7 @@ async def test_writes_need_the_callers_permission_and_are_audited_in_the_callers
             "1mo",
         )
         assert "admin:users:read" in (await told(client, "list_users"))[1]
-    trail = (await site.admin.get("/api/v1/admin/audit", params={"search": "ann"})).json()["data"]
+    trail = (await site.admin.get("/api/v1/admin/audit", params={"resource": "ann ü"})).json()["data"]
     assert {one["actor_name"] for one in trail if one["action"].startswith("user")} == {"assistant 1"}
 
 

@@ -162,3 +162,13 @@ volumeMounts:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* The volume with which a pod speaks to the cluster's API: only pods that must do so have it. */}}
+{{- define "litemaas.clusterAccess" -}}
+- name: cluster-access
+  projected:
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
