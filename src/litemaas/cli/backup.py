@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Coroutine
@@ -98,6 +97,8 @@ async def _show(progress: dict[str, Any]) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
     import asyncpg
 
     from litemaas.core.errors import LiteMaaSError

@@ -53,9 +53,19 @@ async def lent_database(server_url: str, template: str) -> AsyncIterator[str]:
     try:
         await administration.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        await administration.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await _drop(administration, name)
     finally:
         await administration.close(timeout=WITHIN_S)
+
+
+async def _drop(administration: asyncpg.Connection, name: str) -> None:
+    """An autovacuum worker, which nobody may end, is waited for."""
+    async with asyncio.timeout(WITHIN_S * 3):
+        while True:
+            try:
+                return await administration.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except asyncpg.InsufficientPrivilegeError:
+                await asyncio.sleep(0.2)
 
 
 def gateway_settings(database_url: str, state_dir: Path, redis_url: str | None = None, **own: Any) -> GatewaySettings:

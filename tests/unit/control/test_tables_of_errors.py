@@ -36,7 +36,7 @@ PUBLIC = {
 
 
 def leaves(kind: type[LiteMaaSError]) -> Iterator[type[LiteMaaSError]]:
-    below = kind.__subclasses__()
+    below = [child for child in kind.__subclasses__() if child.__module__ == LiteMaaSError.__module__]
     if not below:
         yield kind
     for child in below:

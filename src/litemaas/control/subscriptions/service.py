@@ -233,7 +233,8 @@ def _expiry(work: Work, wish: Wish, row: Row[Any] | None) -> dict[str, Any]:
 
 def _require_unended(work: Work, row: Row[Any], event: Event) -> None:
     """A denied one does not expire; to approve it after its end would give nothing. Errors: Conflict."""
-    if event in (Event.APPROVE, Event.RETURN) and _has_passed(row.expires_at, work.now):
+    denied = row.status == Status.DENIED  # others cannot be approved after their end anyway
+    if denied and event in (Event.APPROVE, Event.RETURN) and _has_passed(row.expires_at, work.now):
         raise Conflict("Its end has passed. Set another expires_at first, or grant it.")
 
 
