@@ -40,7 +40,7 @@ journey("analytics are filtered, shown as a table, and exported as they are filt
   await page.waitForURL(/days=30/);
   await settled(page);
   await page.getByRole("button", { name: say("show_table") }).first().click();
-  await page.getByRole("table").first().waitFor();
+  await page.locator("#content table").first().waitFor();
   await page.getByRole("button", { name: say("export"), exact }).first().click();
   const [download] = await Promise.all([
     page.waitForEvent("download"),

@@ -30,7 +30,7 @@ journey("the first five minutes: sign in, pick a model, make a key, call with it
   const seen = async () => (await (await opened.context.request.get(`${base}/api/v1/requests`)).json()).data.length > 0;
   for (let tries = 0; tries < 80 && !(await seen()); tries += 1) await page.waitForTimeout(250);
   await page.goto(`${base}/requests`);
-  await page.getByRole("table").getByText(MODEL).first().waitFor();
+  await page.locator("table").getByText(MODEL).first().waitFor();
   assert.ok(!(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).includes(key), "no key is stored");
   await leave(opened);
 });

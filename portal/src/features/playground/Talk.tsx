@@ -25,7 +25,9 @@ export function Talk({ turns, pricing, keyId, again, isRunning }: TalkProps) {
   const say = useSay();
   const end = useRef<HTMLDivElement>(null);
   const last = turns.at(-1);
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [last?.text.length, turns.length]);
+  useEffect(() => {
+    void end.current?.scrollIntoView({ block: "nearest" }); // some browsers give a promise
+  }, [last?.text.length, turns.length]);
   const spoken = last?.role === "assistant" ? (last.state === "running" ? say("answer_begins") : say(`answer_${last.state ?? "done"}`)) : "";
   return (
     <div className="lm-talk" tabIndex={0} role="region" aria-label={say("conversation")}>
