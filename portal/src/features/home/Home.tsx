@@ -201,7 +201,7 @@ function Approvals() {
         {(found) => (
           <div className="lm-big">
             <strong>{count(found.pending)}</strong>
-            <span>{say("requests_waiting")}</span>
+            <span>{say("requests_waiting", { count: found.pending })}</span>
           </div>
         )}
       </Loaded>
