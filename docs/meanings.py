@@ -3,6 +3,8 @@
 SETTINGS = {
     "DATABASE_URL": "libpq URL of PostgreSQL 16 or newer",
     "REDIS_URL": "Valkey or Redis: rate limits of all gateway workers, and news; without it each worker counts for itself",
+    "TRACING__ENDPOINT": "OTLP over HTTP, like `http://collector:4318`: where traces go; without it there are none",
+    "TRACING__SAMPLE_RATIO": "part of the calls that are traced, of those whose client has not decided (`traceparent`)",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
     "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
     "PUBLIC_URL": "where browsers reach the control plane and the portal",
@@ -94,6 +96,9 @@ SETTINGS = {
     "GATEWAY__ROUTING__ENFORCE_MODEL_RATE_LIMITS": "whether a deployment's `rpm` and `tpm` are limits; else they only weigh",
     "GATEWAY__ROUTING__PROBE_INTERVAL_S": "how often deployments are asked whether they are there; 0 = never",
     "GATEWAY__ROUTING__PROBE_TIMEOUT_S": "for the answer to such a question",
+    "GATEWAY__CONVERSIONS__UNFETCHED_S": "how long a result of an asynchronous conversion may wait for its client before it is "
+    "fetched to be billed",
+    "GATEWAY__CONVERSIONS__KEPT_S": "how long such a task is known; what has not ended by then has failed",
     "GATEWAY__JOURNAL__FLUSH_INTERVAL_S": "pause between two transfers to the database",
     "GATEWAY__JOURNAL__SEGMENT_BYTES": "size of one journal file",
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",

@@ -22,6 +22,7 @@ from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrails import unknown_of
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
+from litemaas.gateway.adapters.conversion_tasks import ConversionTasks
 from litemaas.gateway.adapters.directory import Directory
 from litemaas.gateway.adapters.leases import CHANNEL, Leases, read_news
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
@@ -30,6 +31,7 @@ from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.budgets import Budgets
+from litemaas.gateway.conversions import Conversions
 from litemaas.gateway.customers import Customers
 from litemaas.gateway.deployment_metrics import DeploymentMetrics
 from litemaas.gateway.dispatch import Dispatch
@@ -72,6 +74,7 @@ from litemaas.kit.ids import RequestIds
 from litemaas.kit.logging import configure_logging
 from litemaas.kit.settings import SettingsError, load_settings
 from litemaas.kit.tasks import Background
+from litemaas.kit.telemetry import end_tracing, tracing
 
 _UPKEEP_S = 5.0
 _IDLE_LEASE_S = 30.0
@@ -117,17 +120,27 @@ class Gateway:
         self._open_ledger(own, journals)
         self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
         origins = Origins(own.cors_origins)
-        proxy = self._proxy(own, engines, ReplyHeaders(own.litellm_version, origins))
-        dispatch = self._dispatch(own, proxy, engines, origins)
+        refusals = Refusals(origins, own.error_profile)
+        settlement = Settlement(self.journal, self.metrics, own.error_profile)
+        self.conversions = self._conversions(own, settlement, refusals)
+        proxy = self._proxy(own, engines, settlement, ReplyHeaders(own.litellm_version, origins))
+        dispatch = self._dispatch(own, proxy, engines, origins, refusals)
         self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
         self.probes = Probes(engines, self.targets, self.routing, own.routing)
         self._background = Background(self._on_dead_task)
         self.port = settings.gateway.port
         """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
         self._count_gauges()
+        self._open_traces()
 
-    def _proxy(self, own: GatewaySection, engines: Engines, headers: ReplyHeaders) -> Proxy:
-        settlement = Settlement(self.journal, self.metrics, own.error_profile)
+    def _conversions(self, own: GatewaySection, settlement: Settlement, refusals: Refusals) -> Conversions:
+        return Conversions(
+            store=ConversionTasks(self.postgres, self.worker_id), identity=self.identity, routing=self.routing,
+            targets=self.targets, pool=self.pool, journal=self.journal, settlement=settlement, refusals=refusals,
+            settings=own.conversions, max_reply_bytes=own.upstream.max_reply_bytes, timeout_s=own.database_timeout_s,
+        )  # fmt: skip
+
+    def _proxy(self, own: GatewaySection, engines: Engines, settlement: Settlement, headers: ReplyHeaders) -> Proxy:
         meter = Meter(engines, own.budgets)
         admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets)
         return Proxy(
@@ -137,6 +150,7 @@ class Gateway:
             guardrails=self.guardrails,
             upstream=self._upstream(own, settlement, admission),
             relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage, self.guardrails),
+            conversions=self.conversions,
             settlement=settlement,
             journal=self.journal,
             headers=headers,
@@ -156,15 +170,16 @@ class Gateway:
         fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, usual)
         return Upstream(self.pool, settlement, admission, strategies, fallbacks, own.routing, chance)
 
-    def _dispatch(self, own: GatewaySection, proxy: Proxy, engines: Engines, origins: Origins) -> Dispatch:
-        refusals = Refusals(origins, own.error_profile)
+    def _dispatch(
+        self, own: GatewaySection, proxy: Proxy, engines: Engines, origins: Origins, refusals: Refusals
+    ) -> Dispatch:
         pages = Pages(
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
-        return Dispatch(EndpointTable(own), proxy, pages, management, origins, refusals)
+        return Dispatch(EndpointTable(own), proxy, pages, management, self.conversions, origins, refusals)
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
         self.accountant = Accountant(
@@ -200,6 +215,14 @@ class Gateway:
             ),
         }
 
+    def _open_traces(self) -> None:
+        self._traces = tracing(self._settings.tracing, "litemaas-gateway", self.worker_id)
+        if self._traces is not None:
+            # Imported only here: without an address for traces nothing of OpenTelemetry is loaded.
+            from litemaas.gateway.tracing import CallTracer
+
+            self.metrics.trace = CallTracer(self._traces)
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self, listening: socket.socket | None = None) -> None:
@@ -227,6 +250,7 @@ class Gateway:
         self._background.keep("accountant", self.accountant.work)
         self._background.keep("heartbeat", self._beat)
         self._background.keep("upkeep", self._upkeep)
+        self._background.keep("conversions", self.conversions.work)
         self._background.keep("orphans", self.orphans.look_after)
         if self._settings.gateway.routing.probe_interval_s > 0:
             self._background.keep("probes", self.probes.work)
@@ -251,6 +275,8 @@ class Gateway:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
         if self.siblings is not None:
             await self.siblings.stop()
+        if self._traces is not None:
+            await asyncio.to_thread(end_tracing, self._traces)
         self.pool.close()
         self.journal.close()
         await self.postgres.close()

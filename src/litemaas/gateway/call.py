@@ -91,11 +91,12 @@ class Call:
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
     ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
-    ``ending``: what a client hears last of a stream.
+    ``ending``: what a client hears last of a stream. ``deferred``: somebody else will bill it and write its record.
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "condition", "cost", "ending", "endpoint", "engine_request_id", "failure", "fallbacks",
+        "ask", "attempts", "caller", "condition", "cost", "deferred", "ending",
+        "endpoint", "engine_request_id", "failure", "fallbacks",
         "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "quota", "refusal", "reply",
         "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
@@ -119,6 +120,7 @@ class Call:
         self.place: Ticket | None = None
         self.fallbacks = 0
         self.ending = DONE
+        self.deferred = False
         self.guard: Guard | None = None
         self.target: Target | None = None
         self.attempts = 0

@@ -10,6 +10,7 @@ from litemaas.gateway.management import Management, is_management
 from litemaas.gateway.pages import Pages
 
 if TYPE_CHECKING:
+    from litemaas.gateway.conversions import Conversions
     from litemaas.gateway.endpoints.table import EndpointTable
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.origins import Origins
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 class Dispatch:
     def __init__(
-        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management, origins: Origins,
-        refusals: Refusals,
+        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management,
+        conversions: Conversions, origins: Origins, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._endpoints = endpoints
         self._proxy = proxy
         self._pages = pages
         self._management = management
+        self._conversions = conversions
         self._origins = origins
         self._refusals = refusals
 
@@ -42,6 +44,8 @@ class Dispatch:
             self._origins.preflight(request, response)
         elif self._pages.has(path):
             await self._pages.serve(request, response)
+        elif self._conversions.has(path):
+            await self._conversions.serve(request, response)
         elif is_management(path):
             await self._management.serve(request, response)
         else:

@@ -18,6 +18,7 @@ from litemaas.gateway.reply_headers import call_id_of
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
+    from litemaas.gateway.conversions import Conversions
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.guardrails import Guardrails
     from litemaas.gateway.http.messages import Request, Response
@@ -36,8 +37,8 @@ class Proxy:
 
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, guardrails: Guardrails, upstream: Upstream,
-        relay: Relay, settlement: Settlement, journal: Journal, headers: ReplyHeaders, ids: RequestIds,
-        now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
+        relay: Relay, conversions: Conversions, settlement: Settlement, journal: Journal, headers: ReplyHeaders,
+        ids: RequestIds, now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -45,6 +46,7 @@ class Proxy:
         self._guardrails = guardrails
         self._upstream = upstream
         self._relay = relay
+        self._conversions = conversions
         self._settlement = settlement
         self._journal = journal
         self._headers = headers
@@ -80,6 +82,8 @@ class Proxy:
                 target, answer = await self._upstream.open(call, ask, lane)
 
                 await self._relay.relay(answer, call, ask, target, response)
+                if endpoint.defers:
+                    await self._conversions.begin(call, ask, target)
         except ClientGone:
             return  # settled; nobody is left to answer
         except LiteMaaSError as error:

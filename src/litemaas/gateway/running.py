@@ -19,6 +19,7 @@ from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from litemaas.core.errors import UpstreamDied
 from litemaas.core.price import Price
 from litemaas.core.pricing import cost_of
 from litemaas.core.usage import Usage, UsageSource
@@ -37,6 +38,7 @@ _SOURCES = (UsageSource.NONE, UsageSource.ENGINE, UsageSource.ESTIMATE, UsageSou
 _NO_COUNTS: Final = bytes(_COUNTS.size)
 CRASHED = "gateway_crashed"
 _HOW = f"failure\t500\t{CRASHED}\tthe gateway stopped in the middle of this call"
+_CONVERSION_FAILED = f"failure\t500\t{UpstreamDied.code}\tthe model server could not convert it"
 NO_SLOT: Final = -1
 
 
@@ -85,6 +87,13 @@ class RunningCalls:
         """The call has ended; its slot is kept until its record is written."""
         if slot >= 0:
             self._ended.append(slot)
+
+    def drop(self, slot: int) -> None:
+        """The call has ended and leaves no record: somebody else will write it."""
+        memory = self._map
+        if slot >= 0 and memory is not None:
+            memory[slot * SLOT_BYTES] = 0
+            self._free.append(slot)
 
     def forget_ended(self) -> None:
         """What has ended by now is in the journal."""
@@ -153,6 +162,22 @@ def running_text(
     return f"{call_id}\t{instant}\t{stream}\t{end_user}\t{attempts}\t{client_ip}\t{agent}\t{held}\t{price}\t{tail}"
 
 
+def finished_line(record: str, usage: Usage, documents: int, succeeded: bool, held: int) -> tuple[str, Cost]:
+    """The record of a conversion that has ended long after it was asked for, and what it cost.
+
+    ``record``: as :func:`running_text` wrote it. ``documents``: paid at the price per request, where pages have none.
+    """
+    call_id, instant, stream, end_user, attempts, client_ip, agent, _, price, tail = record.split("\t", 9)
+    prices = _price(price)
+    requests = 0 if usage.pages and prices.page_per_million else documents
+    cost = cost_of(usage, prices, requests)
+    how = f"{stream}\tsuccess\t200\t{NULL}\t{NULL}" if succeeded else f"{stream}\t{_CONVERSION_FAILED}"
+    line = record_line(
+        call_id, instant, 0, NULL, how, end_user, NULL, usage, cost, int(attempts), client_ip, agent, "[]\t{}", held, tail,
+    )  # fmt: skip
+    return line, cost
+
+
 def _line_of(slot: bytes) -> str | None:
     """The record of a call that a crash ended: what a stream had used is paid, an answer that never came is not."""
     length = int.from_bytes(slot[_LENGTH_AT:_TEXT_AT], "little")
@@ -171,5 +196,9 @@ def _line_of(slot: bytes) -> str | None:
 
 
 def _cost(usage: Usage, price: str) -> Cost:
-    parts = [int(part) if part else None for part in price.split(",")]
-    return cost_of(usage, Price(*parts), 1 if usage.total_tokens or usage.pages else 0)  # type: ignore[arg-type]  # those without None have a number
+    return cost_of(usage, _price(price), 1 if usage.total_tokens or usage.pages else 0)
+
+
+def _price(text: str) -> Price:
+    parts = [int(part) if part else None for part in text.split(",")]
+    return Price(*parts)  # type: ignore[arg-type]  # those without None have a number

@@ -10,6 +10,7 @@ import msgspec
 
 from litemaas.gateway.http.limits import ClientLimits, ServerLimits
 from litemaas.kit.settings import SettingsError
+from litemaas.kit.telemetry import TracingSettings
 
 _WORKER_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")  # it names a directory
 
@@ -91,6 +92,17 @@ class JournalSettings(msgspec.Struct, frozen=True):
     max_bytes: int = 1024 * 1024 * 1024
 
 
+class ConversionSettings(msgspec.Struct, frozen=True):
+    """What becomes of conversions that their clients ask for later.
+
+    Units: seconds. ``unfetched_s``: how long a result may lie at its model server before it is fetched to be billed.
+    ``kept_s``: how long a task is known; what has not ended by then has failed.
+    """
+
+    unfetched_s: float = 3600.0
+    kept_s: float = 86_400.0
+
+
 class GatewaySection(msgspec.Struct, frozen=True):
     """``conversion_hosts``: hosts, with commas between them, that documents may be fetched from although not public.
 
@@ -128,6 +140,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     rates: RateSettings = RateSettings()
     routing: RoutingSettings = RoutingSettings()
     journal: JournalSettings = JournalSettings()
+    conversions: ConversionSettings = ConversionSettings()
 
 
 class GatewaySettings(msgspec.Struct, frozen=True):
@@ -139,6 +152,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     redis_url: str | None = None
     state_dir: str = ".litemaas"
     gateway: GatewaySection = GatewaySection()
+    tracing: TracingSettings = TracingSettings()
 
 
 def worker_id_of(settings: GatewaySection) -> str:

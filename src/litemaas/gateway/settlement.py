@@ -58,7 +58,7 @@ class Settlement:
     def of(self, call: Call) -> _Settling:
         return _Settling(self, call)
 
-    def close(self, call: Call, error: BaseException | None) -> None:
+    def close(self, call: Call, error: BaseException | None) -> None:  # noqa: C901 - each part is a test and a call
         error = error or call.failure
         if isinstance(error, LiteMaaSError):
             _note_refusal(call, error)
@@ -99,6 +99,9 @@ class Settlement:
         if call.quota is not None:
             call.quota.close(0 if status is Status.REFUSED else 1, usage.prompt_tokens + usage.completion_tokens)
         self._metrics.observe(call, status, http_status, duration_s)
+        if call.deferred:
+            self._journal.running.drop(call.slot)
+            return
         self._journal.append(self._line(call, cost, how, duration_s))
         self._journal.running.end(call.slot)
 
@@ -106,11 +109,14 @@ class Settlement:
         """Notes that an engine is about to be asked, so that a crash of ours leaves a record, too."""
         if not call.instant:
             call.instant = self._instant(call.started_at)
-        text = running_text(
+        call.slot = self._journal.running.begin(call.slot, self.text_of(call, target))
+
+    def text_of(self, call: Call, target: Target) -> str:
+        """What is known of a call that has begun, and its record will say."""
+        return running_text(
             call.id, call.instant, "t" if call.ask is not None and call.ask.stream else "f", _end_user(call), call.attempts,
             call.request.client_ip, _agent(call), call.hold.amount if call.hold is not None else 0, target.price, _tail(call),
         )  # fmt: skip
-        call.slot = self._journal.running.begin(call.slot, text)
 
     def progress(self, call: Call, usage: Usage) -> None:
         """Notes what a stream has used by now."""

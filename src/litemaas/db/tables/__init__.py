@@ -5,6 +5,7 @@ from litemaas.db.tables.base import metadata
 from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, leases, workers
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.chargeback import chargeback_lines, closed_months, cost_centres
+from litemaas.db.tables.conversions import conversion_tasks
 from litemaas.db.tables.customers import budget_plans, customers
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.jobs import jobs
@@ -31,6 +32,7 @@ __all__ = [
     "changes",
     "chargeback_lines",
     "closed_months",
+    "conversion_tasks",
     "cost_centres",
     "customers",
     "deliveries",

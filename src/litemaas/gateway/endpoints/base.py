@@ -23,9 +23,10 @@ class Endpoint(ABC):
     ``route``: its path, as the ledger and the metrics name it. ``modes``: kinds of model it can be asked of.
     ``kind``: what keys are permitted by, None = nothing but the model. ``is_free``: calls cost nothing, whatever the price of
     the model. ``max_body``: bytes that it takes. ``relays_bytes``: its streams are no events.
+    ``defers``: its answer is a task, billed when the work is done (:mod:`~litemaas.gateway.conversions`).
     """
 
-    __slots__ = ("is_free", "kind", "max_body", "modes", "relays_bytes", "route")
+    __slots__ = ("defers", "is_free", "kind", "max_body", "modes", "relays_bytes", "route")
 
     def __init__(self, route: str, modes: frozenset[Mode], max_body: int, is_free: bool = False) -> None:
         self.route = route
@@ -34,6 +35,7 @@ class Endpoint(ABC):
         self.max_body = max_body
         self.is_free = is_free
         self.relays_bytes = False
+        self.defers = False
 
     @abstractmethod
     def read(self, request: Request, body: bytes) -> Ask:

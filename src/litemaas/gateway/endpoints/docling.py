@@ -10,8 +10,12 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from litemaas.core.catalog import Mode
+from litemaas.core.errors import MalformedBody, UpstreamGarbage
 from litemaas.core.usage import Usage
+from litemaas.gateway.bodies import NOT_JSON, encode, read_members, render
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, root_path
 from litemaas.gateway.endpoints.docling_answer import read_answer, read_archive
@@ -29,6 +33,7 @@ PAGES_PER_DOCUMENT = 100
 """Held for a document whose pages nobody knows yet and whose ``page_range`` says no less."""
 _RESOLVE_TIMEOUT_S = 5.0
 _JSON = b"application/json"
+_MOST_ID = 256
 _ARCHIVES = (b"application/zip", b"application/x-zip", b"application/octet-stream")
 
 
@@ -39,6 +44,7 @@ class DoclingEndpoint(Endpoint):
 
     def __init__(self, path: str, max_body: int, pages_per_document: int) -> None:
         super().__init__(f"/docling{path}", frozenset({Mode.CONVERSION}), max_body)
+        self.defers = path.endswith("/async")
         self._path = path
         self._pages_per_document = pages_per_document
 
@@ -48,8 +54,10 @@ class DoclingEndpoint(Endpoint):
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
         return ask.payload
 
-    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:  # noqa: ARG002 - Endpoint
-        if reply.content_type.startswith(_ARCHIVES):
+    def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
+        if self.defers:
+            return _begun(call, reply)
+        if is_archive(reply.content_type):
             outcome = read_archive(reply.body, ask.documents)
         else:
             outcome = read_answer(reply.body, ask.documents, ask.hides_json)
@@ -65,8 +73,8 @@ class DoclingSource(DoclingEndpoint):
 
     __slots__ = ("_addresses",)
 
-    def __init__(self, max_body: int, pages_per_document: int, addresses: PublicAddresses) -> None:
-        super().__init__("/v1/convert/source", max_body, pages_per_document)
+    def __init__(self, path: str, max_body: int, pages_per_document: int, addresses: PublicAddresses) -> None:
+        super().__init__(path, max_body, pages_per_document)
         self._addresses = addresses
 
     def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
@@ -81,8 +89,8 @@ class DoclingFile(DoclingEndpoint):
 
     __slots__ = ("_new_boundary",)
 
-    def __init__(self, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes]) -> None:
-        super().__init__("/v1/convert/file", max_body, pages_per_document)
+    def __init__(self, path: str, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes]) -> None:
+        super().__init__(path, max_body, pages_per_document)
         self._new_boundary = new_boundary
 
     def read(self, request: Request, body: bytes) -> Ask:
@@ -103,6 +111,29 @@ def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
     return ask
 
 
+def is_archive(content_type: bytes) -> bool:
+    """Whether an answer is no JSON."""
+    return content_type.startswith(_ARCHIVES)
+
+
+def _begun(call: Call, reply: Reply) -> Usage:
+    """A task has begun. Its client knows it under our id: those of two model servers may be the same.
+
+    Errors: UpstreamGarbage.
+    """
+    try:
+        members = read_members(reply.body)
+        task_id = msgspec.json.decode(members.get("task_id", b"null"))
+    except (MalformedBody, *NOT_JSON):
+        task_id = None
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= _MOST_ID:
+        raise UpstreamGarbage("the model server's answer names no task")
+    call.engine_request_id = task_id
+    members["task_id"] = encode(call.id)
+    reply.body = render(members)
+    return Usage()
+
+
 def random_boundary() -> bytes:
     return secrets.token_hex(16).encode()
 
@@ -117,11 +148,11 @@ def docling_endpoints(
     Units: bytes, pages and seconds.
     """
     addresses = PublicAddresses(allowed_hosts, resolve, resolve_timeout_s)
-    source = DoclingSource(max_body, pages_per_document, addresses)
-    file = DoclingFile(max_body, pages_per_document, new_boundary)
-    return {
-        "/docling/v1/convert/source": source,
-        "/docling/v1alpha/convert/source": source,
-        "/docling/v1/convert/file": file,
-        "/docling/v1alpha/convert/file": file,
-    }
+    found: dict[str, Endpoint] = {}
+    for ending in ("", "/async"):
+        source = DoclingSource(f"/v1/convert/source{ending}", max_body, pages_per_document, addresses)
+        file = DoclingFile(f"/v1/convert/file{ending}", max_body, pages_per_document, new_boundary)
+        for version in ("v1", "v1alpha"):
+            found[f"/docling/{version}/convert/source{ending}"] = source
+            found[f"/docling/{version}/convert/file{ending}"] = file
+    return found

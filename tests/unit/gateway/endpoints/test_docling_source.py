@@ -22,14 +22,13 @@ def body(*sources: object, **members: object) -> dict[str, object]:
 
 def test_older_and_newer_paths_are_the_same_endpoints() -> None:
     endpoints = docling_endpoints(1024)
-    assert set(endpoints) == {
-        "/docling/v1/convert/source", "/docling/v1alpha/convert/source",
-        "/docling/v1/convert/file", "/docling/v1alpha/convert/file",
-    }  # fmt: skip
-    for last in ("source", "file"):
+    ways = ("source", "file", "source/async", "file/async")
+    assert set(endpoints) == {f"/docling/{version}/convert/{last}" for version in ("v1", "v1alpha") for last in ways}
+    for last in ways:
         assert endpoints[f"/docling/v1alpha/convert/{last}"] is endpoints[f"/docling/v1/convert/{last}"]
         found = endpoints[f"/docling/v1/convert/{last}"]
         assert (found.is_free, found.modes) == (False, frozenset({Mode.CONVERSION}))
+        assert found.defers is last.endswith("/async")
 
 
 @pytest.mark.parametrize("base", ["http://docling:5001", "http://docling:5001/", "http://docling:5001/v1"])
