@@ -114,10 +114,17 @@ class Plays:
         return self.run(str(path), *arguments, **members)
 
     def start(
-        self, playbook: str, *arguments: str, environ: Mapping[str, str] | None = None, **members: Any
+        self,
+        playbook: str,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        **members: Any,
     ) -> subprocess.Popen[str]:
+        """``variables``: these instead of a small lab's."""
         values = self.directory / "variables.json"
-        values.write_text(json.dumps(self.variables(**members)), encoding="utf-8")
+        given = self.variables(**members) if variables is None else variables
+        values.write_text(json.dumps(given), encoding="utf-8")
         command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", f"@{values}", *arguments]
         return subprocess.Popen(
             command, env={**self.environ, **(environ or {})}, cwd=self.directory, text=True, stdin=subprocess.DEVNULL,

@@ -29,7 +29,7 @@ def test_a_team_is_made_once_changed_and_archived(plays: Plays, platform: Mappin
     username = person(plays, platform)
     wanted = {
         "name": name, "max_budget": 12.5, "budget_duration": "30d", "rpm_limit": 100, "models": [MODEL],
-        "members": [{"username": username, "role": "viewer"}],
+        "members": [{"username": username, "role": "admin"}],
     }  # fmt: skip
     assert plays.tasks([task("litemaas_team", **wanted)], "--check", **control).succeeded().changed == 1
     assert plays.tasks([task("litemaas_team", **wanted)], **control).succeeded().changed == 1

@@ -22,7 +22,7 @@ Object = dict[str, Any]
 Key = tuple[str, str, str, str]  # group/version, plural, namespace, name
 KINDS = {
     "v1": {"secrets": "Secret", "configmaps": "ConfigMap", "services": "Service", "serviceaccounts": "ServiceAccount",
-           "persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod"},
+           "persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod", "namespaces": "Namespace", "events": "Event"},
     "apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
     "batch/v1": {"jobs": "Job", "cronjobs": "CronJob"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
@@ -30,8 +30,20 @@ KINDS = {
     "route.openshift.io/v1": {"routes": "Route"},
     "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
     "coordination.k8s.io/v1": {"leases": "Lease"},
+    "rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding",
+                                     "clusterrolebindings": "ClusterRoleBinding"},
+    "config.openshift.io/v1": {"ingresses": "Ingress"},
+    "grafana.integreatly.org/v1beta1": {"grafanas": "Grafana", "grafanadatasources": "GrafanaDatasource",
+                                        "grafanafolders": "GrafanaFolder", "grafanadashboards": "GrafanaDashboard"},
+    "operators.coreos.com/v1": {"operatorgroups": "OperatorGroup"},
+    "operators.coreos.com/v1alpha1": {"subscriptions": "Subscription"},
     "serving.kserve.io/v1beta1": {"inferenceservices": "InferenceService"},
 }  # fmt: skip
+CLUSTER_SCOPED = {
+    ("v1", "namespaces"),
+    ("rbac.authorization.k8s.io/v1", "clusterrolebindings"),
+    ("config.openshift.io/v1", "ingresses"),
+}
 
 
 class ApiServer:
@@ -123,6 +135,8 @@ class ApiServer:
                 return (200, gone) if gone else _status(404, "NotFound", f'{plural} "{name}" not found')
             sent = yaml.safe_load(body)
             name = name or sent["metadata"]["name"]
+            if "dryRun" in parse_qs(parts.query):
+                return 200, _merged(self.objects.get((api, plural, namespace, name), {}), sent)
             return self._write(method, (api, plural, namespace, name), sent, content_type)
 
     def _discover(self, path: list[str]) -> Object | None:
@@ -143,7 +157,8 @@ class ApiServer:
         if path[:1] in (["api"], ["apis"]) and api in KINDS:
             verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
             return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api, "resources": [
-                {"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": verbs}
+                {"name": plural, "singularName": kind.lower(), "kind": kind, "verbs": verbs,
+                 "namespaced": (api, plural) not in CLUSTER_SCOPED}
                 for plural, kind in KINDS[api].items()
             ]}  # fmt: skip
         return None
@@ -171,7 +186,8 @@ class ApiServer:
             return _status(409, "Conflict", f'{key[1]} "{key[3]}" has been modified')
         new = sent if method in ("POST", "PUT") else _merged(old or {}, sent)
         new = copy.deepcopy(new)
-        new["metadata"].setdefault("namespace", key[2])
+        if key[2]:
+            new["metadata"].setdefault("namespace", key[2])
         new["metadata"].pop("managedFields", None)  # what is kept of them is of no interest here
         if old:
             new["metadata"] |= {name: old["metadata"][name] for name in ("uid", "resourceVersion")}
@@ -191,17 +207,20 @@ def _open_api(api: str | None) -> Object:
         places = {f"api/{api}" if api == "v1" else f"apis/{api}" for api in KINDS}
         return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash=1"} for place in places}}
     group, _, version = api.rpartition("/")
-    parameters = [{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]
+    parameters = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in ("fieldValidation", "dryRun")]
     paths = {}
     for plural, kind in KINDS[api].items():
         known = {"group": group, "version": version, "kind": kind}
         patch = {"x-kubernetes-group-version-kind": known, "parameters": parameters, "responses": {}}
-        paths[f"/apis/{api}/namespaces/{{namespace}}/{plural}/{{name}}"] = {"patch": patch}
+        within = "" if (api, plural) in CLUSTER_SCOPED else "namespaces/{namespace}/"
+        paths[f"/apis/{api}/{within}{plural}/{{name}}"] = {"patch": patch}
     return {"openapi": "3.0.0", "info": {"title": "double", "version": "1"}, "paths": paths}
 
 
 def _resource(path: list[str]) -> Key | None:
     api, rest = ("v1", path[2:]) if path[:2] == ["api", "v1"] else ("/".join(path[1:3]), path[3:])
+    if rest and (api, rest[0]) in CLUSTER_SCOPED and len(rest) < 3:
+        return api, rest[0], "", rest[1] if len(rest) > 1 else ""
     if api in KINDS and len(rest) == 1 and rest[0] in KINDS[api]:
         return api, rest[0], "", ""
     if api not in KINDS or len(rest) < 3 or rest[0] != "namespaces" or rest[2] not in KINDS[api]:

@@ -31,6 +31,8 @@ class Registration:
         """Returns created, updated or unchanged, and the model's id."""
         name = self._item["model_name"]
         found = self._client.get(ADMIN + "/models", name=name)["data"]
+        if not found and not self._endpoints():
+            raise GatewayError("There is no such model, and no engine is named to make it.", 404)
         if not found:
             return "created", self._create(name)
         model = found[0]
@@ -38,6 +40,7 @@ class Registration:
         for wanted in self._endpoints():
             self._bring_endpoint(model, wanted)
         self._bring_status(model)
+        self._bring_guardrails(model["id"])
         return ("updated" if self.changes else "unchanged"), model["id"]
 
     def _create(self, name):
@@ -68,6 +71,7 @@ class Registration:
                 self._add_endpoint(made, one)
             elif one.get("api_key"):
                 self._mark_key(made["id"], next(d for d in made["deployments"] if _is_same(d, one)), one["api_key"])
+        self._bring_guardrails(made["id"])
         return made["id"]
 
     def _update(self, model):
@@ -149,6 +153,15 @@ class Registration:
             self._note("status", model["status"], "retired")
             self._call("POST", f"/models/{model['id']}/retire", {})
 
+    def _bring_guardrails(self, model_id):
+        if "guardrails" not in self._item:
+            return
+        routing = self._client.get(f"{ADMIN}/models/{model_id}/routing")
+        wanted = list(self._item["guardrails"] or [])
+        if routing["guardrails"] != wanted:
+            self._note("guardrails", routing["guardrails"], wanted)
+            self._call("PUT", f"/models/{model_id}/routing", {**routing, "guardrails": wanted})
+
     def _texts(self):
         return {name: self._item[name] for name in TEXTS if name in self._item and name != "capabilities"}
 
@@ -170,6 +183,8 @@ class Registration:
     def _endpoints(self):
         shared = {name: self._item[name] for name in ("rpm", "tpm", "weight") if name in self._item}
         listed = self._item.get("endpoints")
+        if not listed and not self._item.get("litellm_model"):
+            return []  # only guardrails of a model that is there
         return [_endpoint({**shared, **one}) for one in listed] if listed else [_endpoint(self._item)]
 
     def _note(self, what, before, after):

@@ -19,7 +19,7 @@ options:
     description:
       - Items with model_name and litellm_model (C(openai/<id>), C(hosted_vllm/<id>), C(docling/<id>)…), api_base, api_key,
         api_version, rpm, tpm, weight; display_name, description, provider, category, type, capabilities, context_length,
-        max_output_tokens, supports_streaming, availability (available or unavailable), restricted, and the prices
+        max_output_tokens, supports_streaming, availability (available or unavailable), restricted, guardrails (names), prices
         input_cost_per_token and output_cost_per_token in USD.
       - Several engines of one model stand in C(endpoints), each with litellm_model, api_base, api_key, rpm, tpm, weight.
     type: list
@@ -73,6 +73,7 @@ _ITEM = (
     "input_cost_per_token",
     "output_cost_per_token",
     "restricted",
+    "guardrails",
     "endpoints",
 )
 _ARGUMENTS = {
@@ -111,7 +112,7 @@ def main():
 def _check(module, item):
     """All that is wrong with an item is said before anything is changed."""
     name = item.get("model_name")
-    if not name or not (item.get("litellm_model") or item.get("endpoints")):
+    if not name or not (item.get("litellm_model") or item.get("endpoints") or "guardrails" in item):
         module.fail_json(msg=f"Each model needs model_name and litellm_model; one has {', '.join(sorted(item))}.")
     wrong = sorted(set(item) - set(_ITEM))
     for endpoint in item.get("endpoints") or []:

@@ -46,7 +46,9 @@ options:
     description: Whoever is in this group at sign-in is a member.
     type: str
   members:
-    description: Members by username, each with a role. People who have never signed in are a failure.
+    description:
+      - Members by username, each with a role. People who have never signed in are a failure.
+      - A new team needs at least one with the role admin.
     type: list
     elements: dict
     suboptions:
@@ -73,6 +75,8 @@ EXAMPLES = r"""
     max_budget: 500
     budget_duration: 30d
     models: [granite-3-8b]
+    members:
+      - {username: ann, role: admin}
 """
 
 RETURN = r"""
@@ -86,6 +90,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.arguments import client_of
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.gateway_client import GatewayError
 from ansible_collections.rhpds.litemaas.plugins.module_utils.platform import (
+    ADMIN,
     CONNECTION,
     differing,
     every,
@@ -141,13 +146,23 @@ def _present(module, client, team):
     changed = differing(team or {}, wanted)
     before = {name: (team or {}).get(name) for name in changed}
     if team is None:
-        changed = {"name": module.params["name"], **wanted}
+        changed = {"name": module.params["name"], **wanted, "admin_ids": _admins(module, client)}
         team = {"id": None} if module.check_mode else client.post(_TEAMS, changed)
     elif changed and not module.check_mode:
         client.call("PATCH", f"{_TEAMS}/{segment(team['id'])}", changed)
     for who, change in _bring_members(module, client, team["id"]).items():
         before[f"member {who}"], changed[f"member {who}"] = change
     return {"changed": bool(changed), "id": team["id"], "diff": {"before": before, "after": changed}}
+
+
+def _admins(module, client):
+    """A team begins with at least one administrator."""
+    ids = []
+    for member in module.params["members"] or []:
+        if member["role"] == "admin":
+            found = every(client, ADMIN + "/users", search=member["username"])
+            ids += [one["id"] for one in found if one["username"] == member["username"]]
+    return ids
 
 
 def _bring_members(module, client, team_id):

@@ -1,0 +1,151 @@
+"""How do objects get into a cluster, and which of them really changed? By kubectl's server-side apply.
+
+Nothing is a change that only the cluster itself keeps count of.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+MANAGER = "rhpds.litemaas"
+LONGEST_S = 300
+_FIRST = (
+    "Namespace",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "PersistentVolumeClaim",
+    "Role",
+    "RoleBinding",
+)
+_KEPT_BY_CLUSTER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
+CONNECTION = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "kubectl": {"type": "path", "default": "kubectl"},
+}
+
+
+class ClusterError(Exception):
+    """What kubectl said, without the objects that it was given."""
+
+
+class Cluster:
+    def __init__(self, namespace, kubectl="kubectl", kubeconfig=None, context=None):
+        self._command = [kubectl]
+        self._command += ["--kubeconfig", kubeconfig] if kubeconfig else []
+        self._command += ["--context", context] if context else []
+        self._command += ["--namespace", namespace] if namespace else []
+
+    def run(self, *arguments, given=None, timeout_s=LONGEST_S):
+        """Errors: ClusterError."""
+        try:
+            ran = subprocess.run(
+                [*self._command, *arguments],
+                input=given,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise ClusterError(f"{self._command[0]} is not there. Install kubectl or oc, or name its path.") from None
+        except subprocess.TimeoutExpired:
+            raise ClusterError(f"kubectl {arguments[0]} did not end within {timeout_s} s.") from None
+        if ran.returncode != 0:
+            raise ClusterError(f"kubectl {arguments[0]}: {(ran.stderr or ran.stdout).strip()[-1500:]}")
+        return ran.stdout
+
+    def held(self, objects):
+        """Those of them that are there, by kind, namespace and name."""
+        if not objects:
+            return {}
+        found = self.run("get", "-f", "-", "--ignore-not-found", "-o", "json", given=_as_documents(objects))
+        return {_key(one): one for one in _documents(found)}
+
+    def apply(self, objects, *, dry_run=False):
+        """Returns which were created and which changed."""
+        ordered = sorted(objects, key=_place)
+        before = self.held(ordered)
+        options = ["--server-side", "--force-conflicts", "--field-manager", MANAGER, "-o", "json"]
+        said = self.run(
+            "apply", "-f", "-", *options, *(["--dry-run=server"] if dry_run else []), given=_as_documents(ordered)
+        )
+        after = {_key(one): one for one in _documents(said)}
+        created = [_label(one) for key, one in after.items() if key not in before]
+        changed = [
+            _label(one) for key, one in after.items() if key in before and _settled(one) != _settled(before[key])
+        ]
+        return created, changed
+
+    def delete(self, objects, *, dry_run=False):
+        """Returns which were there."""
+        there = list(self.held(objects).values())
+        if there and not dry_run:
+            self.run(
+                "delete",
+                "-f",
+                "-",
+                "--ignore-not-found",
+                "--wait=true",
+                f"--timeout={LONGEST_S - 10}s",
+                given=_as_documents(there),
+            )
+        return [_label(one) for one in there]
+
+    def secret(self, name):
+        """The decoded values of a Secret; empty where there is none. Errors: ClusterError."""
+        import base64
+
+        found = self.run("get", "secret", name, "--ignore-not-found", "-o", "json")
+        data = json.loads(found).get("data") or {} if found.strip() else {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def wait(self, kind, name, timeout_s):
+        """Until all replicas are updated and available. Errors: ClusterError with pods and events."""
+        try:
+            self.run("rollout", "status", f"{kind.lower()}/{name}", f"--timeout={timeout_s}s", timeout_s=timeout_s + 30)
+        except ClusterError as error:
+            raise ClusterError(f"{error}\n{self._state()}") from None
+
+    def _state(self):
+        texts = []
+        for what in (("get", "pods"), ("get", "events", "--sort-by=.lastTimestamp")):
+            try:
+                texts.append(self.run(*what)[-2000:])
+            except ClusterError as error:
+                texts.append(str(error))
+        return "\n".join(texts)
+
+
+def _as_documents(objects):
+    return "".join(f"---\n{json.dumps(one)}\n" for one in objects)
+
+
+def _documents(text):
+    """kubectl writes one List, or one object after the other."""
+    reader, place, found = json.JSONDecoder(), 0, []
+    while place < len(text):
+        one, place = reader.raw_decode(text, place)
+        found += one["items"] if one["kind"] == "List" else [one]
+        place = len(text) - len(text[place:].lstrip())
+    return found
+
+
+def _key(one):
+    return (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
+
+
+def _label(one):
+    return f"{one['kind']}/{one['metadata']['name']}"
+
+
+def _place(one):
+    return (_FIRST.index(one["kind"]) if one["kind"] in _FIRST else len(_FIRST), one["kind"], one["metadata"]["name"])
+
+
+def _settled(one):
+    meta = {name: value for name, value in one["metadata"].items() if name not in _KEPT_BY_CLUSTER}
+    return {**{name: value for name, value in one.items() if name != "status"}, "metadata": meta}
