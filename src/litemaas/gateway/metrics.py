@@ -79,6 +79,8 @@ class Metrics(Collector):
         """(kind of text, ``blocked`` or ``masked``) → how often."""
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.besides: list[Callable[[], Iterable[Metric]]] = []
+        self.trace: Callable[[Call, Status, int, float], None] | None = None
+        """Hears of every settled call, where traces are on."""
         """Who else has counted something."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -90,6 +92,8 @@ class Metrics(Collector):
         return counters
 
     def observe(self, call: Call, status: Status, http_status: int, duration_s: float) -> None:
+        if self.trace is not None:
+            self.trace(call, status, http_status, duration_s)
         lane = call.lane
         if lane is None:
             self.others[call.endpoint.route, "", str(http_status), status] += 1

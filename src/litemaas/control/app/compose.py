@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,6 +75,7 @@ from litemaas.control.workshops import endpoints as workshops
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
+from litemaas.kit.telemetry import end_tracing, tracing
 
 MAX_BODY_BYTES = 2_500_000
 """Room for a brand image of 2 MB; all else is small."""
@@ -145,6 +148,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     check_settings(settings)
     engine = open_engine(settings.database_url, settings.control.pool_size, "litemaas-control")
     publisher: Publisher = ValkeyPublisher(settings.redis_url) if settings.redis_url else SilentPublisher()
+    traces = tracing(settings.tracing, "litemaas-control", f"{socket.gethostname()}:{os.getpid()}")
     plane = Plane(engine, publisher, Vault(settings.encryption_key), clock or SystemClock())
 
     @asynccontextmanager
@@ -164,6 +168,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await rates.close()
             await relay.close()
             await engine.dispose()
+            if traces is not None:
+                await asyncio.to_thread(end_tracing, traces)
 
     app = FastAPI(**_TITLE, lifespan=lifespan)
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
@@ -190,5 +196,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.mount("/litellm", facade)
     if (bundle := find_bundle()) is not None:
         app.router.routes.append(Portal(bundle))
+    if traces is not None:
+        # Imported only here: without an address for traces nothing of OpenTelemetry is loaded.
+        from litemaas.control.http.tracing import Traced
+
+        app.add_middleware(Traced, provider=traces)
     app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES, trusted_proxies=trusted_networks(settings))
     return app

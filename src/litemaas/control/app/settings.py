@@ -9,6 +9,7 @@ import msgspec
 
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.kit.settings import SettingsError
+from litemaas.kit.telemetry import TracingSettings
 
 _MIN_SECRET = 16
 
@@ -43,6 +44,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     backup_target: str | None = None
     host_policy: Literal["cluster", "single-machine"] = "cluster"
     control: ListenSettings = ListenSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 def check_settings(settings: Settings) -> Settings:
