@@ -87,13 +87,14 @@ class Forbidden(LiteMaaSError):
 
 
 class ModelNotAllowed(Forbidden):
-    """``block``: the contract's word for why, like ``subscription_pending``."""
+    """``block``: the contract's word for why, like ``subscription_pending``. ``level``: whose list it is, key, team or user."""
 
     code = "model_not_allowed"
 
-    def __init__(self, message: str, block: str = "model_not_on_key") -> None:
+    def __init__(self, message: str, block: str = "model_not_on_key", level: str = "key") -> None:
         super().__init__(message)
         self.block = block
+        self.level = level
 
 
 class RouteNotAllowed(Forbidden):

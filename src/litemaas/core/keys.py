@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -64,6 +65,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     what its calls are looked at for. ``block``: why nothing may be called with it at all. ``secret_until``: the secret that
     opened it was replaced and ends then. ``access``: by model, for keys that the access rule governs; None = it does not.
     ``permissions``: kinds of endpoints that it may call; None = all. ``tags``: of all its calls, besides their own.
+    ``ceilings``: lists of others that must allow a model, too, with the word for whose they are; an empty one allows none.
     """
 
     key_hash: str
@@ -88,6 +90,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     access: dict[str, Access] | None = None
     permissions: frozenset[str] | None = None
     tags: tuple[str, ...] = ()
+    ceilings: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""
@@ -122,19 +125,46 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
         if self.access is not None:
             access = self.access.get(model)
             return access is not None and access.block is None
+        if self.ceilings and not all(_lists(allowed, model, access_groups) for _, allowed in self.ceilings):
+            return False
         if not self.models or model in self.models or ALL_MODELS in self.models or "all-team-models" in self.models:
             return True
-        if any(group in self.models for group in access_groups):
-            return True
-        return any(entry.endswith("*") and model.startswith(entry[:-1]) for entry in self.models if entry != NO_MODELS)
+        return _lists(self.models, model, access_groups)
 
     def refuse_model(self, model: str) -> ModelNotAllowed:
         if self.access is not None:
             access = self.access.get(model)
             block = access.block if access is not None else None
             return ModelNotAllowed(*_why(block or Block.MODEL_NOT_ON_KEY, model))
+        own = not self.models or "all-team-models" in self.models or _lists(self.models, model, ())
+        for level, allowed_there in self.ceilings:
+            if own and not _lists(allowed_there, model, ()):
+                listed = ", ".join(allowed_there) or "none"
+                message = (
+                    f"{level} not allowed to access model {model!r}. This {level} can only access models: {listed}"
+                )
+                return ModelNotAllowed(message, level=level)
         allowed = ", ".join(self.models) if self.models != (NO_MODELS,) else "none"
         return ModelNotAllowed(f"key not allowed to access model {model!r}. This key can only access models: {allowed}")
+
+
+def _lists(names: tuple[str, ...], model: str, access_groups: tuple[str, ...]) -> bool:
+    """Whether a list allows a public name: by itself, a group of it, a wildcard, or all."""
+    if model in names or ALL_MODELS in names or any(group in names for group in access_groups):
+        return True
+    return any(entry.endswith("*") and model.startswith(entry[:-1]) for entry in names if entry != NO_MODELS)
+
+
+def ceilings_of(
+    team_models: Sequence[str] | None, user_models: Sequence[str] | None, *, has_team: bool
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Whose lists bound a key: the team's, or without a team the owner's (gateway-api contract 5.5, 5.6).
+
+    ``team_models``: None = every model. ``user_models``: empty = every model.
+    """
+    if has_team:
+        return () if team_models is None else (("team", tuple(team_models)),)
+    return (("user", tuple(user_models)),) if user_models else ()
 
 
 _WHY = {

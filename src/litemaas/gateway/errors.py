@@ -86,6 +86,8 @@ def body_of(error: LiteMaaSError, profile: str) -> bytes:
         param = error.field
     elif isinstance(error, errors.KeyExpired):
         param = error.masked_key
+    elif isinstance(error, errors.ModelNotAllowed):
+        kind = f"{error.level}_model_access_denied"
     elif isinstance(error, errors.UpstreamRefused):
         if error.status == 429:
             kind = "throttling_error"

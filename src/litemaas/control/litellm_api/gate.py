@@ -29,7 +29,7 @@ from litemaas.core.errors import (
     MasterKeyRequired,
     ServiceUnavailable,
 )
-from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
+from litemaas.core.keys import KEY_PREFIX, VirtualKey, ceilings_of, hash_key, mask_key
 from litemaas.core.keys import Access as ModelAccess
 from litemaas.core.permissions import Role, permissions_of
 from litemaas.core.principals import MASTER, Principal, PrincipalKind
@@ -42,6 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     row: Row[Any] | None
     user: Row[Any] | None = None
+    ceilings: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def is_master(self) -> bool:
@@ -77,6 +78,7 @@ class Caller(msgspec.Struct, frozen=True):
         key = VirtualKey(
             key_hash=self.row.key_hash, key_name=self.row.key_name, models=tuple(self.row.models),
             access={linked: ModelAccess() for linked in self.row.models} if self.row.governed else None,
+            ceilings=self.ceilings,
         )  # fmt: skip
         return key.may_call(model, tuple(access_groups))
 
@@ -184,4 +186,6 @@ async def _live_caller(work: Work, presented: str) -> Caller:
         raise KeyBlocked(f"Authentication error: the key {row.key_name} is blocked.")
     if row.expires_at is not None and row.expires_at <= work.now:
         raise KeyExpired(f"Authentication error: the key {row.key_name} has expired.", row.key_name)
-    return Caller(row, None if row.governed else user)
+    models = user.extras.get("models") if user is not None else None
+    ceilings = ceilings_of(team.allowed_models if team is not None else None, models, has_team=row.team_id is not None)
+    return Caller(row, None if row.governed else user, ceilings)

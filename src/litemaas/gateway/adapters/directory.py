@@ -10,7 +10,7 @@ import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.entitlements import Block
-from litemaas.core.keys import Access, VirtualKey, key_model_scope, key_scope
+from litemaas.core.keys import Access, VirtualKey, ceilings_of, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     BudgetRule,
@@ -41,6 +41,7 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
        k.governed, k.permissions, k.tags, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
+       u.extras -> 'models' as user_models, t.extras -> 'model_aliases' as team_aliases,
        m.user_id is not null as is_member, coalesce(m.max_budget_nano, t.member_default_budget_nano) as member_budget_nano,
        case when k.old_secret_hash = $1 then k.old_secret_until end as secret_until,
        u.is_active is not false as owner_active,
@@ -260,7 +261,10 @@ def _virtual_key(
         team_id=row["team_id"],
         pot_id=row["pot_id"],
         models=tuple(row["models"]),
-        aliases=msgspec.json.decode(row["aliases"], type=dict[str, str]),
+        aliases=_aliases(row["team_aliases"]) | _aliases(row["aliases"]),
+        ceilings=() if access is not None else ceilings_of(
+            row["allowed_models"], _names_in(row["user_models"]), has_team=row["team_id"] is not None
+        ),
         metadata=msgspec.json.decode(row["metadata"]),
         blocked=_block(row) is not None,
         block=_block(row),
@@ -281,6 +285,10 @@ def _virtual_key(
         model_rates={model: rule for model, rule in model_rates.items() if not rule.is_empty},
         guardrails=_names_in(row["guardrails"]),
     )  # fmt: skip
+
+
+def _aliases(stored: str | None) -> dict[str, str]:
+    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
 
 
 def _names_in(stored: str | None) -> tuple[str, ...]:
