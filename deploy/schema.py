@@ -121,7 +121,7 @@ def settings(struct: type[msgspec.Struct], path: str = "") -> Schema:
 def both_planes() -> Schema:
     """What is no plane's own is the control plane's."""
     gateway, control = settings(GatewaySettings), settings(ControlSettings)
-    return shape(**gateway["properties"], **control["properties"])
+    return shape(**(gateway["properties"] | control["properties"]))
 
 
 def _of(annotation: Any, path: str) -> Schema:

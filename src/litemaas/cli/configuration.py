@@ -13,9 +13,12 @@ import msgspec
 from litemaas.cli.up.options import Environment
 from litemaas.control.app.settings import Settings as ControlSettings
 from litemaas.control.app.settings import check_settings
+from litemaas.discovery.settings import Settings as DiscoverySettings
 from litemaas.gateway.settings import GatewaySettings
 from litemaas.kit.settings import PREFIX, SettingsError, load_settings
+from litemaas.mcp.settings import Settings as McpSettings
 
+_READERS = (Environment, GatewaySettings, ControlSettings, DiscoverySettings, McpSettings)
 _SECRETS = ("LITEMAAS_MASTER_KEY", "LITEMAAS_ENCRYPTION_KEY")
 _URLS = {
     "LITEMAAS_DATABASE_URL": ("postgresql", "postgres"),
@@ -104,7 +107,7 @@ def _check_url(name: str, value: str, schemes: tuple[str, ...]) -> Finding:
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that look like ours and that nobody reads: most often a slip of the pen."""
-    known = {name for kind in (Environment, GatewaySettings, ControlSettings) for name in _variables(kind, PREFIX)}
+    known = {name for kind in _READERS for name in _variables(kind, PREFIX)}
     for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
         yield Finding(f"{name} is read by no part{f'; is {near[0]} meant?' if near else ''}", is_doubtful=True)
