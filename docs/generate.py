@@ -32,11 +32,13 @@ from litemaas.core import errors
 from litemaas.core.errors import LiteMaaSError
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.tables import usage_records
+from litemaas.discovery.settings import Settings as DiscoverySettings
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.errors import PROFILES
 from litemaas.gateway.metrics import BUCKETS_S, Metrics
 from litemaas.gateway.settings import GatewaySettings
 from litemaas.kit.settings import PREFIX
+from litemaas.mcp.settings import Settings as McpSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from access_page import access_page
@@ -107,7 +109,8 @@ def _default(field: Any) -> str:
 def settings_page() -> str:
     gateway, control = dict(settings_of(GatewaySettings)), dict(settings_of(ControlSettings))
     up = dict(settings_of(Environment))
-    known = gateway | control
+    discovery, mcp = dict(settings_of(DiscoverySettings)), dict(settings_of(McpSettings))
+    known = gateway | control | discovery | mcp
     _same_names(known, SETTINGS, "setting")
     if surplus := up.keys() - known.keys():
         raise SystemExit(f"litemaas up reads settings that no plane has: {', '.join(surplus)}")
@@ -115,6 +118,8 @@ def settings_page() -> str:
         "Both planes": [name for name in known if name in gateway and name in control],
         "The gateway": [name for name in gateway if name not in control],
         "The control plane": [name for name in control if name not in gateway],
+        "Discovery of model servers": list(discovery),
+        "The MCP server": list(mcp),
     }
     parts = [_HEAD, _SETTINGS_INTRO]
     for title, names in groups.items():
