@@ -68,7 +68,7 @@ export function FormDialog({ title, submit, close, send, busy, error, children, 
     </>
   );
   return (
-    <Dialog title={title} close={close} footer={footer} {...(size ? { size } : {})}>
+    <Dialog title={title} close={busy ? () => undefined : close} footer={footer} {...(size ? { size } : {})}>
       <form
         id="dialog-form"
         className="lm-form"

@@ -8,7 +8,11 @@ import { Loaded } from "../../components/States";
 import { useGet, useSend } from "../../lib/api";
 import { ago, count, moment, money } from "../../lib/format";
 import { useSay, type Say } from "../../lib/i18n";
+import type { Key } from "../../lib/keys";
 import type { KeyRow } from "./columns";
+
+const GATES = new Set(["key", "owner", "team", "team_models", "link", "model", "subscription", "policies", "budget", "quota", "rate_limit", "customer", "endpoint"]);
+const gateWord = (say: Say, name: string) => (GATES.has(name) ? say(`gate_${name}` as Key) : name.replaceAll("_", " "));
 
 interface Gate {
   used?: number | null;
@@ -43,15 +47,17 @@ export function Explain({ keyShown }: { keyShown: KeyRow }) {
         {found && (
           <>
             <p className={`lm-banner ${failed ? "lm-danger" : "lm-success"}`} role="status">
-              {failed ? `${failed.name}: ${failed.action ?? failed.code}` : say("would_pass")}
+              {failed ? `${gateWord(say, failed.name)}: ${failed.action ?? failed.code}` : say("would_pass")}
             </p>
             <ol className="lm-items">
               {found.checks.map((check, index) => (
                 <li key={index} className="lm-row">
                   <span>
-                    <span aria-hidden="true">{check.passes === null ? "–" : check.passes ? "✓" : "✗"}</span> {check.name.replaceAll("_", " ")} <span className="pf-v6-screen-reader">{say(check.passes === null ? "not_reached" : check.passes ? "passed" : "not_passed")}</span>
+                    <span aria-hidden="true">{check.passes === null ? "–" : check.passes ? "✓" : "✗"}</span> {gateWord(say, check.name)} <span className="pf-v6-screen-reader">{say(check.passes === null ? "not_reached" : check.passes ? "passed" : "not_passed")}</span>
                   </span>
-                  <span className="lm-subtle">{figures(say, check as Gate)}</span>
+                  <span className="lm-subtle">
+                    {figures(say, check as Gate)} {check.passes === false && check.frees_at && say("frees_when", { when: ago(check.frees_at) })}
+                  </span>
                 </li>
               ))}
             </ol>

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { Confirm, FormDialog } from "../../components/Dialog";
 import { Choice } from "../../components/fields";
-import { ApiError, useGet, useSend, type Reply } from "../../lib/api";
+import { ApiError, call, useGet, useSend, type Reply } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { tell } from "../../lib/toasts";
@@ -79,16 +79,24 @@ function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
 
 function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
   const say = useSay();
-  const reveal = useSend("post", "/api/v1/keys/{key_id}/reveal");
   const [secret, setSecret] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
   if (secret) return <Secret title={keyShown.name} secret={secret} keyShown={keyShown} close={close} seconds={60} />;
+  /** Not through useSend: the server refuses to repeat a secret under an idempotency key, and no cache may keep it. */
   const act = async () => {
-    setSecret((await reveal.mutateAsync({ path: { key_id: keyShown.id } })).secret);
-    reveal.reset();
+    setBusy(true);
+    setError(null);
+    try {
+      setSecret((await call("post", "/api/v1/keys/{key_id}/reveal", { path: { key_id: keyShown.id } })).secret);
+    } catch (refusal) {
+      setError(refusal);
+    }
+    setBusy(false);
   };
-  const needsSignIn = reveal.error instanceof ApiError && reveal.error.code === "REAUTHENTICATION_REQUIRED";
+  const needsSignIn = error instanceof ApiError && error.code === "REAUTHENTICATION_REQUIRED";
   return (
-    <FormDialog title={say("reveal_what", { what: keyShown.name })} submit={say("reveal")} close={close} send={() => act().catch(() => undefined)} busy={reveal.isPending} error={needsSignIn ? null : reveal.error} size="small">
+    <FormDialog title={say("reveal_what", { what: keyShown.name })} submit={say("reveal")} close={close} send={act} busy={busy} error={needsSignIn ? null : error} size="small">
       <p>{say("reveal_text")}</p>
       {needsSignIn && (
         <p className="lm-banner lm-warning" role="alert">

@@ -50,8 +50,15 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
         title={(row) => row.request_id}
         columns={[
           { title: say("time"), cell: (row) => <span className="lm-once">{moment(row.started_at)}</span> },
-          { title: say("model"), cell: (row) => row.model },
-          { title: say("api_key"), cell: (row) => row.key_alias ?? "–" },
+          {
+            title: `${say("model")} / ${say("api_key")}`,
+            cell: (row) => (
+              <>
+                {row.model}
+                <div className="lm-subtle lm-clip">{row.key_alias ?? "–"}</div>
+              </>
+            ),
+          },
           ...(scope === "all" ? [{ title: say("user"), cell: (row: Row) => row.user_id ?? "–" }] : []),
           { title: say("result"), cell: (row) => <Outcome row={row} /> },
           { title: say("tokens"), number: true, cell: (row) => count(row.prompt_tokens + row.completion_tokens) },

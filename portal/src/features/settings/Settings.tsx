@@ -22,7 +22,7 @@ export default function Settings() {
   const say = useSay();
   const may = useMay();
   const { tab = "limits" } = useParams();
-  const Shown = TABS[tab as keyof typeof TABS];
+  const Shown = tab === "backup" && !may("admin:backup") ? undefined : TABS[tab as keyof typeof TABS];
   return (
     <Page
       title={say("settings")}
