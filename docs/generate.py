@@ -1,6 +1,6 @@
 """Which reference pages can be read off the code? Settings, errors, metrics and the usage record are written from it.
 
-    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,access}.md
+    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,litellm-calls,access}.md
     python docs/generate.py --check    says which of them are out of date, and exits with 1
 
 Names, types and defaults come from the code; the meanings stand here and in docs/meanings.py, and a name without one is an
@@ -42,6 +42,7 @@ from litemaas.mcp.settings import Settings as McpSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from access_page import access_page
+from litellm_page import litellm_page
 from meanings import METRICS, SETTINGS
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -359,6 +360,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "usage-record.md": usage_record_page,
+    "litellm-calls.md": lambda: litellm_page(_HEAD, _table),
     "access.md": lambda: access_page(_HEAD, _table),
     "../../deploy/helm/litemaas/values.schema.json": chart_schema,
 }

@@ -48,17 +48,20 @@ async def services(service: str) -> dict[str, str]:
 
 @router.get("/cache/ping", dependencies=_READER)
 async def cache_ping() -> None:
+    """Answers 503: there is no cache."""
     raise Refused(503, "cache_ping_error", "cache_ping", _NO_CACHE, detail=True)
 
 
 @router.get("/cache/redis/info", dependencies=_READER)
 async def cache_info() -> None:
+    """Answers 503: there is no cache."""
     raise Refused(503, "cache_ping_error", "cache", _NO_CACHE, detail=True)
 
 
 @router.post("/cache/delete", dependencies=_READER)
 @router.post("/cache/flushall", dependencies=_READER)
 async def cache_delete() -> None:
+    """Answers 503: there is no cache."""
     raise Refused(503, "cache_ping_error", "cache", _NO_CACHE, detail=True)
 
 
@@ -107,17 +110,20 @@ async def pass_through_endpoints() -> dict[str, Any]:
 @router.post("/credentials", dependencies=_MASTER)
 @router.patch("/credentials/{name}", dependencies=_MASTER)
 async def keep_credential() -> None:
+    """Answers 501: credentials by name are not offered."""
     raise NotOffered("Credentials by name are not offered. Send api_key with /model/new; it is kept encrypted.")
 
 
 @router.post("/config/pass_through_endpoint", dependencies=_MASTER)
 async def keep_pass_through_endpoint() -> None:
+    """Answers 501: routes of one's own are not offered."""
     raise NotOffered("Routes of one's own are not offered. Model servers are reached by /vllm and /openai.")
 
 
 @router.get("/credentials/by_name/{name}", dependencies=_READER)
 @router.delete("/credentials/{name}", dependencies=_MASTER)
 async def no_credential(name: str) -> None:
+    """Answers 404: there are no credentials by name."""
     raise NotFound(f"The credential {name[:200]!r} was not found.", "credential_name")
 
 

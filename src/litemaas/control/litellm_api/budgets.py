@@ -85,6 +85,7 @@ async def info(work: WorkOf, request: BudgetList) -> list[dict[str, Any]]:
 
 @router.get("/list", dependencies=_READER)
 async def list_budgets(work: WorkOf) -> list[dict[str, Any]]:
+    """All budgets with a name, the newest first."""
     return [plan_row(row, work.now) for row in await plans_repository.list_all(await work.connection())]
 
 

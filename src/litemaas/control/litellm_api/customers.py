@@ -104,6 +104,7 @@ async def info(work: WorkOf, end_user_id: str) -> dict[str, Any]:
 
 @customer_routes.get("/list", dependencies=_READER)
 async def list_customers(work: WorkOf) -> list[dict[str, Any]]:
+    """All customers, the newest first."""
     return await _shown(work, await list_all(await work.connection(), _MOST))
 
 
@@ -136,6 +137,7 @@ async def block(work: WorkOf, request: Customers) -> dict[str, Any]:
 
 @customer_routes.post("/unblock", dependencies=_MASTER)
 async def unblock(work: WorkOf, request: Customers) -> dict[str, Any]:
+    """Serves customers again."""
     return await _set_blocked(work, request.user_ids, blocked=False)
 
 

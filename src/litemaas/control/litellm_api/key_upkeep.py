@@ -98,6 +98,7 @@ async def regenerate(
 async def regenerate_named(
     work: WorkOf, caller: CallerOf, key: str, request: Annotated[Regeneration | None, Body()] = None
 ) -> dict[str, Any]:
+    """As ``/key/regenerate``, the key in the path."""
     return await _regenerated(work, caller, key, request or Regeneration())
 
 

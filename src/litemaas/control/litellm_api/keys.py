@@ -70,6 +70,7 @@ async def generate_for_a_service(work: WorkOf, request: KeyRequest) -> dict[str,
 
 @router.get("/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
 async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[str, Any]:
+    """About a key; without ``key`` about the one that asks."""
     if key is None and caller.row is None:
         raise NotFound("The master key has no record: key not found. Name one with ?key=.", "key")
     key_hash = service.hash_of(key) if key is not None else str(caller.row.key_hash) if caller.row else ""
@@ -120,6 +121,7 @@ async def list_keys(
 
 @router.post("/update", dependencies=_MASTER)
 async def update(work: WorkOf, request: KeyUpdate) -> dict[str, Any]:
+    """Sets the members that were sent."""
     key_hash = service.hash_of(request.key)
     before = await repository.find_key(await work.connection(), key_hash, lock=True)
     if before is None:
@@ -175,11 +177,13 @@ router.add_api_route("/delete", delete, methods=["DELETE"], dependencies=_ANY_KE
 
 @router.post("/block", dependencies=_MASTER)
 async def block(work: WorkOf, request: KeyReference) -> dict[str, Any]:
+    """Stops a key at once; it can be undone."""
     return await _set_blocked(work, request.key, blocked=True)
 
 
 @router.post("/unblock", dependencies=_MASTER)
 async def unblock(work: WorkOf, request: KeyReference) -> dict[str, Any]:
+    """Lets a blocked key call again."""
     return await _set_blocked(work, request.key, blocked=False)
 
 

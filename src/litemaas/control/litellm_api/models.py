@@ -64,6 +64,7 @@ class ModelDeletion(BaseModel):
 
 @router.post("/model/new", dependencies=_MASTER)
 async def new(work: WorkOf, request: NewModel) -> dict[str, Any]:
+    """Registers a deployment; it is listed and called at once."""
     info = dict(request.model_info or {})
     wanted = info.pop("id", None)
     model, draft = read_model(request.model_name, request.litellm_params.model_dump(), info)
@@ -73,6 +74,7 @@ async def new(work: WorkOf, request: NewModel) -> dict[str, Any]:
 
 @router.patch("/model/{deployment_id}/update", dependencies=_MASTER)
 async def patch(work: WorkOf, deployment_id: str, request: ModelChange) -> dict[str, Any]:
+    """Merges what was sent into a deployment; its id stays."""
     connection = await work.connection()
     row = await repository.find_deployment(connection, deployment_id)
     if row is None:
@@ -92,6 +94,7 @@ async def patch(work: WorkOf, deployment_id: str, request: ModelChange) -> dict[
 
 @router.post("/model/update", dependencies=_MASTER)
 async def update(work: WorkOf, request: ModelChange) -> dict[str, Any]:
+    """As ``PATCH /model/{id}/update``, the id in the body."""
     deployment_id = (request.model_info or {}).get("id") or request.id
     if not deployment_id:
         raise MissingField("Name the deployment in model_info.id.", "id")
@@ -100,6 +103,7 @@ async def update(work: WorkOf, request: ModelChange) -> dict[str, Any]:
 
 @router.post("/model/delete", dependencies=_MASTER)
 async def delete(work: WorkOf, request: ModelDeletion) -> dict[str, Any]:
+    """Removes a deployment."""
     try:
         await service.delete_deployment(work, request.id)
     except NotFound:
@@ -109,6 +113,7 @@ async def delete(work: WorkOf, request: ModelDeletion) -> dict[str, Any]:
 
 @router.get("/model/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
 async def info(work: WorkOf, caller: CallerOf, litellm_model_id: str | None = None) -> dict[str, Any]:
+    """The deployments of the models that the caller may use, without keys of their servers."""
     rows = await repository.list_deployments(await work.connection(), deployment_id=litellm_model_id)
     visible = [row for row in rows if caller.may_see(row.model_name, row.access_groups)]
     if litellm_model_id is not None and not visible:

@@ -104,6 +104,7 @@ async def of_tags_between(
 
 @router.get("/global/spend/all_tag_names", dependencies=_READER)
 async def tag_names(work: WorkOf) -> dict[str, list[str]]:
+    """Every tag that a call had."""
     return {"tag_names": sorted(row.tag for row in await tags.sums(await work.connection(), UsageFilter()))}
 
 
@@ -126,12 +127,14 @@ async def in_all(work: WorkOf) -> dict[str, float]:
 
 @router.get("/global/spend/logs", dependencies=_READER)
 async def per_day(work: WorkOf, api_key: str | None = None) -> list[dict[str, Any]]:
+    """What each day cost, of everybody or of one key."""
     rows = await figures.daily(await work.connection(), UsageFilter(keys=_of_key(api_key)), (), _MONEY)
     return [{"date": row.at.strftime("%Y-%m-%d"), "spend": usd_from_nano(row.cost_nano)} for row in rows]
 
 
 @router.get("/global/spend/keys", dependencies=_READER)
 async def dearest_keys(work: WorkOf, limit: Limit = 100) -> list[dict[str, Any]]:
+    """The keys that cost most."""
     connection = await work.connection()
     rows = [row for row in await figures.grouped(connection, UsageFilter(), ("key",), _MONEY) if row.g0][:limit]
     named = await keys.names_of(connection, [row.g0 for row in rows])
@@ -176,6 +179,7 @@ async def of_end_users(work: WorkOf, request: Annotated[Wanted | None, Body()] =
 
 @router.get("/global/all_end_users", dependencies=_READER)
 async def end_users(work: WorkOf) -> dict[str, list[str]]:
+    """Everybody who stood behind a call."""
     rows = await figures.grouped(await work.connection(), UsageFilter(), ("end_user",), _MONEY)
     return {"end_users": sorted(row.g0 for row in rows if row.g0)}
 
@@ -184,6 +188,7 @@ async def end_users(work: WorkOf) -> dict[str, list[str]]:
 async def of_providers(
     work: WorkOf, start_date: str | None = None, end_date: str | None = None
 ) -> list[dict[str, Any]]:
+    """What each kind of model server cost."""
     rows = await figures.grouped(await work.connection(), _within(start_date, end_date), ("provider",), _MONEY)
     return [{"provider": row.g0 or "unknown", "spend": usd_from_nano(row.cost_nano)} for row in rows]
 

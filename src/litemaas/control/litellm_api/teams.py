@@ -181,6 +181,7 @@ async def block(work: WorkOf, request: TeamReference) -> dict[str, Any]:
 
 @router.post("/team/unblock", dependencies=_MASTER)
 async def unblock(work: WorkOf, request: TeamReference) -> dict[str, Any]:
+    """Lets the keys of a blocked team call again."""
     await provisioning.change(work, request.team_id, {"is_active": True}, {})
     return await row_of(work, request.team_id, changed=True)
 
@@ -219,6 +220,7 @@ async def permissions_list(work: WorkOf, caller: CallerOf, team_id: str) -> dict
 
 @router.post("/team/permissions_update", dependencies=_MASTER)
 async def permissions_update(work: WorkOf, request: TeamPermissions) -> dict[str, Any]:
+    """Keeps with the team what its members may do."""
     before = await provisioning.held(work, request.team_id, lock=True)
     extras = before.extras | {"team_member_permissions": request.team_member_permissions}
     await provisioning.change(work, request.team_id, {"extras": extras}, {})
