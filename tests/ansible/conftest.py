@@ -44,3 +44,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 def plays(installed: Mapping[str, str], platform: Mapping[str, str], tmp_path: Path) -> Plays:
     """Runs plays against the shared platform; their output_dir is the test's own."""
     return Plays(installed, tmp_path, platform["LITEMAAS_GATEWAY_URL"], platform["LITEMAAS_MASTER_KEY"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each play starts a Python of its own several times; on a busy machine that takes long."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(600))

@@ -68,8 +68,8 @@ def test_a_second_run_changes_nothing_a_changed_value_only_its_consumers_and_rem
         master,
     )
     assert data["litellm_api_endpoint"] == "https://litellm.apps.ocp.example.com"
-    again = installation.run().succeeded()
-    assert (again.changed, installation.objects()) == (0, objects)
+    again = installation.run("-vv", "--diff").succeeded()
+    assert (again.changed, installation.objects()) == (0, objects), again.output
     installation.run(ha_litellm_replicas=4).succeeded()
     now = installation.objects()
     assert {key for key in now if now[key] != objects.get(key)} == {("Deployment", "litellm")}
