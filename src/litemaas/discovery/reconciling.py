@@ -43,7 +43,8 @@ class Reconciler:
         if model is None:
             await self._create(declared)
         elif deployment is None:
-            await self._join(model, declared)
+            if declared.source not in memory_of(model):  # else somebody has deleted its endpoint
+                await self._join(model, declared)
         else:
             await self._keep_deployment(model, deployment, declared)
         if declared.secret is not None:
@@ -143,6 +144,8 @@ class Reconciler:
         memory = memory_of(model)
         own = memory.get(declared.source, {"publish": "", "wrote": {}})
         merged = merge(declared.model_values, _current(model), own["wrote"])
+        if _by_source(model, declared.source) is None:
+            merged.drift["endpoint"] = {"cluster": declared.deployment_values.get("api_base"), "catalogue": "deleted"}
         publish = own["publish"]
         has_price = model["pricing"] is not None or "pricing" in merged.changes
         wants_life = declared.publish == "available" and model["status"] == "draft" and publish != "available"

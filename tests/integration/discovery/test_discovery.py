@@ -133,6 +133,24 @@ async def test_a_deleted_server_leaves_the_routing_and_its_model_stays(world: Wo
     assert only(models["one"])["info"]["discovery"]["drift"]["source"]["cluster"] == "deleted"
 
 
+async def test_an_endpoint_that_an_administrator_deleted_does_not_come_back(world: World):
+    world.server(**PRICES)
+    source = f"default/InferenceService/{NAMESPACE}/granite"
+    async with world.discovering():
+        model = (await world.until(lambda models: "granite" in models and models["granite"]["info"]))["granite"]
+        own = only(model)
+        answer = await world.admin.delete(f"/api/v1/admin/models/{model['id']}/endpoints/{own['id']}")
+        assert answer.status_code == 204
+        world.server(description="later", **PRICES)
+        models = await world.until(lambda models: models["granite"]["description"] == "later")
+        await world.until(lambda models: "endpoint" in models["granite"]["info"]["discovery"][source]["drift"])
+        assert models["granite"]["deployments"] == []
+        body = {name: own[name] for name in ("provider", "engine_model", "api_base")}
+        answer = await world.admin.post(f"/api/v1/admin/models/{model['id']}/endpoints", json=body)
+        assert answer.status_code == 201
+        await world.until(lambda models: not models["granite"]["info"]["discovery"][source]["drift"])
+
+
 async def test_a_secret_is_followed_until_an_administrator_sets_a_key(world: World):
     world.secret("first")
     world.server(api_key_secret="granite-key", **PRICES)
