@@ -101,7 +101,7 @@ function Rows<Row>({ rows, caption, columns, list, rowKey, rowName, actions, sel
               })}
               {actions && (
                 <Td isActionCell>
-                  {items.length > 0 && <ActionsColumn items={items} popperProps={{ position: "right" }} aria-label={say("actions_for", { name })} />}
+                  {items.length > 0 && <ActionsColumn items={items} popperProps={{ position: "right", appendTo: () => document.body }} aria-label={say("actions_for", { name })} />}
                 </Td>
               )}
             </Tr>

@@ -13,12 +13,13 @@ interface DialogProps {
   close: () => void;
   children: ReactNode;
   footer?: ReactNode;
-  size?: "small" | "medium" | "large";
+  /** "full": the whole window. */
+  size?: "small" | "medium" | "large" | "full";
 }
 
 export function Dialog({ title, close, children, footer, size = "medium" }: DialogProps) {
   return (
-    <Modal isOpen variant={ModalVariant[size]} onClose={close} aria-labelledby="dialog-title" aria-describedby="dialog-body">
+    <Modal isOpen {...(size === "full" ? { width: "100%", maxWidth: "98vw", className: "lm-full" } : { variant: ModalVariant[size] })} onClose={close} aria-labelledby="dialog-title" aria-describedby="dialog-body">
       <ModalHeader title={title} labelId="dialog-title" />
       <ModalBody id="dialog-body" tabIndex={0}>
         {children}

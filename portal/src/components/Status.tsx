@@ -11,6 +11,8 @@ const COLOURS: Record<string, LabelProps["color"]> = {
   pending: "blue",
   draft: "blue",
   running: "blue",
+  queued: "blue",
+  succeeded: "green",
   in_grace: "teal",
   denied: "red",
   error: "red",

@@ -1,13 +1,13 @@
 /** A card for a chart: chart or table, raw values as CSV, full screen, a summary for those who do not see it. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import ExpandIcon from "@patternfly/react-icons/dist/esm/icons/expand-icon";
-import TimesIcon from "@patternfly/react-icons/dist/esm/icons/times-icon";
 import DownloadIcon from "@patternfly/react-icons/dist/esm/icons/download-icon";
 import TableIcon from "@patternfly/react-icons/dist/esm/icons/table-icon";
 import ChartLineIcon from "@patternfly/react-icons/dist/esm/icons/chart-line-icon";
 import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { saveCsv } from "../../lib/csv";
 import { useSay } from "../../lib/i18n";
+import { Dialog } from "../Dialog";
 import { Boundary, Loading } from "../States";
 
 export interface Grid {
@@ -29,33 +29,32 @@ export function ChartCard({ title, summary, grid, file, children, aside }: Chart
   const say = useSay();
   const [table, setTable] = useState(false);
   const [full, setFull] = useState(false);
-  const frame = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (!full) return undefined;
-    const leave = (event: KeyboardEvent) => event.key === "Escape" && setFull(false);
-    addEventListener("keydown", leave);
-    return () => removeEventListener("keydown", leave);
-  }, [full]);
+  const chart = (
+    <Seen>
+      <Suspense fallback={<Loading rows={5} />}>{children}</Suspense>
+    </Seen>
+  );
   return (
-    <section className={full ? "lm-card lm-wide-card lm-full" : "lm-card lm-wide-card"} aria-label={title} ref={frame}>
+    <section className="lm-card lm-wide-card" aria-label={title}>
       <header>
         <h2>{title}</h2>
         <div className="lm-actions">
           {aside}
           <Tool icon={table ? <ChartLineIcon /> : <TableIcon />} label={say(table ? "show_chart" : "show_table")} act={() => setTable(!table)} />
           <Tool icon={<DownloadIcon />} label={say("download_csv")} act={() => saveCsv(file, [grid.head, ...grid.rows])} />
-          <Tool icon={full ? <TimesIcon /> : <ExpandIcon />} label={say(full ? "close_full_screen" : "full_screen")} act={() => setFull(!full)} />
+          <Tool icon={<ExpandIcon />} label={say("full_screen")} act={() => setFull(true)} />
         </div>
       </header>
       <p className="pf-v6-screen-reader">{summary}</p>
-      <Boundary>
-        {(!table || full) && (
-          <Seen>
-            <Suspense fallback={<Loading rows={5} />}>{children}</Suspense>
-          </Seen>
-        )}
-        {(table || full) && <GridTable grid={grid} caption={title} />}
-      </Boundary>
+      <Boundary>{table ? <GridTable grid={grid} caption={title} /> : chart}</Boundary>
+      {full && (
+        <Dialog title={title} close={() => setFull(false)} size="full">
+          <Boundary>
+            {chart}
+            <GridTable grid={grid} caption={title} />
+          </Boundary>
+        </Dialog>
+      )}
     </section>
   );
 }

@@ -46,7 +46,7 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
 export default function Charts(props: ChartsProps) {
   const [box, width] = useWidth();
   return (
-    <div ref={box} style={{ height: props.kind === "donut" ? 240 : HEIGHT }}>
+    <div ref={box} style={{ height: props.kind === "donut" ? 240 : HEIGHT, ...(props.kind === "donut" ? { maxWidth: 640 } : {}) }}>
       {width > 0 && (props.kind === "donut" ? <Donut {...props} width={width} /> : <Plane {...props} width={width} />)}
     </div>
   );

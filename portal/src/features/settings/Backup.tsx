@@ -1,18 +1,20 @@
 /** Backups: made, tried and deleted by the server; restoring asks for the database's name. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
-import { useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 import { Card, Facts } from "../../components/Card";
-import { CodeBlock } from "../../components/Copy";
 import { Confirm, FormDialog, Refusal } from "../../components/Dialog";
 import { Text, Whole } from "../../components/fields";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
 import { useGet, useSend, type Reply } from "../../lib/api";
-import { compact, count, moment } from "../../lib/format";
-import { useSay } from "../../lib/i18n";
+import { compact, count, milliseconds, moment } from "../../lib/format";
+import { useSay, type Say } from "../../lib/i18n";
+import type { Key } from "../../lib/keys";
 import { GroupForm } from "./group";
 
 type Backup = Reply<"/api/v1/admin/backups", "get">["data"][number];
+const JOBS: Record<string, Key> = { "backup.create": "create_backup", "backup.test_restore": "test_restore", "backup.restore": "restore" };
 type Held = Reply<"/api/v1/admin/settings", "get">["backup"];
 
 export default function BackupTab() {
@@ -82,22 +84,40 @@ export default function BackupTab() {
   );
 }
 
-/** Progress survives going away: the job is the server's. */
+const RUNNING = ["queued", "running"];
+const WORDS: Record<string, Key> = { done: "tables_done", tables: "tables", rows: "rows", size: "size", elapsed_s: "duration", schema: "schema", warnings: "warnings" };
+
+/** What a job tells of itself, in words where there are some; ids and the table at work are left out. */
+function told(say: Say, members: Record<string, unknown>): [string, string][] {
+  const shown = (name: string, value: unknown) => {
+    if (typeof value !== "number") return Array.isArray(value) ? value.join(", ") || say("none") : String(value);
+    return name === "elapsed_s" ? milliseconds(value * 1000) : name === "size" ? `${compact(value)}B` : count(value);
+  };
+  return Object.entries(members)
+    .filter(([name]) => WORDS[name])
+    .map(([name, value]) => [say(WORDS[name]!), shown(name, value)]);
+}
+
+/** Progress survives going away: the job is the server's. When it has ended, the list is asked for anew. */
 function Job({ id }: { id: string }) {
   const say = useSay();
+  const cache = useQueryClient();
   const job = useGet("/api/v1/admin/jobs/{job_id}", { path: { job_id: id } }, { refetchInterval: 2000, staleTime: 0 }).data;
+  const isRunning = job !== undefined && RUNNING.includes(job.state);
+  useEffect(() => {
+    if (!isRunning) void cache.invalidateQueries({ queryKey: ["/api/v1/admin/backups"] });
+  }, [isRunning, cache]);
   if (!job) return null;
   return (
-    <div role="status" className="lm-stack">
+    <div role="status">
       <Facts
         facts={[
-          [say("job"), job.kind],
+          [say("job"), JOBS[job.kind] ? say(JOBS[job.kind]!) : job.kind],
           [say("state"), <Status key="state" value={job.state} />],
           [say("error"), job.error],
-          ...Object.entries(job.progress).map<[string, string]>(([name, value]) => [name, String(value)]),
+          ...told(say, { ...job.progress, ...job.result }),
         ]}
       />
-      {job.result && <CodeBlock code={JSON.stringify(job.result, null, 2)} label={say("result")} />}
     </div>
   );
 }
