@@ -302,7 +302,13 @@ class ServiceUnavailable(LiteMaaSError):
 
 
 class ClientGone(LiteMaaSError):
+    """``owes_input``: the model server was at work on an answer that did not come in time."""
+
     code = "client_gone"
+
+    def __init__(self, message: str, *, owes_input: bool = False) -> None:
+        super().__init__(message)
+        self.owes_input = owes_input
 
 
 class Unexpected(LiteMaaSError):

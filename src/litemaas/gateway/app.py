@@ -168,7 +168,16 @@ class Gateway:
             raise SettingsError(f"LITEMAAS_GATEWAY__ROUTING__STRATEGY: {error}") from None
         usual = _names_in(own.routing.default_fallbacks)
         fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, usual)
-        return Upstream(self.pool, settlement, admission, strategies, fallbacks, own.routing, chance)
+        return Upstream(
+            self.pool,
+            settlement,
+            admission,
+            strategies,
+            fallbacks,
+            own.routing,
+            chance,
+            own.upstream.abandoned_timeout_s,
+        )
 
     def _dispatch(
         self, own: GatewaySection, proxy: Proxy, engines: Engines, origins: Origins, refusals: Refusals

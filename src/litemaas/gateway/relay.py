@@ -6,10 +6,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from litemaas.core.engine_usage import EngineUsage
-from litemaas.core.errors import LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
+from litemaas.core.errors import ClientGone, LiteMaaSError, UpstreamDied, UpstreamFailure, UpstreamGarbage
 from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.guardrails import Guardrails, StreamGuard
+from litemaas.gateway.http.messages import client_gone
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
 from litemaas.gateway.targets import StreamUsage
@@ -58,7 +59,7 @@ class Relay:
                 if head.content_type.startswith(EVENT_STREAM):
                     await self._relay_events(answer, call, ask, target, response)
                     return
-            body = answer.whole_body() or await answer.read(self._settings.max_reply_bytes)
+            body = answer.whole_body() or await self._rest_of(answer, call)
             call.first_byte_at = monotonic()
             call.upstream_s = call.first_byte_at - answer.sent_at
             call.reply = reply = Reply(head.status, head.content_type, body, engine_lines(head))
@@ -69,8 +70,17 @@ class Relay:
                 reply.body = self._guardrails.masked(call.guard, reply.body)
             if ask.foreign is not None:
                 call.endpoint.translate(call, ask, reply)
+            if answer.is_abandoned:
+                raise client_gone()
         finally:
             answer.release()
+
+    async def _rest_of(self, answer: UpstreamConnection, call: Call) -> bytes:
+        try:
+            return await answer.read(self._settings.max_reply_bytes)
+        except ClientGone:
+            await answer.outwait(self._settings.abandoned_timeout_s if call.lane and not call.lane.is_free else -1.0)
+            return await answer.read(self._settings.max_reply_bytes)
 
     async def _relay_events(
         self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response

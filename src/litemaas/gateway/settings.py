@@ -19,10 +19,12 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     """How long model servers may take, unless a deployment says otherwise.
 
     Units: seconds; bytes. ``timeout_s``: first byte or whole reply; ``stream_timeout_s``: silence within a stream.
+    ``abandoned_timeout_s``: how long an answer is still waited for, to be billed, whose client has left.
     """
 
     timeout_s: float = 600.0
     stream_timeout_s: float = 300.0
+    abandoned_timeout_s: float = 10.0
     tokenize_timeout_s: float = 2.0
     max_reply_bytes: int = 256 * 1024 * 1024
     pool: ClientLimits = ClientLimits()

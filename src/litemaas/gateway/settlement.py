@@ -11,14 +11,17 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import Status
 from litemaas.core.pricing import Cost, cost_of
 from litemaas.core.refusals import MEMBER, refusal_of
+from litemaas.core.usage import NOTHING, Usage, UsageSource
 from litemaas.gateway.cooling import kind_of
 from litemaas.gateway.errors import status_of
 from litemaas.gateway.identity import Caller
+from litemaas.gateway.metering import BYTES_PER_TOKEN
 from litemaas.gateway.records import (
     NO_LABELS,
     NOT_BOOKED,
@@ -35,7 +38,6 @@ from litemaas.gateway.records import (
 from litemaas.gateway.running import running_text
 
 if TYPE_CHECKING:
-    from litemaas.core.usage import Usage
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.journal import Journal
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 _FREE: Final = Cost()
 _CLIENT_CLOSED: Final = 499
+_OF_TEXT: Final = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
 
 
 class Settlement:
@@ -61,11 +64,15 @@ class Settlement:
     def close(self, call: Call, error: BaseException | None) -> None:  # noqa: C901 - each part is a test and a call
         error = error or call.failure
         if isinstance(error, LiteMaaSError):
-            _note_refusal(call, error)
+            _note_error(call, error)
         usage = call.usage
         target = call.target
         cost = _FREE
-        if target is not None and not call.endpoint.is_free and (error is None or usage.total_tokens or usage.pages):
+        if (
+            target is not None
+            and not call.endpoint.is_free
+            and (error is None or usage.total_tokens or usage.pages or _is_answered(call, error))
+        ):
             cost = cost_of(usage, target.deployment.price, call.ask.documents if call.ask is not None else 1)
         call.cost = cost
         if call.hold is not None:
@@ -203,8 +210,18 @@ def _labels(call: Call, ask: Ask | None) -> str:
     return labels_text(tags, notes)
 
 
-def _note_refusal(call: Call, error: LiteMaaSError) -> None:
-    """Describes why the call is blocked, for the client and the record."""
+def _is_answered(call: Call, error: BaseException) -> bool:
+    """Whether a whole answer came for a client that had left."""
+    return isinstance(error, ClientGone) and call.reply is not None and not call.endpoint.defers
+
+
+def _note_error(call: Call, error: LiteMaaSError) -> None:
+    """What the call owes although it has no answer; or why it is blocked, for the client and the record."""
+    if isinstance(error, ClientGone):
+        if error.owes_input and call.ask is not None and call.usage is NOTHING and call.endpoint.modes <= _OF_TEXT:
+            prompt = -(-call.ask.prompt_bytes // BYTES_PER_TOKEN)
+            call.usage = Usage(prompt_tokens=prompt, source=UsageSource.ESTIMATE)
+        return
     if call.caller is None and isinstance(error, Unauthenticated):
         asked_by = error.asked_by
         if isinstance(asked_by, Caller):

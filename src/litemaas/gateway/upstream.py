@@ -59,7 +59,7 @@ class Upstream:
 
     def __init__(
         self, pool: Pool, settlement: Settlement, admission: Admission, strategies: Strategies, fallbacks: Fallbacks,
-        settings: RoutingSettings, random_source: random.Random,
+        settings: RoutingSettings, random_source: random.Random, patience_s: float,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._settlement = settlement
@@ -68,6 +68,7 @@ class Upstream:
         self._fallbacks = fallbacks
         self._settings = settings
         self._random = random_source
+        self._patience_s = patience_s
 
     async def open(self, call: Call, ask: Ask, lane: Lane) -> tuple[Target, UpstreamConnection]:
         """The beginning of a good answer from the first deployment that gives one; the caller releases the connection.
@@ -80,8 +81,9 @@ class Upstream:
         self._begin(call, target)
         try:
             connection = await self._pool.open(
-                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
-            )
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target),
+                -1.0 if ask.stream or lane.is_free else self._patience_s,
+            )  # fmt: skip
             if connection.status >= 400:
                 connection = await self._open_otherwise(connection, call, ask, target)
         except UpstreamFailure as met:
@@ -186,7 +188,7 @@ class Upstream:
         self._begin(call, target)
         try:
             connection = await self._pool.open(
-                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target), self._outwaits(call, ask)
             )
             if connection.status >= 400:
                 connection = await self._open_otherwise(connection, call, ask, target)
@@ -196,6 +198,10 @@ class Upstream:
         if target.condition.troubled:
             target.condition.recover()
         return connection
+
+    def _outwaits(self, call: Call, ask: Ask) -> float:
+        """How long an answer is waited for whose client has left: one that comes in a piece is paid."""
+        return -1.0 if ask.stream or call.lane is None or call.lane.is_free else self._patience_s
 
     def _tries(self, call: Call, ask: Ask, lane: Lane) -> int:
         """How often a model is tried at most: once, and again as the client, the model or the installation says."""
@@ -229,7 +235,7 @@ class Upstream:
             else:
                 raise refused
             connection = await self._pool.open(
-                target.origin, _message(call, ask, target), _time_limit(call, ask, target)
+                target.origin, _message(call, ask, target), _time_limit(call, ask, target), self._outwaits(call, ask)
             )
             if connection.status < 400:
                 return connection

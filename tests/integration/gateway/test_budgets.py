@@ -122,8 +122,8 @@ async def test_an_engines_failure_leaves_the_budget_for_the_next_call(platform: 
 
 async def test_a_client_that_leaves_a_waiting_call_leaves_its_room_behind(platform: Platform):
     key = await platform.ledger.add_key(max_budget_nano=FOR_ONE)
-    platform.sim.chat.behave(json_s=30)
-    call = asyncio.create_task(platform.chat(key, max_tokens=OUTPUT))
+    platform.sim.chat.behave(first_token_s=30)
+    call = asyncio.create_task(platform.chat(key, max_tokens=OUTPUT, stream=True))
     await platform.sim.until(lambda: platform.sim.counters.servers["chat"].running == 1)
     assert (await platform.chat(key, max_tokens=OUTPUT)).status_code == 400
     call.cancel()

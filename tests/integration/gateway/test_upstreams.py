@@ -192,8 +192,8 @@ async def test_a_deployment_with_a_credential_that_no_header_can_carry_harms_onl
 
 async def test_a_client_that_leaves_before_the_answer_stops_the_engine_and_is_one_cancelled_record(platform: Platform):
     key = await platform.ledger.add_key(max_budget_nano=10**10)
-    platform.sim.chat.behave(json_s=30.0)
-    task = asyncio.create_task(platform.chat(key))
+    platform.sim.chat.behave(first_token_s=30.0)
+    task = asyncio.create_task(platform.chat(key, stream=True))
     await platform.sim.until(lambda: platform.sim.counters.servers["chat"].running == 1)
     task.cancel()
     await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 1, 1.0)

@@ -15,7 +15,14 @@ from typing import Any, Final, cast
 import httptools
 
 from litemaas.core.catalog import Tls
-from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
+from litemaas.core.errors import (
+    ClientGone,
+    UpstreamDied,
+    UpstreamFailure,
+    UpstreamGarbage,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from litemaas.gateway.http.heads import HeadCache, KnownHead
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
@@ -24,6 +31,8 @@ from litemaas.gateway.http.turns import NoTurn, Turn
 
 _SWEEP_S: Final = 0.25
 _HIGH_WATER: Final = 256 * 1024
+_MOST_ABANDONED: Final = 64 * 1024 * 1024
+"""Bytes of an answer that nobody will read."""
 """Bytes of an answer that may wait unread before the upstream is told to pause."""
 
 
@@ -68,8 +77,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_bodyless", "_buffered", "_chunks", "_deadline", "_error", "_last_head", "_overhead", "_parser", "_paused",
-        "_pool", "_timeout_s", "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_congested", "keep",
-        "origin", "ready", "received", "sent_at", "served", "status", "transport",
+        "_pool", "_timeout_s", "_wake", "answer", "busy", "complete", "headers", "idle_since", "is_abandoned", "is_congested",
+        "keep", "origin", "ready", "received", "sent_at", "served", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
@@ -82,6 +91,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._paused = False
         self._last_head: KnownHead[AnswerHead] | None = None
         self.is_congested = False
+        self.is_abandoned = False
         self.busy = False
         self.served = 0
         self.sent_at = 0.0
@@ -99,6 +109,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.ready = False
         self.complete = False
         self.received = False
+        self.is_abandoned = False
         self.keep = False
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
@@ -279,6 +290,33 @@ class UpstreamConnection(asyncio.Protocol):
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    async def outwait(self, patience_s: float) -> None:
+        """The client has left: waits for the whole answer all the same, because it is to be paid. Negative: not at all.
+
+        Errors: ClientGone when none came in time, or it is none to pay for; then the connection is released.
+        """
+        self.is_abandoned = True
+        limit = asyncio.get_running_loop().call_later(max(0.0, patience_s), self._give_up, patience_s)
+        try:
+            while patience_s > 0 and self._error is None and not self.complete and self._buffered <= _MOST_ABANDONED:
+                self._resume()
+                await self._wake
+        except ClientGone:  # the gateway ends
+            patience_s = 0.0
+        except BaseException:
+            self.release()
+            raise
+        finally:
+            limit.cancel()
+        if self.complete and self.status < 400:
+            return
+        owes_input = patience_s >= 0 and not self.complete and not isinstance(self._error, UpstreamUnreachable)
+        self.release()
+        raise ClientGone("the client closed the connection", owes_input=owes_input)
+
+    def _give_up(self, patience_s: float) -> None:
+        self._fail(UpstreamTimeout("the model server's answer came too late for a client that has left", patience_s))
+
     async def next_bytes(self) -> bytes:
         """What has arrived of the body since the last call; empty once it is complete.
 
@@ -358,10 +396,13 @@ class Pool:
     def start(self) -> None:
         self._sweep(asyncio.get_running_loop())
 
-    async def open(self, origin: Origin, message: bytes, timeout_s: float) -> UpstreamConnection:
+    async def open(
+        self, origin: Origin, message: bytes, timeout_s: float, patience_s: float = -1.0
+    ) -> UpstreamConnection:
         """Sends ``message`` and waits for the head of the answer. The caller releases the connection.
 
-        Errors: UpstreamUnreachable, UpstreamTimeout, UpstreamGarbage; then nothing is left to release.
+        ``patience_s``: how long a client that leaves is outwaited.
+        Errors: UpstreamUnreachable, UpstreamTimeout, UpstreamGarbage, ClientGone; then nothing is left to release.
         """
         connection = self._take(origin)
         if connection is not None:
@@ -374,6 +415,9 @@ class Pool:
                 if connection.received:
                     raise
                 # The server had most likely given up the kept connection before it saw the request: a fresh one may carry it.
+            except ClientGone:
+                await connection.outwait(patience_s)
+                return connection
             except BaseException:
                 connection.release()
                 raise
@@ -383,6 +427,8 @@ class Pool:
         connection.send(message, timeout_s)
         try:
             await connection.head()
+        except ClientGone:
+            await connection.outwait(patience_s)
         except BaseException:
             connection.release()
             raise

@@ -423,6 +423,8 @@ class ServerConnection(asyncio.Protocol):
         if not self._lost:
             self._closing = self._deaf = True
             self._transport.abort()
+        elif self._run is not None:  # its client has left before, and it still waits for an answer to bill
+            self._run.interrupt(client_gone())
 
     def sweep(self, now: float) -> None:
         """Called a few times a second: ends what has waited too long."""
