@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -76,6 +76,9 @@ from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
 from litemaas.kit.telemetry import end_tracing, tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 MAX_BODY_BYTES = 2_500_000
 """Room for a brand image of 2 MB; all else is small."""
@@ -196,10 +199,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.mount("/litellm", facade)
     if (bundle := find_bundle()) is not None:
         app.router.routes.append(Portal(bundle))
+    _surround(app, settings, traces)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings, traces: TracerProvider | None) -> None:
     if traces is not None:
         # Imported only here: without an address for traces nothing of OpenTelemetry is loaded.
         from litemaas.control.http.tracing import Traced
 
         app.add_middleware(Traced, provider=traces)
     app.add_middleware(Edge, max_body_bytes=MAX_BODY_BYTES, trusted_proxies=trusted_networks(settings))
-    return app
