@@ -73,7 +73,8 @@ def test_the_installation_runs_in_a_cluster_whose_pods_nobody_waits_for(plays: P
     with serving() as (server, kubeconfig):
         path = plays.directory / "kubeconfig"
         path.write_text(kubeconfig)
-        environ = {"KUBECONFIG": str(path), "LITEMAAS_CHART": str(ROOT / "deploy/helm/litemaas")}
+        chart = shutil.copytree(ROOT / "deploy/helm/litemaas", plays.directory / "chart")
+        environ = {"KUBECONFIG": str(path), "LITEMAAS_CHART": str(chart)}
         install = (block(role("ocp4_workload_litemaas")), "-e", "ocp4_workload_litemaas_wait_timeout=0")
         run(plays, platform, *install, **environ).succeeded()
         assert set(server.of("Deployment")) == {"litellm", "litellm-backend", "litellm-frontend", "litellm-redis"}

@@ -60,13 +60,15 @@ from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.argumen
 )
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.gateway_client import GatewayError
 
+_ARGUMENTS = {
+    **CONNECTION,
+    "guid": {"type": "str", "required": True},
+    "return_keys": {"type": "bool", "default": False, "no_log": False},
+}
+
 
 def main():
-    own = {
-        "guid": {"type": "str", "required": True},
-        "return_keys": {"type": "bool", "default": False, "no_log": False},
-    }
-    module = AnsibleModule({**CONNECTION, **own}, supports_check_mode=True)
+    module = AnsibleModule(_ARGUMENTS, supports_check_mode=True)
     check_no_log(module)
     try:
         held = workshops.find(client_of(module), module.params["guid"])
