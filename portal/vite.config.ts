@@ -26,7 +26,7 @@ const control = process.env["LITEMAAS_CONTROL_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig(({ command }) => ({
   plugins: [react(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
-  build: { outDir: OUT, emptyOutDir: true, target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },
+  build: { outDir: OUT, emptyOutDir: true, manifest: "manifest.json", target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700, rolldownOptions: { output: { codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: "victory", test: /node_modules.(victory-core|d3-|lodash|delaun)/ }] } } } },
   server: { proxy: { "/api": control } },
   test: {
     environment: "happy-dom",

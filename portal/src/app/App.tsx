@@ -1,7 +1,8 @@
 /** What is on the screen: sign-in for whoever is not known, otherwise the shell with the page of the address. */
 import { lazy, Suspense, useEffect } from "react";
-import { Navigate, Route, Routes, useLocation } from "react-router";
-import { Boundary, Empty, Failure, Loading } from "../components/States";
+import { Link, Navigate, Route, Routes, useLocation } from "react-router";
+import { Page } from "../components/Page";
+import { Boundary, Failure, Loading } from "../components/States";
 import { setCurrency } from "../lib/format";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
@@ -34,8 +35,8 @@ export function App() {
           <Route path="/login" element={session.data ? <Return /> : <Login />} />
           <Route path="*" element={<SignedIn />} />
         </Routes>
-        {toasts.length > 0 && <Toasts />}
       </Suspense>
+      <Suspense fallback={null}>{toasts.length > 0 && <Toasts />}</Suspense>
     </SessionProvider>
   );
 }
@@ -65,7 +66,7 @@ function SignedIn() {
             {Object.entries(MOVED).map(([from, to]) => (
               <Route key={from} path={from} element={<Navigate to={to} replace />} />
             ))}
-            <Route path="*" element={<Empty title={say("page_not_found")} text={say("page_not_found_text")} action={<a href="/">{say("go_home")}</a>} />} />
+            <Route path="*" element={<Nothing title={say("page_not_found")} text={say("page_not_found_text")} />} />
           </Routes>
         </Suspense>
       </Boundary>
@@ -77,7 +78,18 @@ function SignedIn() {
 function Guarded({ place }: { place: Place }) {
   const may = useMay();
   const say = useSay();
-  if (place.needs && !may(place.needs))
-    return <Empty title={say("access_denied")} text={say("access_denied_text")} action={<a href="/">{say("go_home")}</a>} />;
+  if (place.needs && !may(place.needs)) return <Nothing title={say("access_denied")} text={say("access_denied_text")} />;
   return <place.page />;
+}
+
+function Nothing({ title, text }: { title: string; text: string }) {
+  const say = useSay();
+  return (
+    <Page title={title}>
+      <p>{text}</p>
+      <p>
+        <Link to="/">{say("go_home")}</Link>
+      </p>
+    </Page>
+  );
 }

@@ -8,7 +8,7 @@ const exact = true;
 journey("restricted access is asked for with a reason, approved, and the person is told", async () => {
   const admin = await visit("admin", "/admin/subscriptions");
   const model = (await ask(admin.context, "GET", `/api/v1/admin/models?name=${RESTRICTED}`)).data[0];
-  await ask(admin.context, "PATCH", `/api/v1/admin/models/${model.id}`, { restricted_access: true });
+  await ask(admin.context, "POST", `/api/v1/admin/models/${model.id}/restrict`, { restricted_access: true, existing: "keep" });
 
   const user = await visit("user", `/models/${model.id}`);
   await user.page.getByRole("button", { name: say("request_access"), exact }).click();

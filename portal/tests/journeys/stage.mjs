@@ -30,7 +30,7 @@ let open = [];
 
 /** A test that leaves a picture of every open page behind when it fails, in the folder JOURNEY_PICTURES. */
 export function journey(name, steps) {
-  test(name, { timeout: 60_000 }, async () => {
+  test(name, { timeout: 120_000 }, async () => {
     open = [];
     try {
       await steps();
@@ -92,6 +92,7 @@ export async function barriers(page, rules) {
 
 /** The page shows data: no skeleton is left. */
 export async function settled(page) {
+  await page.locator("h1").first().waitFor();
   await page.waitForLoadState("networkidle");
   await page.locator(".lm-skeleton").first().waitFor({ state: "detached" });
 }
