@@ -137,7 +137,7 @@ class Gateway:
         return Conversions(
             store=ConversionTasks(self.postgres, self.worker_id), identity=self.identity, routing=self.routing,
             targets=self.targets, pool=self.pool, journal=self.journal, settlement=settlement, refusals=refusals,
-            settings=own.conversions, max_reply_bytes=own.upstream.max_reply_bytes, timeout_s=own.database_timeout_s,
+            settings=own.conversions, upstream=own.upstream, timeout_s=own.database_timeout_s,
         )  # fmt: skip
 
     def _proxy(self, own: GatewaySection, engines: Engines, settlement: Settlement, headers: ReplyHeaders) -> Proxy:

@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from litemaas.core.errors import (
+    ClientGone,
     InvalidField,
     LiteMaaSError,
     MethodNotAllowed,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.quotas import QuotaHold
     from litemaas.gateway.refusals import Refusals
     from litemaas.gateway.routing import Routing
-    from litemaas.gateway.settings import ConversionSettings
+    from litemaas.gateway.settings import ConversionSettings, UpstreamSettings
     from litemaas.gateway.settlement import Settlement
     from litemaas.gateway.targets import Target, Targets
 
@@ -140,7 +141,7 @@ class Conversions:
 
     def __init__(
         self, *, store: TaskStore, identity: Identity, routing: Routing, targets: Targets, pool: Pool, journal: Journal,
-        settlement: Settlement, refusals: Refusals, settings: ConversionSettings, max_reply_bytes: int, timeout_s: float,
+        settlement: Settlement, refusals: Refusals, settings: ConversionSettings, upstream: UpstreamSettings, timeout_s: float,
     ) -> None:  # fmt: skip
         self._store = store
         self._identity = identity
@@ -151,7 +152,8 @@ class Conversions:
         self._settlement = settlement
         self._refusals = refusals
         self._settings = settings
-        self._max_reply_bytes = max_reply_bytes
+        self._max_reply_bytes = upstream.max_reply_bytes
+        self._abandoned_s = upstream.abandoned_timeout_s
         self._timeout_s = timeout_s
         self._kept: dict[str, _Kept] = {}
 
@@ -244,9 +246,16 @@ class Conversions:
 
     async def _get(self, target: Target, path: str, timeout_s: float) -> tuple[bytes, bytes]:
         root = root_path(target.deployment)
-        connection = await self._pool.open(target.origin, target.get(root + path), timeout_s)
+        patience_s = (
+            -1.0 if "/status/" in path else self._abandoned_s
+        )  # a result that is fetched may be gone afterwards
+        connection = await self._pool.open(target.origin, target.get(root + path), timeout_s, patience_s)
         with releasing(connection):
-            body = await connection.read(self._max_reply_bytes)
+            try:
+                body = await connection.read(self._max_reply_bytes)
+            except ClientGone:
+                await connection.outwait(patience_s)
+                body = await connection.read(self._max_reply_bytes)
         if connection.status == 404:
             raise NotFound(
                 _NOT_FOUND if "/status/" in path else "The result is not there: it is when the status is success."

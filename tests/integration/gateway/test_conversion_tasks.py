@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from litemaas.gateway.settings import ConversionSettings
+from litemaas.sim.faults import FaultProxy
 from litemaas.sim.testing import SimulatedServers
 
 from .harness import MASTER_KEY, Platform, gateway_settings, running, until
@@ -122,6 +123,29 @@ async def test_a_failed_task_costs_nothing(platform: Platform, converter: str):
     row = await platform.record(key)
     assert (row["cost_nano"], row["pages"]) == (0, 0)
     await platform.no_room_is_held(key)
+
+
+async def test_who_hangs_up_while_a_result_is_fetched_has_paid_for_it(platform: Platform, converter: str, key: str):
+    async with FaultProxy(platform.sim.documents.url) as proxy:
+        await platform.ledger.connection.execute(
+            "update deployments set api_base = $1 where provider = 'docling'", proxy.url
+        )
+        await platform.ledger.announce("catalog", [converter])
+        await platform.catch_up()
+        task_id = await submit(platform, key)
+        await ended(platform, key, task_id)
+        proxy.delay(0.5)
+        _, writer = await asyncio.open_connection("127.0.0.1", platform.gateway.port)
+        head = f"GET /docling/v1/result/{task_id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+        writer.write(head.encode())
+
+        async def is_asked() -> bool:
+            return any(connection.busy for connection in platform.gateway.pool._all)
+
+        await until(is_asked)
+        writer.close()
+        row = await platform.record(key)
+        assert (row["request_id"], row["cost_nano"] > 0) == (task_id, True)
 
 
 async def test_any_worker_answers_and_one_that_is_gone_is_followed(
