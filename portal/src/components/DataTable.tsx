@@ -1,5 +1,7 @@
 /** A list that the server searches, sorts and pages: rows with labels on phones, old rows dimmed while new ones load. */
 import { ActionsColumn, Table, Tbody, Td, Th, Thead, Tr, type IAction } from "@patternfly/react-table";
+import { MenuToggle } from "@patternfly/react-core/dist/esm/components/MenuToggle";
+import EllipsisVIcon from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
 import type { ReactNode } from "react";
 import { useSay } from "../lib/i18n";
 import type { ListState } from "../lib/listState";
@@ -101,7 +103,7 @@ function Rows<Row>({ rows, caption, columns, list, rowKey, rowName, actions, sel
               })}
               {actions && (
                 <Td isActionCell>
-                  {items.length > 0 && <ActionsColumn items={items} popperProps={{ position: "right", appendTo: () => document.body }} aria-label={say("actions_for", { name })} />}
+                  {items.length > 0 && <RowActions items={items} label={say("actions_for", { name })} />}
                 </Td>
               )}
             </Tr>
@@ -109,5 +111,17 @@ function Rows<Row>({ rows, caption, columns, list, rowKey, rowName, actions, sel
         })}
       </Tbody>
     </Table>
+  );
+}
+
+function RowActions({ items, label }: { items: IAction[]; label: string }) {
+  return (
+    <ActionsColumn
+      items={items}
+      popperProps={{ position: "right", appendTo: () => document.body }}
+      actionsToggle={({ onToggle, isOpen, isDisabled, toggleRef }) => (
+        <MenuToggle ref={toggleRef} variant="plain" icon={<EllipsisVIcon />} aria-label={label} onClick={onToggle} isExpanded={isOpen} isDisabled={isDisabled ?? false} />
+      )}
+    />
   );
 }
