@@ -37,6 +37,12 @@ async def supported_params(work: WorkOf, caller: CallerOf, model: str) -> dict[s
     return {"supported_openai_params": list(OPENAI_PARAMS)}
 
 
+@router.post("/utils/token_counter", dependencies=_ANY_KEY)
+async def token_counter() -> None:
+    """Answers 501: count with ``/v1/tokenize``, which asks the model's own server."""
+    raise NotOffered("Tokens are counted by POST /v1/tokenize with the same model and prompt or messages.")
+
+
 @router.get("/health/services", dependencies=_READER)
 async def services(service: str) -> dict[str, str]:
     """Services that logs are sent to: only Prometheus asks us, and it needs nothing."""
