@@ -32,8 +32,8 @@ class ActionModule(ActionBase):
                 result["_ansible_verbose_always"] = True
         if self._task.check_mode:
             return result
-        directory = _directory(variables)
-        action = _from(variables, "ACTION") or "provision"
+        directory = self._directory(variables)
+        action = self._from(variables, "ACTION") or "provision"
         with _held(directory):
             if users:
                 _merge(directory, action, lambda known: _tell_each(known, users))
@@ -45,6 +45,18 @@ class ActionModule(ActionBase):
                 if data:
                     _merge(directory, action, lambda known: known.update(data))
         return result
+
+    def _from(self, variables, name):
+        if variables.get(name):
+            return str(self._templar.template(variables[name]))
+        host = (variables.get("hostvars") or {}).get("localhost")
+        value = host.get(name) if host is not None else None
+        return str(value) if value else None
+
+    def _directory(self, variables):
+        directory = self._from(variables, "output_dir") or variables.get("playbook_dir") or "."
+        os.makedirs(directory, exist_ok=True)
+        return str(directory)
 
     def _asked(self):
         asked = _plain(self._task.args)
@@ -69,20 +81,6 @@ def _listed(messages):
 def _plain(value):
     """Without Ansible's own kinds of text and numbers, which YAML would write as such."""
     return json.loads(json.dumps(value, default=str))
-
-
-def _from(variables, name):
-    if variables.get(name):
-        return str(variables[name])
-    host = (variables.get("hostvars") or {}).get("localhost")
-    value = host.get(name) if host is not None else None
-    return str(value) if value else None
-
-
-def _directory(variables):
-    directory = _from(variables, "output_dir") or variables.get("playbook_dir") or "."
-    os.makedirs(directory, exist_ok=True)
-    return str(directory)
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         user, action = self.get_option("user"), self.get_option("action")
-        path = os.path.join(_directory(variables or {}), f"{action}-user-data.yaml")
+        path = os.path.join(self._directory(variables or {}), f"{action}-user-data.yaml")
         try:
             with open(path, encoding="utf-8") as file:
                 known = yaml.safe_load(file) or {}
@@ -60,8 +60,9 @@ class LookupModule(LookupBase):
             known = (known.get("users") or {}).get(user) or {}
         return [known if term == "*" else known[term] for term in terms if term == "*" or term in known]
 
-
-def _directory(variables):
-    host = (variables.get("hostvars") or {}).get("localhost")
-    found = variables.get("output_dir") or (host.get("output_dir") if host is not None else None)
-    return str(found or variables.get("playbook_dir") or ".")
+    def _directory(self, variables):
+        if variables.get("output_dir"):
+            return str(self._templar.template(variables["output_dir"]))
+        host = (variables.get("hostvars") or {}).get("localhost")
+        found = host.get("output_dir") if host is not None else None
+        return str(found or variables.get("playbook_dir") or ".")
