@@ -12,7 +12,7 @@ WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, s
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run portal portal-client test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads bench-keys lock compiled clean
+.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads bench-keys lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,8 +65,20 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory test-portal
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/deploy --ignore tests/ansible
 	@$(MAKE) --no-print-directory test-compiled
+
+test-portal: $(STAMPS)/runtime  ## types, lint, texts and behaviour of the portal, its bundle, and a browser for its journeys (needs node)
+	@$(BIN)/python tools/portal.py run check
+	@$(BIN)/python tools/portal.py run test
+	@$(BIN)/python tools/portal.py build
+	@$(BIN)/python tools/portal.py browser
+
+screenshots: $(STAMPS)/runtime  ## pictures of every page in light, dark and on a phone, in build/screenshots (needs node and Chromium)
+	@$(BIN)/python tools/portal.py build
+	@$(BIN)/python tools/portal.py browser
+	@$(BIN)/python tools/portal.py screenshots
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
 	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(WHOLE); fi

@@ -2,6 +2,8 @@
 
     python tools/portal.py build [--draft]   makes portal/dist where it is not up to date; --draft: missing texts are English
     python tools/portal.py client            writes portal/src/lib/schema.d.ts from the control plane's OpenAPI
+    python tools/portal.py browser           installs Debian's Chromium where it is missing and we may
+    python tools/portal.py screenshots       pictures of every page of a demo, in build/screenshots
     python tools/portal.py run SCRIPT [...]  runs a script of portal/package.json
 
 Without a fitting node each of them says so and exits with 0: everything else works without the portal.
@@ -14,8 +16,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +30,7 @@ PORTAL = PROJECT / "portal"
 BUNDLE = PORTAL / "dist"
 CLIENT = PORTAL / "src/lib/schema.d.ts"
 CONTRACT = PORTAL / "openapi.json"
+CHROMIUMS = (os.environ.get("CHROMIUM") or "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 LOWEST_NODE = (20, 19)
 _SOURCES = (
     "package.json",
@@ -167,6 +172,56 @@ def build(*, draft: bool) -> None:
     say(f"built in {time.monotonic() - began:.0f} s")
 
 
+# -- a browser ------------------------------------------------------------------------------------------------------------
+
+
+def provide_browser() -> None:
+    """Debian's Chromium, where we may install it; without it journeys are skipped, with the reason."""
+    if any(Path(place).exists() for place in CHROMIUMS):
+        return
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        say("no Chromium is here: journeys through the portal are skipped (on Debian: apt-get install chromium)")
+        return
+    say("installing Chromium for the journeys through the portal")
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in ((apt, "update", "-q"), (apt, "install", "-y", "-q", "--no-install-recommends", "chromium")):
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=600)  # noqa: S603
+        if done.returncode:
+            say(
+                f"Chromium cannot be installed, journeys are skipped: {' '.join(done.stderr.strip().splitlines()[-1:])}"
+            )
+            return
+
+
+def take_screenshots() -> None:
+    """Of a demo of its own, which ends afterwards."""
+    with tempfile.TemporaryDirectory(prefix="litemaas-") as folder:
+        state = Path(folder) / "state"
+        environ = {
+            **os.environ,
+            "LITEMAAS_STATE_DIR": str(state),
+            "LITEMAAS_GATEWAY__PORT": "0",
+            "LITEMAAS_CONTROL__PORT": "0",
+        }
+        up = subprocess.Popen(
+            [sys.executable, "-m", "litemaas", "up", "--demo"], env=environ, stdout=subprocess.DEVNULL
+        )
+        try:
+            connection = state / "connection.env"
+            until = time.monotonic() + 120
+            while not connection.exists():
+                if up.poll() is not None or time.monotonic() > until:
+                    raise PortalFailed("the demo does not start")
+                time.sleep(0.2)
+            (address,) = re.findall(r"LITEMAAS_CONTROL_URL='?([^'\s]+)", connection.read_text(encoding="utf-8"))
+            script = ("run", "--silent", "screenshots", "--", str(PROJECT / "build/screenshots"))
+            _npm(*script, environ={"LITEMAAS_CONTROL_URL": address}, shown=True)
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.wait(60)
+
+
 def main(arguments: Sequence[str]) -> int:
     what, *rest = arguments or ["build"]
     reason = missing_node()
@@ -179,6 +234,10 @@ def main(arguments: Sequence[str]) -> int:
             build(draft="--draft" in rest)
         elif what == "client":
             write_client()
+        elif what == "browser":
+            provide_browser()
+        elif what == "screenshots":
+            take_screenshots()
         else:
             install()
             _npm("run", "--silent", *rest, shown=True)
