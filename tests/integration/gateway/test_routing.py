@@ -89,7 +89,7 @@ async def test_a_deployments_place_comes_back_however_its_call_ends(platform: Pl
     name = f"place {ends}"
     reply = {"answered": GOOD, "failed": answer(b"{}", "400 No"), "hung up": b""}[ends]
     async with scripted(reply, "silent" if ends == "hung up" else "keep") as engine:
-        identity = await platform.add_model(name, engine.url, max_parallel_requests=1)
+        identity = await platform.add_model(name, engine.url, price=(0, 0), max_parallel_requests=1)
         for _ in range(3):
             if ends == "hung up":
                 with pytest.raises(httpx2.TimeoutException):
