@@ -26,6 +26,7 @@ from litemaas.discovery.settings import Price
 from litemaas.kit.defects import named_with_frames
 
 _WORKERS = 4
+_NEWS, _AGAIN = 0, 1
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _UNKNOWN_KIND_S = 60.0
 _log = structlog.get_logger("discovery")
@@ -68,7 +69,8 @@ class Controller:
         self._tries: dict[str, int] = {}
         self._waiting: set[str] = set()
         self._busy: set[str] = set()
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queue: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._turn = itertools.count()
         self.refused: dict[str, str] = {}
         """Why an object is not in the catalogue, by source."""
 
@@ -157,26 +159,28 @@ class Controller:
     def _put(self, source: str, state: State) -> None:
         self._states[source] = state
         self._tries.pop(source, None)
-        self._enqueue(source)
+        self._enqueue(source, _NEWS)
 
-    def _enqueue(self, source: str) -> None:
-        if source not in self._waiting:
+    def _enqueue(self, source: str, priority: int) -> None:
+        """News goes before what is only looked at again; an entry that is outlived by another one is passed over."""
+        if priority == _NEWS or source not in self._waiting:
             self._waiting.add(source)
-            self._queue.put_nowait(source)
+            self._queue.put_nowait((priority, next(self._turn), source))
 
     async def _work(self) -> None:
         while True:
-            source = await self._queue.get()
-            if source in self._busy:
-                # Another worker has it; it looks for a newer state when it is done.
+            _, _, source = await self._queue.get()
+            if source in self._busy or source not in self._waiting:
+                # Another worker has it and will put it back, or has done it.
                 continue
             self._busy.add(source)
+            self._waiting.discard(source)
             try:
-                while source in self._waiting:
-                    self._waiting.discard(source)
-                    await self._bring_across(source)
+                await self._bring_across(source)
             finally:
                 self._busy.discard(source)
+                if source in self._waiting:
+                    self._queue.put_nowait((_NEWS, next(self._turn), source))
 
     async def _bring_across(self, source: str) -> None:
         try:
@@ -214,7 +218,7 @@ class Controller:
         tries = self._tries.get(source, 0)
         self._tries[source] = tries + 1
         _log.warning("not yet in the catalogue", source=source, reason=why, tries=tries + 1)
-        asyncio.get_running_loop().call_later(self._pause(tries), self._enqueue, source)
+        asyncio.get_running_loop().call_later(self._pause(tries), self._enqueue, source, _AGAIN)
 
     def _pause(self, tries: int) -> float:
         return self._pauses_s[min(tries, len(self._pauses_s) - 1)]
@@ -224,4 +228,4 @@ class Controller:
         while True:
             await asyncio.sleep(self._resync_s)
             for source in list(self._states):
-                self._enqueue(source)
+                self._enqueue(source, _AGAIN)

@@ -215,3 +215,13 @@ async def test_an_object_that_cannot_be_read_is_told_of_and_keeps_nobody_out(wor
         assert models.keys() == {"granite"}
         metrics = next(route for route in app.routes if route.path == "/metrics")
         assert b"litemaas_discovery_refused 2" in (await metrics.endpoint(None)).body
+
+
+async def test_looking_again_at_many_holds_up_no_news(world: World):
+    names = {f"m{number}" for number in range(6)}
+    for name in names:
+        world.server(name, publish="draft")
+    async with world.discovering(resync_s=0.05):  # shorter than a look takes
+        await world.until(lambda models: models.keys() == names)
+        world.server("late", publish="draft")
+        await world.until(lambda models: "late" in models)
