@@ -32,8 +32,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     environ = environment_of(home)
     galaxy = str(Path(sys.executable).with_name("ansible-galaxy"))
     for source in sorted(path.parent for path in COLLECTIONS.glob("*/galaxy.yml")):
-        for line in (["build", str(source), "--output-path", str(home)],):
-            subprocess.run([galaxy, "collection", *line], env=environ, check=True, capture_output=True, timeout=120)
+        line = ["build", str(source), "--output-path", str(home)]
+        subprocess.run([galaxy, "collection", *line], env=environ, check=True, capture_output=True, timeout=120)
     for archive in sorted(home.glob("*.tar.gz")):
         line = ["install", str(archive), "--offline", "--no-deps", "-p", str(home / "collections")]
         subprocess.run([galaxy, "collection", *line], env=environ, check=True, capture_output=True, timeout=120)
