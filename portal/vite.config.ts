@@ -26,14 +26,14 @@ const control = process.env["LITEMAAS_CONTROL_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig(({ command }) => ({
   plugins: [react(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
-  build: { outDir: OUT, emptyOutDir: true, manifest: "manifest.json", target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700, rolldownOptions: { output: { codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: "victory", test: /node_modules.(victory-core|d3-|lodash|delaun)/ }] } } } },
+  build: { outDir: OUT, emptyOutDir: true, manifest: "manifest.json", target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700, rolldownOptions: { output: { codeSplitting: { groups: [{ name: "react", test: /node_modules.(react|react-dom|scheduler|tslib|react-fast-compare)[\\/]/, priority: 2 }, { name: "lodash", test: /node_modules.lodash/, priority: 2 }, { name: "victory", test: /node_modules.(victory-core|d3-|delaun)/, priority: 1 }] } } } },
   server: { proxy: { "/api": control } },
   test: {
     environment: "happy-dom",
     include: ["tests/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/setup.ts"],
     css: false,
-    testTimeout: 20_000,
+    testTimeout: 40_000,
     pool: "threads",
     maxWorkers: 2,
     server: { deps: { inline: [/@patternfly/] } },
