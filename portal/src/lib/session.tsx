@@ -35,11 +35,9 @@ export function forgetSession(): void {
   queries.setQueryData(SESSION, null);
 }
 
-/** True once after the server ended a session that this page had. */
-export function takeSessionEnded(): boolean {
-  const ended = endedByServer;
-  endedByServer = false;
-  return ended;
+/** Whether the server ended the session that this page had; until somebody signs in. */
+export function sessionHasEnded(): boolean {
+  return endedByServer;
 }
 
 interface Known {
@@ -56,7 +54,7 @@ export function useSessionQuery() {
 export function SessionProvider({ session, children }: { session: Session | null; children: ReactNode }) {
   useEffect(() => {
     onSessionEnd(() => {
-      endedByServer = hadSession;
+      endedByServer ||= hadSession;
       forgetSession();
     });
     const left = new BroadcastChannel("litemaas.session");

@@ -7,14 +7,14 @@ import { Failure, Loaded } from "../../components/States";
 import { call, useGet } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { useConfig, useProduct } from "../../lib/product";
-import { refreshSession, takeSessionEnded } from "../../lib/session";
+import { refreshSession, sessionHasEnded } from "../../lib/session";
 
 export default function Login() {
   const say = useSay();
   const product = useProduct();
   const branding = useConfig().data?.branding;
   const [params] = useSearchParams();
-  const [ended] = useState(takeSessionEnded);
+  const [ended] = useState(sessionHasEnded);
   const failed = params.get("error");
   const logo = branding?.images["login-logo"];
   useEffect(() => {
