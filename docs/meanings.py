@@ -31,7 +31,8 @@ SETTINGS = {
     "PUBLIC_URL": "where browsers reach the control plane and the portal",
     "GATEWAY_PUBLIC_URL": "where clients reach the gateway; shown to people",
     "TRUSTED_PROXIES": "networks like `10.0.0.0/8`, with commas between them, whose `X-Forwarded-For` counts",
-    "BACKUP_TARGET": "where backups lie: a folder, or `s3://bucket/prefix` (credentials from `AWS_…`); without it there are none",
+    "BACKUP_TARGET": "where backups lie: a folder, or `s3://bucket/prefix` (credentials from `AWS_…`); without "
+    "it there are none",
     "OIDC_ISSUER": "the OpenID provider: the `issuer` that its discovery document names, exactly",
     "OIDC_CLIENT_ID": "what this installation is called there",
     "OIDC_CLIENT_SECRET": "without it a public client, which PKCE alone protects",
@@ -46,8 +47,10 @@ SETTINGS = {
     "ROLE_GROUPS": "which groups have which roles: `platform=admin,user;auditors=adminReadonly`",
     "DEFAULT_ROLES": "what everybody has who signs in, with commas between; `none`: only who is in a group with a role gets in",
     "LINK_BY_VERIFIED_EMAIL": "whether a new identity is given the account that has its verified e-mail address",
-    "BOOTSTRAP_TOKEN": "`lmt_` and at least 28 random characters: an administrator's token to make the first service tokens with",
-    "DEVELOPER_SIGN_IN": "three fixed people sign in without a password; only on a single machine, else the process does not start",
+    "BOOTSTRAP_TOKEN": "`lmt_` and at least 28 random characters: an administrator's token to make the first "
+    "service tokens with",
+    "DEVELOPER_SIGN_IN": "three fixed people sign in without a password; only on a single machine, else the "
+    "process does not start",
     "DEFAULT_USER_MAX_BUDGET": "budget of a new user in currency units, where the settings of users have none",
     "DEFAULT_USER_BUDGET_DURATION": "its window, like `monthly`",
     "DEFAULT_USER_TPM": "tokens per minute of a new user, where the settings of users have none",

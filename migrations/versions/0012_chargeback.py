@@ -27,7 +27,7 @@ def _kept(kind: str, table: str, column: str) -> tuple[str, ...]:
             ON CONFLICT (kind, id, since) DO UPDATE SET cost_centre = EXCLUDED.cost_centre;
             RETURN NULL;
         END $$
-        """,
+        """,  # noqa: S608 — names of ours
         f"""
         CREATE TRIGGER keep_cost_centre_insert AFTER INSERT ON {table}
         FOR EACH ROW EXECUTE FUNCTION keep_cost_centre_of_{kind}()
@@ -40,7 +40,7 @@ def _kept(kind: str, table: str, column: str) -> tuple[str, ...]:
         f"""
         INSERT INTO cost_centres (kind, id, since, cost_centre)
         SELECT '{kind}', {column}, created_at, cost_centre FROM {table} WHERE cost_centre IS NOT NULL
-        """,
+        """,  # noqa: S608 — names of ours
     )
 
 

@@ -201,7 +201,8 @@ async def test_every_call_has_its_own_record_with_the_engine_s_own_numbers_and_i
     assert {record["usage_source"] for record in records if record["status"] == "success"} == {"engine"}
 
     prices = {
-        model["name"]: model["deployments"][0]["price"] for model in ask_control(platform, "/api/v1/admin/models")["data"]
+        model["name"]: model["deployments"][0]["price"]
+        for model in ask_control(platform, "/api/v1/admin/models")["data"]
     }
     for record in reached:
         price = prices[record["model"]]
