@@ -170,7 +170,15 @@ async def test_model_or_path_that_is_not_there_is_a_not_found_error(client: Any)
     with pytest.raises(openai.NotFoundError):
         await whole(client.models.retrieve("no-such-model"))
     with pytest.raises(openai.NotFoundError):
-        await whole(client.files.list())
+        await whole(client.fine_tuning.jobs.list())
+
+
+async def test_files_and_batches_say_that_they_are_not_offered(client: Any):
+    for call in (client.files.list, client.batches.list):
+        with pytest.raises(openai.InternalServerError) as caught:
+            await whole(call())
+        assert caught.value.status_code == 501
+        assert "send each call by itself" in str(caught.value)
 
 
 async def test_what_the_engine_refuses_comes_with_its_own_words(client: Any):

@@ -120,7 +120,7 @@ async def test_every_layer_answers_with_problems(client: httpx2.AsyncClient, ano
             401,
             "UNAUTHENTICATED",
         ),
-        (await client.get("/nowhere"), 404, "NOT_FOUND"),
+        (await client.get("/api/v1/nowhere"), 404, "NOT_FOUND"),
         (await client.put("/api/v1/admin/keys"), 405, "METHOD_NOT_ALLOWED"),
         (await client.post("/api/v1/admin/keys", content=b"{", headers=json_type), 400, "VALIDATION_ERROR"),
         (
