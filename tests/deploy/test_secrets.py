@@ -118,13 +118,24 @@ def test_an_external_database_without_a_password_is_asked_for():
         render({**values_of("minimal"), "postgresql": {"enabled": False, "external": {"host": "db.example.com"}}})
 
 
-def test_no_role_of_the_chart_can_read_a_secret(rendered: Rendered):
+RIGHTS = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
+WITH_DISCOVERY = "discovery"
+"""Only discovery looks into other namespaces, and reads the secrets that the values name."""
+
+
+def test_no_role_of_the_chart_can_read_a_secret_that_the_values_do_not_name(rendered: Rendered):
     for name in CONFIGURATIONS:
-        assert not {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"} & {
-            o["kind"] for o in rendered(name).list
-        }
+        if name != WITH_DISCOVERY:
+            assert not RIGHTS & {o["kind"] for o in rendered(name).list}
+    for role in (o for o in rendered(WITH_DISCOVERY).list if o["kind"] in ("Role", "ClusterRole")):
+        assert role["kind"] == "Role"
+        for rule in role["rules"]:
+            assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
+            if "secrets" in rule["resources"]:
+                assert (rule["resourceNames"], rule["verbs"]) == (["granite-key"], ["get"])
 
 
 def test_nothing_is_left_in_the_cluster_outside_of_the_namespace(rendered: Rendered):
     for name in CONFIGURATIONS:
-        assert {o["metadata"].get("namespace") for o in rendered(name).list} == {"litemaas"}
+        inside = [o for o in rendered(name).list if name != WITH_DISCOVERY or o["kind"] not in RIGHTS]
+        assert {o["metadata"].get("namespace") for o in inside} == {"litemaas"}
