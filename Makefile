@@ -9,6 +9,9 @@ COMPILED := $(CURDIR)/build/compiled/src
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
+# These say nothing of the hot path.
+NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_size.py first_day_of_a_person.py) \
+	--ignore tests/contract/test_rehearsal.py --ignore tests/contract/test_people_and_reports.py
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
@@ -81,7 +84,7 @@ screenshots: $(STAMPS)/runtime  ## pictures of every page in light, dark and on 
 	@$(BIN)/python tools/portal.py screenshots
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
-	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(WHOLE); fi
+	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(NOT_OF_THE_GATEWAY) $(WHOLE); fi
 
 test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
