@@ -7,9 +7,12 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
+from fastapi.responses import StreamingResponse
 from fastapi.routing import iter_route_contexts
 
 from litemaas.control.auth.gates import Gate, Open
+from litemaas.control.http.once import keep_answer
+from litemaas.control.http.work import Plane
 from litemaas.core.permissions import Permission, Role, permissions_of
 
 from .people import ROLES
@@ -130,3 +133,24 @@ async def test_a_refused_request_may_use_its_key_again(client: httpx2.AsyncClien
     refused = await client.post("/api/v1/admin/keys", json={"rpm_limit": -1}, headers=headers)
     assert refused.status_code == 400
     assert (await client.post("/api/v1/admin/keys", json={"rpm_limit": 1}, headers=headers)).status_code == 201
+
+
+async def test_what_is_streamed_or_was_broken_off_is_not_given_again(
+    people: dict[str, httpx2.AsyncClient], client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    headers = {"Idempotency-Key": "once-3"}
+    hook = {"url": "https://hooks.example.org/x"}
+    made = (await people["admin"].post("/api/v1/admin/webhooks", json=hook, headers=headers)).json()
+    await database.execute("update given_answers set body_sealed = null, status = 0")
+    again = await people["admin"].post("/api/v1/admin/webhooks", json=hook, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "CONFLICT")
+    other = await people["admin"].post("/api/v1/admin/webhooks", json=hook, headers={"Idempotency-Key": "once-4"})
+    assert other.json()["webhook"]["id"] != made["webhook"]["id"]
+
+
+async def test_a_streamed_answer_frees_its_key(app: Any, database: asyncpg.Connection):
+    plane: Plane = app.state.plane
+    await database.execute("insert into given_answers (asker, key, request_hash) values ('ann', 'k', 'x')")
+    async with plane.work() as work:
+        await keep_answer(await work.connection(), work.vault, ("ann", "k"), StreamingResponse(iter([b"x"])))
+    assert await database.fetchval("select count(*) from given_answers") == 0

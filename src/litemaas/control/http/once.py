@@ -11,7 +11,8 @@ import hashlib
 from typing import Any
 
 from fastapi import Request, Response
-from sqlalchemy import select, update
+from fastapi.responses import StreamingResponse
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -56,11 +57,18 @@ async def take_key(connection: AsyncConnection, vault: Vault, request: Request, 
     row = (await connection.execute(held)).one()
     if row.request_hash != digest:
         raise Conflict("This Idempotency-Key was used for another request. Choose a new one.")
+    if row.body_sealed is None:  # committed what it had done so far, and has not answered
+        raise Conflict("The first request with this Idempotency-Key has not ended, or was broken off.")
     raise GivenAnswer(row.status, _opened(vault, row))
 
 
 async def keep_answer(connection: AsyncConnection, vault: Vault, once: tuple[str, str], response: Response) -> None:
+    """An answer that is streamed is not kept: its key is free again, as if it had not been sent."""
     asker, key = once
+    if isinstance(response, StreamingResponse):
+        unkept = delete(given_answers).where(given_answers.c.asker == asker, given_answers.c.key == key)
+        await connection.execute(unkept)
+        return
     sealed = vault.seal(base64.b64encode(response.body).decode(), _purpose(asker, key))
     where = (given_answers.c.asker == asker, given_answers.c.key == key)
     await connection.execute(
