@@ -29,7 +29,7 @@ app.add_typer(backup_commands, name="backup")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from litemaas.cli.version import version
+        from litemaas.kit.version import version
 
         print(f"litemaas {version()}")
         raise typer.Exit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from litemaas.core.principals import TOKEN_PREFIX
 from litemaas.kit.logging import configure_logging
 from litemaas.kit.settings import SettingsError
+from litemaas.kit.version import version
 from litemaas.mcp.api import Api, ApiRefused
 from litemaas.mcp.settings import McpSettings, check_settings
 from litemaas.mcp.tools import Tools
@@ -42,7 +42,7 @@ def create_app(settings: McpSettings) -> Starlette:
     check_settings(settings)
     api = Api(settings.control_url)
     pods = _pods() if settings.pod_status else None
-    server = Tools(api, pods, _token_of).server(_version())
+    server = Tools(api, pods, _token_of).server(version())
     hosts = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
     security = TransportSecuritySettings(enable_dns_rebinding_protection=bool(hosts), allowed_hosts=hosts)
     inner = server.streamable_http_app(
@@ -126,10 +126,3 @@ def _pods() -> Any:
         return PodStatus(AsyncClient())
     except (OSError, KeyError, AttributeError, ConfigError) as error:
         raise SettingsError(f"LITEMAAS_MCP__POD_STATUS: no cluster is configured: {type(error).__name__}") from None
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("litemaas")
-    except importlib.metadata.PackageNotFoundError:
-        return "dev"

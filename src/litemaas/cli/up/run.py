@@ -64,7 +64,7 @@ async def _run_in(
 
     from litemaas.cli.up.platform import Platform
     from litemaas.cli.up.screen import Screen
-    from litemaas.cli.version import version
+    from litemaas.kit.version import version
 
     screen = Screen(began)
     screen.title(f"LiteMaaS {version()}, state in {state.path}")

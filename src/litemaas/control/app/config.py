@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
@@ -14,6 +12,7 @@ from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import AnalyticsSettings, CurrencySettings
+from litemaas.kit.version import version
 
 router = APIRouter(
     prefix="/api/v1", tags=["config"], route_class=WorkRoute, dependencies=[requires(Open.PUBLIC)], responses=PROBLEMS
@@ -49,7 +48,7 @@ async def get_config(work: WorkOf, request: Request) -> Config:
     analytics = await settings.read(work, AnalyticsSettings)
     branding = await get_branding(work)
     return Config(
-        version=_version(),
+        version=version(),
         gateway_url=request.app.state.gateway_public_url,
         languages=list(LANGUAGES),
         currency=branding.currency,
@@ -70,10 +69,3 @@ def _switched_on(held: BrandingOut) -> ShownBranding:
             if wanted.get(kind)
         },
     )
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("litemaas")
-    except importlib.metadata.PackageNotFoundError:
-        return "dev"

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from litemaas.db.backup import archive, dump, load
 from litemaas.db.backup.archive import Keys, Manifest
 from litemaas.db.backup.dump import Progress
 from litemaas.db.backup.load import Restored
+from litemaas.kit.version import version
 
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
 _MANUAL = "manual"
@@ -40,7 +40,7 @@ class Backups:
         now = datetime.now(UTC)
         async with self._folder() as folder:
             made, sealed = folder / "plain", folder / "sealed"
-            manifest = await dump.dump(self._database_url, made, self.keys, application_version(), _reporting(tell))
+            manifest = await dump.dump(self._database_url, made, self.keys, version(), _reporting(tell))
             kept = made
             if encrypted:
                 await asyncio.to_thread(archive.encrypt, made, sealed, self.keys)
@@ -123,10 +123,3 @@ def _reporting(tell: Tell) -> dump.Report:
         await tell(msgspec.to_builtins(progress) | {"elapsed_s": round(elapsed, 1)})
 
     return report
-
-
-def application_version() -> str:
-    try:
-        return version("litemaas")
-    except PackageNotFoundError:
-        return "0"

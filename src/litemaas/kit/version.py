@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import tomllib
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def version() -> str:
     try:
         return importlib.metadata.version("litemaas")
