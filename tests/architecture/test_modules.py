@@ -11,7 +11,6 @@ import pytest
 LONGEST_MODULE, LONGEST_FUNCTION = 500, 60
 
 LONG_MODULES: dict[str, str] = {
-    "src/litemaas/gateway/http/client.py": "one connection and its pool: they know each other's state",
     "tests/integration/test_embedded_postgres.py": "every way in which a server can be found, lost and refused",
     "tests/integration/gateway/test_http_client.py": "dialogues with an upstream, one after the other",
     "tests/unit/gateway/http/test_conversation.py": "dialogues with the server, one after the other; they share their writing",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from litemaas.core.catalog import Deployment
-    from litemaas.gateway.http.client import Pool, UpstreamConnection
+    from litemaas.gateway.http.answers import UpstreamConnection
+    from litemaas.gateway.http.client import Pool
     from litemaas.gateway.settings import UpstreamSettings
     from litemaas.gateway.targets import Targets
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from litemaas.core.errors import LiteMaaSError, ServiceUnavailable, UpstreamFailure
 from litemaas.gateway.engines import releasing
-from litemaas.gateway.http.client import Origin, Pool
+from litemaas.gateway.http.answers import Origin
+from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.stepping import outside
 from litemaas.gateway.identity import presented_key
 

@@ -17,7 +17,7 @@ from litemaas.gateway.targets import StreamUsage
 from litemaas.gateway.wishes import timeout_of
 
 if TYPE_CHECKING:
-    from litemaas.gateway.http.client import AnswerHead, UpstreamConnection
+    from litemaas.gateway.http.answers import AnswerHead, UpstreamConnection
     from litemaas.gateway.http.messages import Response
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.providers.bridge import Bridge

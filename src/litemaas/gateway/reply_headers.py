@@ -10,7 +10,7 @@ from litemaas.core.money import format_usd, nine_decimals
 if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
     from litemaas.gateway.call import Call, Reply
-    from litemaas.gateway.http.client import AnswerHead
+    from litemaas.gateway.http.answers import AnswerHead
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
     from litemaas.gateway.origins import Origins

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from litemaas.core.limits import RateRule
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.cooling import Condition
-from litemaas.gateway.http.client import Origin
+from litemaas.gateway.http.answers import Origin
 from litemaas.gateway.providers.dialects import AnthropicDialect, credential_lines, dialect_of
 from litemaas.gateway.records import served_text
 from litemaas.gateway.running import price_text

@@ -27,7 +27,8 @@ from litemaas.core.errors import (
 from litemaas.gateway.bodies import NOT_JSON
 from litemaas.gateway.cooling import kind_of, seconds_of
 from litemaas.gateway.engines import releasing
-from litemaas.gateway.http.client import Pool, UpstreamConnection
+from litemaas.gateway.http.answers import UpstreamConnection
+from litemaas.gateway.http.client import Pool
 from litemaas.gateway.replies import ErrorBody
 from litemaas.gateway.shared_rates import pause
 from litemaas.gateway.targets import StreamUsage, Target

@@ -16,7 +16,8 @@ from tests.unit.gateway.http.dialogue import Story
 
 from litemaas.core.catalog import Tls
 from litemaas.core.errors import UpstreamDied, UpstreamFailure, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
-from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
+from litemaas.gateway.http.answers import Origin, UpstreamConnection
+from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.stepping import outside, stepped
 from litemaas.gateway.http.turns import Turn

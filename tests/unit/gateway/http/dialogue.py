@@ -14,7 +14,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from litemaas.core.errors import BodyTooLarge, ClientGone, InvalidRequest, RequestTooSlow, UpstreamFailure
-from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
+from litemaas.gateway.http.answers import Origin, UpstreamConnection
+from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.connection import ServerConnection
 from litemaas.gateway.http.limits import ClientLimits, ServerLimits
 from litemaas.gateway.http.messages import Request, Response

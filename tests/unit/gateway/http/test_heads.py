@@ -16,7 +16,7 @@ from tests.unit.gateway.http.dialogue import (
     examples,
 )
 
-from litemaas.gateway.http.client import UpstreamConnection
+from litemaas.gateway.http.answers import UpstreamConnection
 from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.messages import Request, Response
 

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.gateway.http.dialogue import Story, UpstreamCall, WireTransport, left_behind
 
 from litemaas.core.errors import UpstreamDied, UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
-from litemaas.gateway.http.client import Origin, Pool, UpstreamConnection
+from litemaas.gateway.http.answers import Origin, UpstreamConnection
+from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.stepping import Run
 
