@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,8 +39,6 @@ _BREAKDOWNS: dict[str, GroupBy] = {
 }  # fmt: skip
 _MOST_DAYS = 1000
 _PREFIX = "/v1"
-Pages = Annotated[int, Query(ge=1, le=100_000)]
-PageSize = Annotated[int, Query(ge=1, le=_MOST_DAYS)]
 
 
 def period(start_date: str | None, end_date: str | None) -> tuple[datetime, datetime]:
@@ -60,109 +59,89 @@ def period(start_date: str | None, end_date: str | None) -> tuple[datetime, date
         raise InvalidField("end_date is too late a date.", "end_date") from None
 
 
+class Asked(BaseModel):
+    """What every question about daily activity can be narrowed by; other members are passed over, as LiteLLM does."""
+
+    start_date: str | None = None
+    end_date: str | None = None
+    model: str | None = None
+    api_key: str | None = None
+
+    def wanted(self, **owners: Any) -> UsageFilter:
+        """Errors: MissingField, InvalidField."""
+        since, until = period(self.start_date, self.end_date)
+        named = (hash_of(self.api_key),) if self.api_key else ()
+        return UsageFilter(since=since, until=until, models=(self.model,) if self.model else (), keys=named, **owners)
+
+
+class Paged(Asked):
+    page: int = Field(1, ge=1, le=100_000)
+    page_size: int = Field(10, ge=1, le=_MOST_DAYS)
+
+
+class OfUsers(Paged):
+    user_id: str | None = None
+    page_size: int = Field(50, ge=1, le=_MOST_DAYS)
+
+
+class OfTeams(Paged):
+    team_ids: str | None = None
+    exclude_team_ids: str | None = None
+
+
+class OfCustomers(Paged):
+    end_user_ids: str | None = None
+    exclude_end_user_ids: str | None = None
+
+
+class OfTags(Paged):
+    tags: str | None = None
+
+
 @router.get("/user/daily/activity", dependencies=_ANY_KEY, response_model=None)
-async def of_users(
-    work: WorkOf,
-    caller: CallerOf,
-    start_date: str | None = None,
-    end_date: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    user_id: str | None = None,
-    page: Pages = 1,
-    page_size: PageSize = 50,
-) -> Response:
+async def of_users(work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()]) -> Response:
     """What everybody used; a virtual key sees its person's use, or only its own where it belongs to nobody."""
-    wanted = _own(caller, _filter(start_date, end_date, model, api_key, users=(user_id,) if user_id else ()), user_id)
-    return await _answer(work, wanted, "user", page, page_size)
+    wanted = _own(caller, asked.wanted(users=(asked.user_id,) if asked.user_id else ()), asked.user_id)
+    return await _answer(work, wanted, "user", asked)
 
 
 @router.get("/user/daily/activity/aggregated", dependencies=_ANY_KEY, response_model=None)
-async def of_users_at_once(
-    work: WorkOf,
-    caller: CallerOf,
-    start_date: str | None = None,
-    end_date: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    user_id: str | None = None,
-) -> Response:
+async def of_users_at_once(work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()]) -> Response:
     """As ``/user/daily/activity``, all days on one page."""
-    wanted = _own(caller, _filter(start_date, end_date, model, api_key, users=(user_id,) if user_id else ()), user_id)
-    return await _answer(work, wanted, "user", 1, _MOST_DAYS)
+    return await of_users(work, caller, asked.model_copy(update={"page": 1, "page_size": _MOST_DAYS}))
 
 
 @router.get("/team/daily/activity", dependencies=_ANY_KEY, response_model=None)
-async def of_teams(
-    work: WorkOf,
-    caller: CallerOf,
-    team_ids: str | None = None,
-    exclude_team_ids: str | None = None,
-    start_date: str | None = None,
-    end_date: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    page: Pages = 1,
-    page_size: PageSize = 10,
-) -> Response:
+async def of_teams(work: WorkOf, caller: CallerOf, asked: Annotated[OfTeams, Query()]) -> Response:
     """What teams used; members ask for their own teams by name."""
-    named = _listed(team_ids)
+    named = _listed(asked.team_ids)
     if not caller.sees_all:
         if not named:
             raise Refused(401, "auth_error", "team_ids", "Name the teams of your own user in team_ids.")
         for team_id in named:
             await require_seat(work, caller, team_id)
-    wanted = _filter(start_date, end_date, model, api_key, teams=named)
-    return await _answer(work, wanted, "team", page, page_size, without=_listed(exclude_team_ids))
+    return await _answer(work, asked.wanted(teams=named), "team", asked, without=_listed(asked.exclude_team_ids))
 
 
 @router.get("/customer/daily/activity", dependencies=_READER, response_model=None)
 @router.get("/end_user/daily/activity", dependencies=_READER, response_model=None)
-async def of_customers(
-    work: WorkOf,
-    end_user_ids: str | None = None,
-    exclude_end_user_ids: str | None = None,
-    start_date: str | None = None,
-    end_date: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    page: Pages = 1,
-    page_size: PageSize = 10,
-) -> Response:
+async def of_customers(work: WorkOf, asked: Annotated[OfCustomers, Query()]) -> Response:
     """What end users used."""
-    wanted = _filter(start_date, end_date, model, api_key, end_users=_listed(end_user_ids))
-    return await _answer(work, wanted, "end_user", page, page_size, without=_listed(exclude_end_user_ids))
+    wanted = asked.wanted(end_users=_listed(asked.end_user_ids))
+    return await _answer(work, wanted, "end_user", asked, without=_listed(asked.exclude_end_user_ids))
 
 
 @router.get("/tag/daily/activity", dependencies=_READER, response_model=None)
-async def of_tags(
-    work: WorkOf,
-    tags: str | None = None,
-    start_date: str | None = None,
-    end_date: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    page: Pages = 1,
-    page_size: PageSize = 10,
-) -> Response:
+async def of_tags(work: WorkOf, asked: Annotated[OfTags, Query()]) -> Response:
     """What calls with any of these tags used."""
-    named = _listed(tags)
+    named = _listed(asked.tags)
     if not named:
         raise MissingField("Name the tags, with commas between them.", "tags")
-    wanted = _filter(start_date, end_date, model, api_key, tags=named)
-    return await _answer(work, wanted, "user", page, page_size)
+    return await _answer(work, asked.wanted(tags=named), "user", asked)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(one.strip() for one in (text or "").split(",") if one.strip())[:1000]
-
-
-def _filter(
-    start_date: str | None, end_date: str | None, model: str | None, api_key: str | None, **owners: Any
-) -> UsageFilter:
-    since, until = period(start_date, end_date)
-    named = (hash_of(api_key),) if api_key else ()
-    return UsageFilter(since=since, until=until, models=(model,) if model else (), keys=named, **owners)
 
 
 def _own(caller: Caller, wanted: UsageFilter, user_id: str | None) -> UsageFilter:
@@ -180,8 +159,9 @@ def _own(caller: Caller, wanted: UsageFilter, user_id: str | None) -> UsageFilte
 
 
 async def _answer(
-    work: Work, wanted: UsageFilter, owner: GroupBy, page: int, page_size: int, *, without: Sequence[str] = ()
+    work: Work, wanted: UsageFilter, owner: GroupBy, asked: Paged, *, without: Sequence[str] = ()
 ) -> Response:
+    page, page_size = asked.page, asked.page_size
     connection = await service.snapshot(work)
     if without:
         every = (await figures.values_of(connection, wanted, [owner]))[0]
