@@ -319,3 +319,15 @@ async def test_nothing_is_written_while_a_backup_is_restored(client: httpx2.Asyn
             assert (await client.post(path, json={})).status_code == 503
         assert (await client.get("/api/v1/admin/keys")).status_code == 200
     assert (await client.post("/api/v1/admin/keys", json={})).status_code == 201
+
+
+async def test_how_recent_a_sign_in_must_be_is_a_setting(
+    app: Any, client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    await add_user(database, "root", ROLES["admin"])
+    path = "/api/v1/admin/backups/20260101T000000Z-00000000/download"
+    async with browser(app, await start_session(database, "root", age=timedelta(minutes=30))) as admin:
+        assert (await admin.get(path)).json()["code"] == "REAUTHENTICATION_REQUIRED"
+        put = await client.put("/api/v1/admin/settings/sessions", json={"recent_minutes": 60})
+        assert put.status_code == 200, put.text
+        assert (await admin.get(path)).status_code == 404

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
@@ -20,7 +20,6 @@ from litemaas.core.permissions import Permission
 from litemaas.core.principals import NOBODY, Principal
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-RECENT_S = 15 * 60
 
 
 class Open(StrEnum):
@@ -94,8 +93,8 @@ def require(work: Work, permission: Permission) -> None:
         raise PermissionDenied(f"This needs the permission {permission.value}.")
 
 
-def require_recent_sign_in(work: Work, within_s: int = RECENT_S) -> None:
-    """For what a person left alone at an open screen must not be able to do. Services never pass; the master key does.
+def require_sign_in_within(work: Work, within_s: int) -> None:
+    """Units: seconds. Services never pass; the master key does.
 
     Errors: ReauthenticationRequired.
     """
@@ -119,14 +118,6 @@ async def _identify(request: Request, work: Work) -> Principal:
     if request.method not in _READS:
         authenticator.check_csrf(cookie, request.headers.get(CSRF_HEADER))
     return principal
-
-
-def _principal(request: Request) -> Principal:
-    work: Work = request.state.work
-    return work.principal
-
-
-PrincipalOf = Annotated[Principal, Depends(_principal)]
 
 
 async def optional_principal(request: Request) -> Principal:

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import require_recent_sign_in, requires
+from litemaas.control.auth.gates import requires
 from litemaas.control.backup.jobs import CREATE, ONE_AT_A_TIME, REHEARSE, RESTORE
 from litemaas.control.backup.repository import database_name
 from litemaas.control.backup.service import Backups
@@ -23,6 +23,7 @@ from litemaas.control.jobs import service as jobs
 from litemaas.control.jobs.endpoints import JobOut, JobStarted, job_out
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import BackupSettings
+from litemaas.control.settings.recency import require_recent_sign_in
 from litemaas.core.errors import InvalidField
 from litemaas.core.permissions import Permission
 
@@ -123,7 +124,7 @@ async def get_backup(work: WorkOf, request: Request, backup_id: str) -> BackupOu
 @router.get("/{backup_id}/download", response_class=StreamingResponse)
 async def download_backup(work: WorkOf, request: Request, backup_id: str) -> StreamingResponse:
     """The file; asks for a recent sign-in."""
-    require_recent_sign_in(work)
+    await require_recent_sign_in(work)
     store = _backups(request).store
     info = await store.find(backup_id)
     await record(work, "backup.downloaded", "backup", backup_id, {})
@@ -158,7 +159,7 @@ async def rehearse_restore(
 @router.post("/{backup_id}/restore", status_code=202)
 async def restore_backup(work: WorkOf, request: Request, backup_id: str, body: RestoreIn) -> JobStarted:
     """Puts a backup in the place of everything; asks for a recent sign-in and the database's name. All sessions end."""
-    require_recent_sign_in(work)
+    await require_recent_sign_in(work)
     await _backups(request).store.find(backup_id)
     if body.confirmation != await database_name(await work.connection()):
         raise InvalidField("Type the name of this database to confirm.", "confirmation")

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record_refusal
-from litemaas.control.auth.gates import require_recent_sign_in
 from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.rates import Rate, Rates, take
 from litemaas.control.http.refusals import Conflict, ControlRefusal, InvalidTransition
@@ -23,6 +22,7 @@ from litemaas.control.keys.owning import Payer, note, require_room, secret_colum
 from litemaas.control.keys.view import id_of, state_of
 from litemaas.control.notices.events import Event
 from litemaas.control.settings.groups import KeySettings
+from litemaas.control.settings.recency import require_recent_sign_in
 from litemaas.control.settings.service import read
 from litemaas.core.errors import InvalidField, LiteMaaSError
 from litemaas.core.keys import generate_long_key, hash_key, key_scope
@@ -117,7 +117,7 @@ async def reveal(work: Work, row: Row[Any], rates: Rates) -> str:
 
 async def _opened(work: Work, row: Row[Any], rates: Rates, settings: KeySettings) -> str:
     await take(rates, Rate("key-reveal", settings.reveals_per_5_minutes, 300), work.actor)
-    require_recent_sign_in(work)
+    await require_recent_sign_in(work)
     rules.require_settings_allow(settings)
     if state_of(row, work.now) != "active":
         raise Conflict("Only the secret of an active key is revealed.")

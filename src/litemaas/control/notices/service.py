@@ -14,8 +14,6 @@ from litemaas.control.notices import repository
 from litemaas.control.notices.events import Event, always_in_inbox
 from litemaas.core.permissions import Permission
 
-CHANNELS = ("inbox", "email")
-
 
 async def notify(
     work: Work,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import Row
 
 from litemaas.control.http.work import Work
 from litemaas.control.policies import repository
 from litemaas.core.access import policy_of
-from litemaas.core.entitlements import Effect, Payer, Policy, Verdict, judge
+from litemaas.core.entitlements import Effect, Payer, Policy, judge
 
 
 async def policies_now(work: Work) -> list[Policy]:
@@ -22,10 +19,6 @@ async def payer_for(work: Work, user_id: str | None, team_id: str | None) -> Pay
     if team_id is not None or user_id is None:
         return Payer(team_id=team_id)
     return Payer(user_id=user_id, groups=frozenset(await repository.groups_of(await work.connection(), user_id) or ()))
-
-
-async def verdict_for(work: Work, payer: Payer, model: Row[Any]) -> Verdict:
-    return judge(await policies_now(work), payer, model.name, model.tags, model.restricted_access)
 
 
 async def payers_of(work: Work, user_id: str) -> list[Payer]:

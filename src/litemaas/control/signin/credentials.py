@@ -12,13 +12,12 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import Open, require_recent_sign_in, requires
+from litemaas.control.auth.gates import Open, requires
 from litemaas.control.auth.service import hash_secret, person_of
 from litemaas.control.http.refusals import InvalidRequestMembers, Mend, PermissionDenied
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
-from litemaas.control.settings import service as settings
-from litemaas.control.settings.groups import SessionSettings
+from litemaas.control.settings.recency import require_recent_sign_in
 from litemaas.control.signin import repository
 from litemaas.control.signin.schemas import (
     AuthProvider,
@@ -116,8 +115,7 @@ async def list_service_tokens(work: WorkOf) -> Tokens:
 @router.post("/admin/service-tokens", dependencies=_SERVICES, status_code=201)
 async def create_service_token(work: WorkOf, body: ServiceTokenIn) -> NewToken:
     """Makes a token that belongs to nobody and stands in the audit by its own name. Needs a recent sign-in."""
-    recent = await settings.read(work, SessionSettings)
-    require_recent_sign_in(work, recent.recent_minutes * 60)
+    await require_recent_sign_in(work)
     _refuse_more_than(work.principal.permissions, body.permissions)
     if body.expires_at is not None and body.expires_at <= work.now:
         raise InvalidField("expires_at must be in the future.", "expires_at")

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.core.subscriptions import ENDING, Status
+from litemaas.core.subscriptions import ENDING, HIDDEN, Status
 from litemaas.db.tables import (
     budget_windows,
     models,
@@ -205,7 +205,7 @@ def _conditions(wanted: SubscriptionFilter, now: datetime) -> list[ColumnElement
     if wanted.statuses:
         where.append(effective_status(now).in_(wanted.statuses))
     elif not wanted.hidden_too:
-        where.append(subscriptions.c.status.not_in([Status.CANCELLED.value, Status.INACTIVE.value]))
+        where.append(subscriptions.c.status.not_in(HIDDEN))
     if wanted.models:
         where.append(subscriptions.c.model_name.in_(
             select(models.c.name).where(or_(models.c.id.in_(wanted.models), models.c.name.in_(wanted.models)))

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import zipfile
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 import asyncpg
@@ -120,7 +120,3 @@ async def plain_text(connection: asyncpg.Connection) -> None:
 
 def quoted(names: list[str]) -> str:
     return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-
-
-def file_name(at: datetime) -> str:
-    return f"litemaas-{at.astimezone(UTC):%Y%m%dT%H%M%S}Z.zip"

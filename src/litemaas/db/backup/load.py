@@ -11,7 +11,7 @@ import re
 import time
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +228,3 @@ async def _swap(connection: asyncpg.Connection, living: str | None) -> None:
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         raise BackupRefused("The database was too busy to take its place. Nothing has changed; try again.") from None
     await connection.execute(f"ALTER SCHEMA litemaas_restoring RENAME TO {quoted([name])}")
-
-
-def moment_of(manifest: Manifest) -> datetime:
-    return datetime.fromisoformat(manifest.created_at)
