@@ -15,12 +15,13 @@ from pathlib import Path
 
 CANNOT_LAUNCH = 126  # the exit status of a shell that may not execute a file
 
-# Linux ABI: <linux/sched.h>, <linux/prctl.h>, <linux/capability.h>
+# Linux ABI: <linux/sched.h>, <linux/prctl.h>, <linux/securebits.h>, <linux/capability.h>
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_OVERRIDE = 1
 
@@ -66,7 +67,8 @@ def _become(libc: ctypes.CDLL, identity: str, uid: int) -> None:
     elif identity == "nobody":
         _become_nobody(uid)
     elif identity == "nobody-overriding":
-        _prctl(libc, _PR_SET_KEEPCAPS, 1)
+        # Capabilities outlive the change of user, and access() asks them, too: initdb looks for its programs with it
+        _prctl(libc, _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
         _become_nobody(uid)
         _keep_override(libc)
 
