@@ -57,6 +57,10 @@ class Span:
     end: date
 
     @property
+    def last(self) -> date:
+        return self.end - timedelta(days=1)
+
+    @property
     def moments(self) -> tuple[datetime, datetime]:
         return _midnight(self.first), _midnight(self.end)
 

@@ -69,6 +69,7 @@ from litemaas.control.teams import endpoints as teams
 from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
+from litemaas.control.usage import maintenance as usage_maintenance
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
 from litemaas.control.workshops import endpoints as workshops
@@ -106,6 +107,7 @@ FEATURES = (
     keys,
     budgets,
     usage,
+    usage_maintenance,
     analytics,
     requests,
     health,
@@ -159,7 +161,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         background = [
             asyncio.create_task(keep_up(settings.database_url, settings.control.records_kept_days), name="upkeep"),
             asyncio.create_task(keep_duties(plane, _all_duties(carrier, prober, backups)), name="duties"),
-            asyncio.create_task(keep_working(plane, {kind.name: kind for kind in backup_kinds(backups)}), name="jobs"),
+            asyncio.create_task(keep_working(plane, {kind.name: kind for kind in kinds}), name="jobs"),
         ]
         try:
             yield
@@ -177,6 +179,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app = FastAPI(**_TITLE, lifespan=lifespan)
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
+    kinds = [*backup_kinds(backups), *usage_maintenance.kinds(settings.database_url)]
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
     relay = Relay(settings.gateway_public_url)
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,6 +12,8 @@ from litemaas.control.http.problems import Problem
 T = TypeVar("T")
 Moment = Annotated[AwareDatetime, Field(strict=False)]
 """RFC 3339 with an offset."""
+Day = Annotated[date, Field(strict=False)]
+"""``2026-11-25``"""
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Nano = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Money in nano-USD."""
