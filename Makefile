@@ -29,7 +29,7 @@ $(STAMPS)/venv: requirements/uv.txt
 
 $(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.txt pyproject.toml
 	@echo "· installing hash-locked dependencies"
-	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@$(UV) --system-certs pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/runtime.txt
 	@printf '%s\n' "$(COMPILED)" "$(CURDIR)/src" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/litemaas.pth"
 	@touch $@
 
