@@ -90,7 +90,7 @@ test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
 
 test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes an hour or more
-	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
+	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
 
 test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
 	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
