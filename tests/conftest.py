@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import redis.asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.kit.logging import configure_logging
@@ -20,9 +20,11 @@ from litemaas.kit.logging import configure_logging
 # What tests start is the code they test, not what was compiled of an earlier state; `make test-compiled` says otherwise.
 os.environ.setdefault("PYTHONPATH", str(Path(__file__).parents[1] / "src"))
 
-settings.register_profile("nightly", max_examples=2_500, stateful_step_count=50, deadline=None, print_blob=True)
-if os.environ.get("HYPOTHESIS_PROFILE") == "nightly":
-    settings.load_profile("nightly")
+# How long an example takes says nothing on a shared machine.
+UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("usual", **UNTIMED)
+settings.register_profile("nightly", max_examples=2_500, stateful_step_count=50, print_blob=True, **UNTIMED)
+settings.load_profile("nightly" if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else "usual")
 
 _TEMPLATE = "litemaas_template"
 _WITHIN_S = 10.0

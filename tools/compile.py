@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 COPIED = ("src", "migrations", "pyproject.toml")
 DIGEST = "sources.sha256"
 HOT_PATH = """
-    core/money core/pricing core/usage kit/ids
+    core/money core/pricing core/usage kit/ids kit/ticks
     gateway/admission gateway/bodies gateway/budgets gateway/call gateway/cooling gateway/dispatch gateway/endpoints/base
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
     gateway/endpoints/docling gateway/endpoints/openai gateway/endpoints/tokenize gateway/engines gateway/fallbacks

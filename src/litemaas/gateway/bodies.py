@@ -7,7 +7,7 @@ spelled with escapes, goes upstream once and plainly, with the value that we rou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,11 +16,11 @@ from litemaas.core.errors import InvalidField, MalformedBody
 Members = dict[str, Any]
 """Name → raw JSON (``msgspec.Raw`` or bytes), in the order of arrival."""
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_string = msgspec.json.Decoder(str)
-_integer: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(int | None)
-_anything = msgspec.json.Decoder()
-encode = msgspec.json.Encoder().encode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string: Final = msgspec.json.Decoder(str)
+_integer: Final[msgspec.json.Decoder[int | None]] = msgspec.json.Decoder(int | None)
+_anything: Final = msgspec.json.Decoder()
+encode: Final = msgspec.json.Encoder().encode
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not the JSON that was expected."""
 
@@ -65,7 +65,7 @@ class _Names(dict[str, bytes]):
         return written
 
 
-_names = _Names()
+_names: Final = _Names()
 
 
 def render(members: Mapping[str, Any]) -> bytes:

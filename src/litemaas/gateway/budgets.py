@@ -18,18 +18,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from time import monotonic
-from typing import Protocol
+from typing import Final, Protocol
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import BudgetRule
 from litemaas.core.windows import Window, window_at
 from litemaas.gateway.http.stepping import Wake
 from litemaas.gateway.leasing import Account, Leasing
+from litemaas.kit.ticks import monotonic
 
 _PATIENCE_S = 8.0
 """How long a call waits for room in all; a recall takes less."""
-_LOW_WATER = 16
+_LOW_WATER: Final = 16
 """A lease that has room for fewer calls than this is drawn ahead."""
 
 

@@ -87,6 +87,7 @@ class Call:
     ``refusal``: why it was blocked. ``slot``: its place among the running calls. ``started_at``: seconds since
     1970; ``instant``: the same as the journal writes it.
     ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
+    ``ended_at``: when its settlement began (``monotonic``), 0 before.
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
@@ -95,7 +96,7 @@ class Call:
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "condition", "cost", "deferred", "ending",
+        "ask", "attempts", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
         "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "quota", "refusal", "reply",
         "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
@@ -126,6 +127,7 @@ class Call:
         self.attempts = 0
         self.first_byte_at: float | None = None
         self.upstream_s = 0.0
+        self.ended_at = 0.0
         self.engine_request_id: str | None = None
         self.usage: Usage = NOTHING
         self.cost: Cost | None = None

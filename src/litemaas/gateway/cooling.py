@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.errors import (
     UpstreamFailure,
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
 
 _NOT_BUILT_FOR = frozenset({501, 505})
 """The engine has no such function: it would say the same of the next call, and is well."""
-_SMOOTHING = 0.2
-_FORGOTTEN_S = 60.0
+_SMOOTHING: Final = 0.2
+_FORGOTTEN_S: Final = 60.0
 """After so long without a measurement, a deployment's speed counts as unknown, so that it is tried again."""
-_WINDOW_S = 60.0
-_TRY_S = 5.0
+_WINDOW_S: Final = 60.0
+_TRY_S: Final = 5.0
 """How long the one try after a cool-down keeps others away, at most."""
 
 
@@ -125,10 +124,9 @@ class Condition:
 
     # -- what happened ------------------------------------------------------------------------------------------------
 
-    def answered(self, streamed: bool, wait_s: float, completion_tokens: int, tokens: int) -> None:
+    def answered(self, streamed: bool, wait_s: float, completion_tokens: int, tokens: int, now: float) -> None:
         """A call came to a good end. ``wait_s``: until the answer began, or until it was there if it came whole."""
         self.served += 1
-        now = monotonic()
         if now - self._window_began >= _WINDOW_S:
             self._window_began = now
             self.tokens //= (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from litemaas.core.errors import UpstreamFailure, UpstreamRefused
 from litemaas.gateway.bodies import NOT_JSON
 from litemaas.gateway.providers.dialects import models_path
 from litemaas.gateway.replies import Counted
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import datetime
-from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from litemaas.core.entitlements import Block
@@ -14,6 +13,7 @@ from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissin
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
 from litemaas.gateway.flights import Flights
 from litemaas.gateway.reply_headers import limit_lines_of
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint

@@ -15,13 +15,13 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime
-from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.limits import BudgetRule
 from litemaas.core.windows import Window
 from litemaas.gateway.http.stepping import Wake
+from litemaas.kit.ticks import monotonic
 
 DRY_S = 1.0
 """How long a budget that had nothing left is not asked again; money that comes back here wakes it at once."""

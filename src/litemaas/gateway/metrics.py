@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
+_SUCCESS: Final = Status.SUCCESS
 _BUCKETS: Final = len(BUCKETS_S)
 _BUCKETS_US: Final = [int(bound * 1e6) for bound in BUCKETS_S]
 
@@ -99,7 +100,7 @@ class Metrics(Collector):
             self.others[call.endpoint.route, "", str(http_status), status] += 1
             return
         counters = lane.counters
-        if status is Status.SUCCESS:
+        if status is _SUCCESS:
             counters.served += 1
         else:
             self.others[call.endpoint.route, lane.model.counted_as or lane.model.name, str(http_status), status] += 1

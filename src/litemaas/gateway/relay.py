@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from litemaas.core.engine_usage import EngineUsage
@@ -15,6 +14,7 @@ from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
 from litemaas.gateway.targets import StreamUsage
 from litemaas.gateway.wishes import timeout_of
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.http.answers import AnswerHead, UpstreamConnection

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from litemaas.core.money import format_usd, nine_decimals
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
@@ -56,7 +56,7 @@ class ReplyHeaders:
 
     def _common(self, call: Call, cost: str) -> bytes:
         ticket = call.ticket
-        elapsed_us = int((monotonic() - call.request.received_at) * 1e6)
+        elapsed_us = int(((call.ended_at or monotonic()) - call.request.received_at) * 1e6)
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         lines = (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"

@@ -7,7 +7,6 @@ record is in the journal before the client hears the end of its answer.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +35,7 @@ from litemaas.gateway.records import (
     who_text,
 )
 from litemaas.gateway.running import running_text
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.call import Ask, Call
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from litemaas.gateway.targets import Target
 
 _FREE: Final = Cost()
+_SUCCESS: Final = Status.SUCCESS  # in compiled code a member of an enumeration is looked up by its name each time
+_REFUSED: Final = Status.REFUSED
 _CLIENT_CLOSED: Final = 499
 _OF_TEXT: Final = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
 
@@ -63,6 +65,7 @@ class Settlement:
 
     def close(self, call: Call, error: BaseException | None) -> None:  # noqa: C901 - each part is a test and a call
         error = error or call.failure
+        now = call.ended_at = monotonic()
         if isinstance(error, LiteMaaSError):
             _note_error(call, error)
         usage = call.usage
@@ -85,7 +88,7 @@ class Settlement:
             condition.running -= 1
             if error is None:
                 streamed = call.reply is None
-                condition.answered(streamed, call.upstream_s, usage.completion_tokens, tokens)
+                condition.answered(streamed, call.upstream_s, usage.completion_tokens, tokens, now)
             else:
                 _note_bad_end(condition, error)
             if call.place is not None:
@@ -94,17 +97,17 @@ class Settlement:
             call.ticket_besides.close(tokens)
         if call.caller is not None:
             call.caller.spent_nano += cost.total
-        duration_s = monotonic() - call.request.received_at
+        duration_s = now - call.request.received_at
         stream = "t" if call.ask is not None and call.ask.stream else "f"
         if error is None:
-            status, http_status = Status.SUCCESS, 200 if call.reply is None else call.reply.status
+            status, http_status = _SUCCESS, 200 if call.reply is None else call.reply.status
             how = f"{stream}\tsuccess\t{http_status}\t{NULL}\t{NULL}"
         else:
             status, http_status = self._outcome(error)
             why = text(str(error)[:500]) if isinstance(error, LiteMaaSError) else NULL
             how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
         if call.quota is not None:
-            call.quota.close(0 if status is Status.REFUSED else 1, usage.prompt_tokens + usage.completion_tokens)
+            call.quota.close(0 if status is _REFUSED else 1, usage.prompt_tokens + usage.completion_tokens)
         self._metrics.observe(call, status, http_status, duration_s)
         if call.deferred:
             self._journal.running.drop(call.slot)
@@ -134,7 +137,7 @@ class Settlement:
             return Status.CANCELLED, _CLIENT_CLOSED
         http_status = status_of(error if isinstance(error, LiteMaaSError) else Unexpected(""), self._profile)
         failed = isinstance(error, UpstreamFailure) or not isinstance(error, LiteMaaSError)
-        return Status.FAILURE if failed else Status.REFUSED, http_status
+        return Status.FAILURE if failed else _REFUSED, http_status
 
     def _line(self, call: Call, cost: Cost, how: str, duration_s: float) -> str:
         """The record's columns in the order of ``records.JOURNAL_COLUMNS``, without the checksum."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from litemaas.core.catalog import Strategy
 from litemaas.gateway.wishes import session_of
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,6 @@ import random
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +33,7 @@ from litemaas.gateway.shared_rates import pause
 from litemaas.gateway.targets import StreamUsage, Target
 from litemaas.gateway.tries import Tries
 from litemaas.gateway.wishes import retries_of, timeout_of
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission

@@ -129,12 +129,12 @@ def test_after_the_cool_down_one_call_tries_and_the_others_wait_for_it():
 
 def test_the_speed_is_a_moving_average_that_is_forgotten():
     one = condition()
-    one.answered(True, 1.0, 10, 20)
-    one.answered(True, 2.0, 10, 20)
+    one.answered(True, 1.0, 10, 20, NOW)
+    one.answered(True, 2.0, 10, 20, NOW)
     assert one.first_byte_s == pytest.approx(1.2)
     one.running = 1
     assert one.speed(True, one.measured_at) == pytest.approx(2.4)
     assert one.speed(True, one.measured_at + 61) == 0.0
-    one.answered(False, 2.2, 10, 20)
+    one.answered(False, 2.2, 10, 20, NOW)
     assert one.token_s == pytest.approx(0.2)
     assert one.tokens == 60

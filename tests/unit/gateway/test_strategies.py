@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from time import monotonic
 from typing import Any, cast
 
 import pytest
@@ -80,8 +81,8 @@ def test_the_least_busy_comes_first_and_spares_stay_behind():
 
 def test_the_fastest_comes_first_until_it_is_busy_and_the_unknown_is_tried():
     targets = [target("slow"), target("fast"), target("unknown")]
-    targets[0].condition.answered(True, 1.0, 1, 2)
-    targets[1].condition.answered(True, 0.3, 1, 2)
+    targets[0].condition.answered(True, 1.0, 1, 2, monotonic())
+    targets[1].condition.answered(True, 0.3, 1, 2, monotonic())
     asked = ask(stream=True)
     assert order(targets, Strategy.LATENCY, asked) == ["unknown", "fast", "slow"]
     targets[1].condition.running = 9
@@ -90,8 +91,8 @@ def test_the_fastest_comes_first_until_it_is_busy_and_the_unknown_is_tried():
 
 def test_usage_and_cost_look_at_what_they_say():
     targets = [target("a", tpm=1000, price=Price(input_per_million=5)), target("b", tpm=10_000, price=Price())]
-    targets[0].condition.answered(False, 0.1, 1, 500)
-    targets[1].condition.answered(False, 0.1, 1, 600)
+    targets[0].condition.answered(False, 0.1, 1, 500, monotonic())
+    targets[1].condition.answered(False, 0.1, 1, 600, monotonic())
     assert order(targets, Strategy.USAGE) == ["b", "a"]
     assert order(targets, Strategy.COST) == ["b", "a"]
 

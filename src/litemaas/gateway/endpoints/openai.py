@@ -5,7 +5,7 @@ Everything that is not named here goes through as it came, in both directions (g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -53,8 +53,8 @@ SPECIAL_MEMBERS = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
 _MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
 
-_measured = msgspec.json.Decoder(Measured)
-_identified = msgspec.json.Decoder(Identified)
+_measured: Final = msgspec.json.Decoder(Measured)
+_identified: Final = msgspec.json.Decoder(Identified)
 
 
 class OpenAIEndpoint(Endpoint):

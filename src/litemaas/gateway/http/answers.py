@@ -6,7 +6,6 @@ The answer to a HEAD request is never followed by another on its connection: the
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
@@ -23,6 +22,7 @@ from litemaas.core.errors import (
 from litemaas.gateway.http.heads import KnownHead
 from litemaas.gateway.http.messages import NO_BODY_STATUSES
 from litemaas.gateway.http.stepping import Wake
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.http.client import Pool

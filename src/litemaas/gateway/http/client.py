@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from time import monotonic
 from typing import Final
 
 from litemaas.core.catalog import Tls
@@ -22,6 +21,7 @@ from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.stepping import outside
 from litemaas.gateway.http.turns import NoTurn, Turn
+from litemaas.kit.ticks import monotonic
 
 _SWEEP_S: Final = 0.25
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -21,6 +20,7 @@ from litemaas.core.errors import ClientGone, MalformedBody, RequestTooSlow
 from litemaas.gateway.http.messages import Request, RequestHead, Response, client_gone, status_line
 from litemaas.gateway.http.stepping import Run
 from litemaas.gateway.http.upgrades import BodyCallbacks, body_parser, has_body
+from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.gateway.http.heads import KnownHead

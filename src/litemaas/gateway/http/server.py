@@ -7,7 +7,6 @@ import select
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from litemaas.gateway.http.connection import ServerConnection
@@ -15,6 +14,7 @@ from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.limits import ServerLimits
 from litemaas.gateway.http.messages import Request, RequestHead, Response
 from litemaas.gateway.http.turns import NoTurn, Turn
+from litemaas.kit.ticks import monotonic
 
 Handler = Callable[[Request, Response], Coroutine[Any, Any, None]]
 RefusalBody = Callable[[int, str], bytes]
