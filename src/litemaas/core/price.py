@@ -8,8 +8,9 @@ import msgspec
 class Price(msgspec.Struct, frozen=True, gc=False):
     """One version of a deployment's price.
 
-    Units: nano-USD per million tokens, pages or requests. ``None`` = no price of its own: cached and written prompt tokens
-    cost what other prompt tokens cost, reasoning tokens what other completion tokens cost.
+    Units: nano-USD per million tokens, pages, requests, seconds of sound, characters or images. ``None`` = no price of its
+    own: cached and written prompt tokens cost what other prompt tokens cost, reasoning tokens what other completion tokens
+    cost.
     """
 
     version: int = 0
@@ -20,6 +21,12 @@ class Price(msgspec.Struct, frozen=True, gc=False):
     reasoning_per_million: int | None = None
     page_per_million: int = 0
     request_per_million: int = 0
+    second_per_million: int = 0
+    """Sound that is transcribed."""
+    character_per_million: int = 0
+    """Text that is spoken."""
+    image_per_million: int = 0
+    """Images that are made."""
 
     @property
     def is_free(self) -> bool:
@@ -31,4 +38,7 @@ class Price(msgspec.Struct, frozen=True, gc=False):
             or self.reasoning_per_million
             or self.page_per_million
             or self.request_per_million
+            or self.second_per_million
+            or self.character_per_million
+            or self.image_per_million
         )

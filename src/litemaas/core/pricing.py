@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litemaas.core.money import MILLION
 from litemaas.core.price import Price as Price
-from litemaas.core.usage import Usage
+from litemaas.core.usage import Media, Usage
 
 
 class Cost:
@@ -50,6 +50,9 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
     output_exact = plain_completion * price.output_per_million + usage.reasoning_tokens * (
         price.output_per_million if reasoning is None else reasoning
     )
+    media = usage.media
+    if media is not None:
+        return _with_media(input_exact, output_exact, media, price)
     half = MILLION // 2
     return Cost(
         total=(input_exact + output_exact + half) // MILLION,
@@ -58,7 +61,28 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
     )
 
 
-def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bound: int = 0, requests: int = 1) -> int:
+def _with_media(input_exact: int, output_exact: int, media: Media, price: Price) -> Cost:
+    """Sound and text that go in are paid as input, images that come out as output.
+
+    Units: ``…_exact`` nano-USD per million; sound is counted in thousandths of what has the price, so all is widened by that.
+    """
+    input_exact = (
+        input_exact + media.characters * price.character_per_million
+    ) * 1000 + media.sound_ms * price.second_per_million
+    output_exact = (output_exact + media.images * price.image_per_million) * 1000
+    whole = MILLION * 1000
+    half = whole // 2
+    return Cost(
+        total=(input_exact + output_exact + half) // whole,
+        input=(input_exact + half) // whole,
+        output=(output_exact + half) // whole,
+    )
+
+
+def ceiling_of(
+    price: Price, prompt_bound: int, completion_bound: int, pages_bound: int = 0, requests: int = 1,
+    media_bound: Media | None = None,
+) -> int:  # fmt: skip
     """The most that a call within these bounds can cost; rounded up, so that no settlement exceeds its hold by rounding.
 
     Units: tokens and pages in, nano-USD out.
@@ -69,7 +93,18 @@ def ceiling_of(price: Price, prompt_bound: int, completion_bound: int, pages_bou
         + pages_bound * price.page_per_million
         + requests * price.request_per_million
     )
+    if media_bound is not None:
+        exact += media_exact(price, media_bound)
     return -(-exact // MILLION)
+
+
+def media_exact(price: Price, media: Media) -> int:
+    """What media cost, rounded up. Units: nano-USD per million out."""
+    return (
+        -(-media.sound_ms * price.second_per_million // 1000)
+        + media.characters * price.character_per_million
+        + media.images * price.image_per_million
+    )
 
 
 def affordable_output(price: Price, prompt_bound: int, rest_nano: int) -> int:

@@ -1,4 +1,4 @@
-"""What did one call use? Tokens and pages, split into disjoint parts that sum to the total."""
+"""What did one call use? Tokens, pages and media, split into disjoint parts that sum to the total."""
 
 from __future__ import annotations
 
@@ -17,18 +17,46 @@ class UsageSource(StrEnum):
     NONE = "none"
 
 
+class Media:
+    """What a call uses besides tokens and pages. Units: ``sound_ms`` milliseconds of sound. Never changed.
+
+    ``is_vague``: of a bound; the sound may be much shorter, which is only known once it was heard.
+    """
+
+    __slots__ = ("characters", "images", "is_vague", "sound_ms")
+
+    def __init__(self, sound_ms: int = 0, characters: int = 0, images: int = 0, is_vague: bool = False) -> None:
+        self.is_vague = is_vague
+        self.sound_ms = sound_ms
+        self.characters = characters
+        self.images = images
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Media) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        return f"Media{self._parts()}"
+
+    def _parts(self) -> tuple[int, int, int]:
+        return self.sound_ms, self.characters, self.images
+
+
 class Usage:
     """Usage of one call; ``cached_tokens`` and ``cache_write_tokens`` are parts of ``prompt_tokens``, ``reasoning_tokens``
     of ``completion_tokens``, as in OpenAI's usage object (API reference, chat completion object, 2026-11). Never changed.
     """
 
     __slots__ = (
-        "cache_write_tokens", "cached_tokens", "completion_tokens", "pages", "prompt_tokens", "reasoning_tokens", "source",
+        "cache_write_tokens", "cached_tokens", "completion_tokens", "media", "pages", "prompt_tokens", "reasoning_tokens",
+        "source",
     )  # fmt: skip
 
     def __init__(
         self, prompt_tokens: int = 0, completion_tokens: int = 0, cached_tokens: int = 0, cache_write_tokens: int = 0,
-        reasoning_tokens: int = 0, pages: int = 0, source: UsageSource = UsageSource.NONE,
+        reasoning_tokens: int = 0, pages: int = 0, source: UsageSource = UsageSource.NONE, media: Media | None = None,
     ) -> None:  # fmt: skip
         self.prompt_tokens = prompt_tokens
         self.completion_tokens = completion_tokens
@@ -37,6 +65,14 @@ class Usage:
         self.reasoning_tokens = reasoning_tokens
         self.pages = pages
         self.source = source
+        self.media = media
+
+    def with_media(self, media: Media, source: UsageSource) -> Usage:
+        """The same tokens, and media besides; ``source``: who counted them, where nobody counted tokens."""
+        return Usage(
+            self.prompt_tokens, self.completion_tokens, self.cached_tokens, self.cache_write_tokens, self.reasoning_tokens,
+            self.pages, source if self.source is UsageSource.NONE else self.source, media,
+        )  # fmt: skip
 
     @property
     def total_tokens(self) -> int:
@@ -51,10 +87,10 @@ class Usage:
     def __repr__(self) -> str:
         return f"Usage{self._parts()}"
 
-    def _parts(self) -> tuple[int, int, int, int, int, int, str]:
+    def _parts(self) -> tuple[int, int, int, int, int, int, str, Media | None]:
         return (
             self.prompt_tokens, self.completion_tokens, self.cached_tokens, self.cache_write_tokens, self.reasoning_tokens,
-            self.pages, str(self.source),
+            self.pages, str(self.source), self.media,
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.errors import BudgetExhausted
 from litemaas.core.money import format_usd
 from litemaas.core.pricing import Price, affordable_output, ceiling_of
+from litemaas.core.usage import Media
 from litemaas.gateway import quotas
 from litemaas.gateway.budgets import Budgets, Hold
 from litemaas.gateway.leasing import Account
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _USEFUL_OUTPUT = 256
 """A token limit that is partly used lowers an unnamed output bound no further than this; below, the caller had better wait."""
 _ROUNDS = 3
+_SHORTEST_MS = 1000
 
 
 class _Bounds:
@@ -225,7 +227,7 @@ class Admission:
     def _least(self, price: Price, bounds: _Bounds, ask: Ask) -> int:
         """What the smallest answer to an empty prompt would be held at."""
         output = min(self._settings.min_output_tokens, bounds.output) * ask.choices
-        return ceiling_of(price, 0, output, min(ask.pages_bound, ask.documents), ask.documents)
+        return ceiling_of(price, 0, output, min(ask.pages_bound, ask.documents), ask.documents, _least_media(ask))
 
     def _fit(self, accounts: Sequence[Account], price: Price, bounds: _Bounds, ask: Ask) -> int:
         """Lowers the output bound to what is left and returns what the call can then cost.
@@ -245,9 +247,9 @@ class Admission:
                 bounds.output = affordable
                 bounds.lowered = True
         need = _ceiling(price, bounds, ask)
-        if need > rest and ask.pages_bound > ask.documents:
-            # How many pages a document has is only known once it is converted: it gets all that is left.
-            need = max(ceiling_of(price, 0, 0, ask.documents, ask.documents), rest)
+        if need > rest and _is_only_known_afterwards(ask):
+            # How many pages a document has, how long a sound is, is only known once that is done: it gets all that is left.
+            need = max(self._least(price, bounds, ask), rest)
         if need > rest:
             raise _exhausted(accounts, need)
         return need
@@ -301,7 +303,7 @@ class Admission:
             bounds.lowered = True
 
     async def _count_exactly(self, bounds: _Bounds, ask: Ask, deployment: Deployment) -> None:
-        if not bounds.exact and ask.prompt_bytes:
+        if not bounds.exact and ask.prompt_bytes and ask.media_bound is None:  # what speaks or draws has no tokenizer
             count = await self._meter.count_prompt(ask, deployment)
             bounds.prompt = min(bounds.prompt, count.bound)
             bounds.estimate = count.estimate if self._settings.estimate_without_tokenizer else None
@@ -319,7 +321,18 @@ def _is_bounded(lane: Lane) -> bool:
 
 
 def _ceiling(price: Price, bounds: _Bounds, ask: Ask) -> int:
-    return ceiling_of(price, bounds.prompt, bounds.output * ask.choices, ask.pages_bound, ask.documents)
+    output = bounds.output * ask.choices
+    return ceiling_of(price, bounds.prompt, output, ask.pages_bound, ask.documents, ask.media_bound)
+
+
+def _is_only_known_afterwards(ask: Ask) -> bool:
+    return ask.pages_bound > ask.documents or (ask.media_bound is not None and ask.media_bound.is_vague)
+
+
+def _least_media(ask: Ask) -> Media | None:
+    """What the call uses in any case: of sound, a second."""
+    media = ask.media_bound
+    return media and Media(min(media.sound_ms, _SHORTEST_MS), media.characters, media.images)
 
 
 def _exhausted(accounts: Sequence[Account], need: int) -> BudgetExhausted:

@@ -10,6 +10,7 @@ from litemaas.gateway.sse import DONE
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
     from litemaas.core.refusals import Refusal
+    from litemaas.core.usage import Media
     from litemaas.gateway.budgets import Hold
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.endpoints.base import Endpoint
@@ -27,6 +28,7 @@ class Ask:
     """What the body asks for, as far as the gateway routes, holds and bills on it.
 
     Units: tokens, bytes and pages. ``output_bound``: what the client allows per choice, None = it named nothing.
+    ``media_bound``: the most sound, text to speak and images that the call can use.
     ``members``: the body's members, or None for bodies that are not JSON. ``foreign``: a body in another format than
     OpenAI's, as it came; the members are then its translation. ``hides_json``: a conversion's JSON output was
     added for its page count; the client is not to see it. ``urls``: addresses that the engine would fetch, by their place.
@@ -34,10 +36,9 @@ class Ask:
 
     __slots__ = (
         "bounds_named", "choices", "content_type", "documents", "end_user", "foreign", "generates", "has_gateway_members",
-        "hides_json",
-        "media_parts", "members", "model", "output_bound", "output_default", "output_member", "pages_bound", "payload",
-        "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage", "wants_usage",
-        "wishes",
+        "hides_json", "media_bound", "media_parts", "members", "model", "output_bound", "output_default", "output_member",
+        "pages_bound", "payload", "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage",
+        "wants_usage", "wishes",
     )  # fmt: skip
 
     def __init__(self, model: str | None) -> None:
@@ -57,6 +58,7 @@ class Ask:
         self.media_parts = 0
         self.documents = 1
         self.pages_bound = 0
+        self.media_bound: Media | None = None
         self.hides_json = False
         self.urls: dict[str, str] = {}
         self.generates = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.limits import CAPACITY, RateRule, model_scope
 from litemaas.core.money import MILLION
-from litemaas.core.pricing import Price, dearest_input, dearest_output
+from litemaas.core.pricing import Price, dearest_input, dearest_output, media_exact
 from litemaas.core.windows import window_at
 from litemaas.gateway.records import NO_LABELS, bookings_text, labels_text, who_text
 
@@ -114,6 +114,8 @@ class Lane:
         )
         if ask.pages_bound:
             exact += ask.pages_bound * self.price.page_per_million
+        if ask.media_bound is not None:
+            exact += media_exact(self.price, ask.media_bound)
         return -(-exact // MILLION)
 
     def accounts(self, budgets: Budgets, at: float) -> list[Account]:
@@ -191,4 +193,7 @@ def dearest(deployments: tuple[Deployment, ...]) -> Price:
         reasoning_per_million=max(p.reasoning_per_million or 0 for p in prices),
         page_per_million=max(p.page_per_million for p in prices),
         request_per_million=max(p.request_per_million for p in prices),
+        second_per_million=max(p.second_per_million for p in prices),
+        character_per_million=max(p.character_per_million for p in prices),
+        image_per_million=max(p.image_per_million for p in prices),
     )

@@ -126,7 +126,6 @@ class Relay:
         self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
     ) -> None:
         """An answer that is no text, such as sound: each piece as soon as it is there, whatever is in it."""
-        call.usage = Usage()
         call.ending = b""
         answer.limit(self._silence_s(call, ask, target))
         head = cast("AnswerHead", answer.answer)
@@ -135,11 +134,13 @@ class Relay:
                 if not response.started:
                     call.first_byte_at = monotonic()
                     call.upstream_s = call.first_byte_at - answer.sent_at
+                    call.usage = Usage(media=ask.media_bound)
                     response.start(200, self._headers.of_bytes(call, head.content_type, engine_lines(head)))
                 response.write(data)
                 if response.is_congested:
                     await response.drain()
         except UpstreamFailure as failure:
+            call.usage = Usage()  # how much of the text was spoken, nobody knows
             self._end_badly(call, response, failure)
             response.abort()  # an error in the midst of a sound would be taken for the sound
         if not response.started:

@@ -74,7 +74,13 @@ class Settlement:
         if (
             target is not None
             and not call.endpoint.is_free
-            and (error is None or usage.total_tokens or usage.pages or _is_answered(call, error))
+            and (
+                error is None
+                or usage.total_tokens
+                or usage.pages
+                or usage.media is not None
+                or _is_answered(call, error)
+            )
         ):
             cost = cost_of(usage, target.deployment.price, call.ask.documents if call.ask is not None else 1)
         call.cost = cost

@@ -101,4 +101,7 @@ class Strategies:
 
 def _price(target: Target) -> int:
     price = target.deployment.price
-    return price.input_per_million + price.output_per_million + price.request_per_million + price.page_per_million
+    return (
+        price.input_per_million + price.output_per_million + price.request_per_million + price.page_per_million
+        + price.second_per_million + price.character_per_million + price.image_per_million
+    )  # fmt: skip

@@ -96,8 +96,23 @@ async def test_every_export_adds_up_to_the_statement(bills: None, people: People
     focus = list(csv.DictReader(io.StringIO(await export(people["overseer"], "focus"))))
     assert sum(nano_from_usd(row["BilledCost"]) for row in focus) == total
     assert sum(int(row["x_Requests"]) for row in focus) == sum(int(row["requests"]) for row in lines) == 29
-    assert {row["SkuMeter"] for row in focus} == {"input tokens", "output tokens", "pages"}
+    assert {row["SkuMeter"] for row in focus} == {"input tokens", "output tokens", "pages", "calls"}
     assert {row["BillingPeriodStart"] for row in focus} == {f"{MONTH}-01T00:00:00Z"}
+
+
+async def test_what_was_paid_by_the_second_or_the_image_is_metered_in_calls(
+    people: People, database: asyncpg.Connection
+):
+    none = {"prompt_tokens": 0, "completion_tokens": 0, "cached_tokens": 0, "cache_write_tokens": 0, "reasoning_tokens": 0,
+            "pages": 0, "output_cost_nano": 0}  # fmt: skip
+    heard = call(1, LAST + timedelta(days=1), **none, input_cost_nano=700, cost_nano=700)
+    made = call(2, LAST + timedelta(days=1), **none | {"output_cost_nano": 900}, input_cost_nano=0, cost_nano=900)
+    await spend(database, [heard, made])
+    focus = list(csv.DictReader(io.StringIO(await export(people["overseer"], "focus"))))
+    assert {row["SkuMeter"] for row in focus} == {"calls"}
+    assert sum(nano_from_usd(row["BilledCost"]) for row in focus) == 1600
+    assert sum(int(row["ConsumedQuantity"]) for row in focus) == sum(int(row["x_Requests"]) for row in focus) == 2
+    assert {(row["ConsumedUnit"], row["ListUnitPrice"]) for row in focus} == {("Requests", "")}
 
 
 async def test_a_closed_month_has_the_same_bytes_and_late_calls_are_corrections_of_the_next(

@@ -169,6 +169,48 @@ async def test_update_merges_keeps_the_id_and_versions_the_price(
     assert (await client.patch("/litellm/model/nobody/update", json={})).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("mode", "prices", "column", "per_million"),
+    [
+        ("audio_transcription", {"input_cost_per_second": 0.0001}, "second_per_million", 10**11),
+        ("audio_transcription", {"output_cost_per_second": "0.0001"}, "second_per_million", 10**11),
+        (
+            "audio_transcription",
+            {"input_cost_per_second": 0, "output_cost_per_second": 1e-4},
+            "second_per_million",
+            10**11,
+        ),
+        ("audio_speech", {"input_cost_per_character": 0.000015}, "character_per_million", 15 * 10**9),
+        ("image_generation", {"output_cost_per_image": 0.04}, "image_per_million", 4 * 10**13),
+        ("image_generation", {"input_cost_per_image": 0.04}, "image_per_million", 4 * 10**13),
+    ],
+)
+async def test_prices_of_media_come_back_under_the_names_they_were_sent_with(
+    client: httpx2.AsyncClient, database: asyncpg.Connection,
+    mode: str, prices: dict[str, float], column: str, per_million: int,
+):  # fmt: skip
+    params = {"model": "openai/m", "api_base": "http://e/v1", **prices}
+    made = await register(client, {"model_name": "m", "litellm_params": params, "model_info": {"mode": mode}})
+    assert {name: made["litellm_params"][name] for name in prices} == {name: float(p) for name, p in prices.items()}
+    (entry,) = (await client.get("/litellm/model/info")).json()["data"]
+    others = [name for name in entry["model_info"] if "_cost_per_" in name and name not in prices]
+    assert all(entry["model_info"][name] is None for name in others if "token" not in name and "query" not in name)
+    assert await database.fetchval(f"SELECT {column} FROM prices") == per_million  # noqa: S608 — names of this test
+    assert (await client.patch(f"/litellm/model/{made['model_id']}/update", json={})).json() == made
+
+
+async def test_a_price_that_no_call_would_ever_meet_is_refused(client: httpx2.AsyncClient):
+    params = {"model": "openai/m", "api_base": "http://e/v1", "input_cost_per_second": 0.0001}
+    answer = await client.post("/litellm/model/new", json={"model_name": "m", "litellm_params": params})
+    assert answer.status_code == 400
+    assert "audio_transcription" in answer.json()["error"]["message"]
+    params["output_cost_per_second"] = 0.0002
+    body = {"model_name": "m", "litellm_params": params, "model_info": {"mode": "audio_transcription"}}
+    twice = await client.post("/litellm/model/new", json=body)
+    assert twice.status_code == 400
+    assert "charged once" in twice.json()["error"]["message"]
+
+
 async def test_a_restricted_key_sees_only_its_models(client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient):
     await register(client)
     await register(client, GRANITE | {"model_name": "llama"})

@@ -107,9 +107,12 @@ class Ledger:
 
     async def add_model(
         self, name: str, url: str, engine_model: str = "granite-3.3-8b", *, mode: str = "chat", provider: str = "hosted_vllm",
-        price: tuple[float, float] = (0.000001, 0.000002), api_key: str | None = None, **columns: Any,
+        price: tuple[float, float] = (0.000001, 0.000002), api_key: str | None = None,
+        media_price: dict[str, float] | None = None, **columns: Any,
     ) -> str:  # fmt: skip
-        """A deployment of ``name``; ``price`` in USD per prompt and per completion token. Returns its id."""
+        """A deployment of ``name``; ``price`` in USD per prompt and per completion token, ``media_price`` per unit of each
+        column, such as ``page_per_million``. Returns its id.
+        """
         identity = f"d-{secrets.token_hex(6)}"
         await self.connection.execute(
             "insert into models (name, mode) values ($1, $2) on conflict do nothing", name, mode
@@ -119,6 +122,11 @@ class Ledger:
             "values ($1, $2, $3, 'test') returning version",
             identity, *map(per_million_from_usd_per_unit, price),
         )  # fmt: skip
+        for column, usd in (media_price or {}).items():
+            await self.connection.execute(
+                f"update prices set {column} = $1 where version = $2",  # noqa: S608 - column names are the tests' own
+                per_million_from_usd_per_unit(usd), version,
+            )  # fmt: skip
         sealed = self._vault.seal(api_key, f"deployment:{identity}") if api_key is not None else None
         values = {
             "id": identity, "model_name": name, "provider": provider, "engine_model": engine_model, "api_base": url,

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from litemaas.core.engine_usage import EngineUsage
 from litemaas.core.money import format_usd, nano_from_usd, per_million_from_usd_per_unit, usd_from_nano
 from litemaas.core.pricing import Price, affordable_output, ceiling_of, cost_of
-from litemaas.core.usage import Usage, usage_of
+from litemaas.core.usage import Media, Usage, usage_of
 
 per_million = st.integers(0, 10**11)
 optional = st.none() | per_million
 prices = st.builds(
     Price, input_per_million=per_million, output_per_million=per_million, cached_input_per_million=optional,
     cache_write_per_million=optional, reasoning_per_million=optional, page_per_million=per_million,
-    request_per_million=per_million,
+    request_per_million=per_million, second_per_million=per_million, character_per_million=per_million,
+    image_per_million=per_million,
 )  # fmt: skip
 counts = st.integers(0, 200_000)
 
@@ -26,12 +27,14 @@ def usages(draw: st.DrawFn) -> Usage:
     prompt, completion = draw(counts), draw(counts)
     cached = draw(st.integers(0, prompt))
     written = draw(st.integers(0, prompt - cached))
-    return Usage(prompt, completion, cached, written, draw(st.integers(0, completion)), draw(st.integers(0, 50)))
+    media = draw(st.none() | st.builds(Media, st.integers(0, 10**8), counts, st.integers(0, 100)))
+    reasoning, pages = draw(st.integers(0, completion)), draw(st.integers(0, 50))
+    return Usage(prompt, completion, cached, written, reasoning, pages, media=media)
 
 
 @given(usages(), prices)
 def test_no_call_within_its_bounds_costs_more_than_it_was_held_at(usage: Usage, price: Price) -> None:
-    held = ceiling_of(price, usage.prompt_tokens, usage.completion_tokens, usage.pages)
+    held = ceiling_of(price, usage.prompt_tokens, usage.completion_tokens, usage.pages, media_bound=usage.media)
 
     assert 0 <= cost_of(usage, price).total <= held
 
@@ -68,6 +71,28 @@ def test_each_token_is_charged_once_in_its_most_specific_part() -> None:
     cost = cost_of(Usage(10, 8, cached_tokens=4, cache_write_tokens=1, reasoning_tokens=3), price)
 
     assert (cost.input, cost.output) == (5 * 1000 + 4 * 100 + 1 * 3000, 5 * 2000 + 3 * 5000)
+
+
+def test_sound_characters_and_images_are_paid_to_the_nano_dollar_each_on_its_side() -> None:
+    price = Price(
+        second_per_million=per_million_from_usd_per_unit("0.0001"),
+        character_per_million=per_million_from_usd_per_unit("0.000015"),
+        image_per_million=per_million_from_usd_per_unit("0.04"),
+    )
+
+    heard = cost_of(Usage(media=Media(sound_ms=12_345)), price)
+    spoken = cost_of(Usage(media=Media(characters=7)), price)
+    made = cost_of(Usage(media=Media(images=3)), price)
+
+    assert (heard.total, heard.input, heard.output) == (1_234_500, 1_234_500, 0)
+    assert (spoken.total, spoken.input, spoken.output) == (105_000, 105_000, 0)
+    assert (made.total, made.input, made.output) == (120_000_000, 0, 120_000_000)
+
+
+def test_a_price_of_media_alone_is_not_free() -> None:
+    assert not Price(second_per_million=1).is_free
+    assert not Price(character_per_million=1).is_free
+    assert not Price(image_per_million=1).is_free
 
 
 def test_the_contracts_example_costs_25_micro_dollars() -> None:

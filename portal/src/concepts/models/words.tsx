@@ -21,10 +21,24 @@ export function priceWord(say: Say, nano: number | null | undefined): string {
   return nano === 0 ? say("free") : nano == null ? UNKNOWN : money(nano);
 }
 
-/** Input and output per million tokens, or per page. */
+/** What a type is charged by besides tokens: its price for so many units as people reckon with. */
+export const MEDIA_PRICES = {
+  transcription: { member: "second_per_million", word: "price_per_minute", units: 60 },
+  speech: { member: "character_per_million", word: "price_per_million_characters", units: 1e6 },
+  image: { member: "image_per_million", word: "price_per_image", units: 1 },
+} as const;
+export const mediaPrice = (type: string) => (type in MEDIA_PRICES ? MEDIA_PRICES[type as keyof typeof MEDIA_PRICES] : null);
+
+/** Input and output per million tokens; per page, minute, characters or image, with the tokens where they cost, too. */
 export function priceFacts(say: Say, type: string, pricing: Pricing): [string, string][] {
   if (!pricing) return [[say("price"), UNKNOWN]];
   if (type === "convert") return [[say("price_per_page"), priceWord(say, pricing.page_per_million === 0 ? 0 : pricing.page_per_million / 1e6)]];
+  const media = mediaPrice(type);
+  if (media) {
+    const facts: [string, string][] = [[say(media.word), priceWord(say, (pricing[media.member] * media.units) / 1e6)]];
+    if (pricing.input_per_million > 0) facts.push([say("input_price"), priceWord(say, pricing.input_per_million)]);
+    return facts;
+  }
   const both: [string, string][] = [[say("input_price"), priceWord(say, pricing.input_per_million)]];
   if (type === "chat") both.push([say("output_price"), priceWord(say, pricing.output_per_million)]);
   return both;

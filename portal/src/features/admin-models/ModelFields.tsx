@@ -1,6 +1,6 @@
 /** What is said of a model: name, type, sizes, abilities, price. What does not apply to its type is not asked for. */
 import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
-import { CAPABILITIES, capabilityWord, TYPES, typeWord } from "../../concepts/models/words";
+import { CAPABILITIES, capabilityWord, mediaPrice, TYPES, typeWord } from "../../concepts/models/words";
 import type { Reply } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 
@@ -19,7 +19,7 @@ export interface ModelDraft {
   rpm_limit: number | null;
   tpm_limit: number | null;
   restricted_access: boolean;
-  pricing: { input_per_million: number; output_per_million: number; page_per_million: number; request_per_million: number };
+  pricing: Omit<NonNullable<Held["pricing"]>, "varies" | "units">;
 }
 
 export function modelDraft(held: Held | null): ModelDraft {
@@ -40,8 +40,14 @@ export function modelDraft(held: Held | null): ModelDraft {
     pricing: {
       input_per_million: price?.input_per_million ?? 0,
       output_per_million: price?.output_per_million ?? 0,
+      cached_input_per_million: price?.cached_input_per_million ?? null,
+      cache_write_per_million: price?.cache_write_per_million ?? null,
+      reasoning_per_million: price?.reasoning_per_million ?? null,
       page_per_million: price?.page_per_million ?? 0,
       request_per_million: price?.request_per_million ?? 0,
+      second_per_million: price?.second_per_million ?? 0,
+      character_per_million: price?.character_per_million ?? 0,
+      image_per_million: price?.image_per_million ?? 0,
     },
   };
 }
@@ -60,6 +66,7 @@ export function ModelFields({ draft, change, error, isNew, missing }: ModelField
   const set = (changes: Partial<ModelDraft>) => change({ ...draft, ...changes });
   const price = (changes: Partial<ModelDraft["pricing"]>) => set({ pricing: { ...draft.pricing, ...changes } });
   const { type } = draft;
+  const media = mediaPrice(type);
   return (
     <>
       <div className="lm-pair">
@@ -75,6 +82,7 @@ export function ModelFields({ draft, change, error, isNew, missing }: ModelField
         ) : (
           <Money label={say("input_price")} value={draft.pricing.input_per_million} onChange={(value) => price({ input_per_million: value ?? 0 })} help={say("zero_is_free")} />
         )}
+        {media && <Money label={say(media.word)} value={(draft.pricing[media.member] * media.units) / 1e6} onChange={(value) => price({ [media.member]: Math.round(((value ?? 0) * 1e6) / media.units) })} help={say("zero_is_free")} />}
         {type === "chat" && <Money label={say("output_price")} value={draft.pricing.output_per_million} onChange={(value) => price({ output_per_million: value ?? 0 })} help={say("zero_is_free")} />}
       </div>
       <div className="lm-pair">

@@ -26,6 +26,11 @@ PUBLIC_BASES = {
 """Where a provider's API is when nobody names another place (the providers' API references, 2026-11)."""
 SELF_HOSTED = ("azure", "hosted_vllm", "vllm", "openai_like", "litellm_proxy", "ollama", "docling")
 PROVIDERS = (*PUBLIC_BASES, *SELF_HOSTED)
+_PRICED_BY_MODE = {
+    "second_per_million": Mode.TRANSCRIPTION,
+    "character_per_million": Mode.SPEECH,
+    "image_per_million": Mode.IMAGE,
+}
 _MAX_INT = 2**31 - 1
 _RESERVED_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "authorization"}
 
@@ -107,6 +112,15 @@ def _check_price(price: Price) -> None:
         value = getattr(price, field)
         if value is not None and not 0 <= value < 2**63:
             raise InvalidField(f"{field} must not be negative.", field)
+
+
+def check_price_fits(mode: Mode, price: Price) -> None:
+    """A price that no call of the model would ever meet is a mistake. Errors: InvalidField."""
+    for field, charged in _PRICED_BY_MODE.items():
+        if getattr(price, field) and mode is not charged:
+            raise InvalidField(
+                f"{field} is only charged for models with the mode {charged.value}; this one has {mode.value}.", field
+            )
 
 
 def _base_url(provider: str, api_base: str) -> str:

@@ -120,6 +120,9 @@ class Pricing(BaseModel):
         "reasoning_per_million": "nano per million reasoning tokens",
         "page_per_million": "nano per million pages",
         "request_per_million": "nano per million requests",
+        "second_per_million": "nano per million seconds of sound",
+        "character_per_million": "nano per million characters that are spoken",
+        "image_per_million": "nano per million images",
     }
 
     input_per_million: int
@@ -129,6 +132,9 @@ class Pricing(BaseModel):
     reasoning_per_million: int | None
     page_per_million: int
     request_per_million: int
+    second_per_million: int = 0
+    character_per_million: int = 0
+    image_per_million: int = 0
     varies: bool
     units: dict[str, str] = UNITS
 

@@ -17,7 +17,9 @@ BigCapacity = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class PriceIn(Body):
-    """Units: nano-USD per million tokens, pages or requests; null = charged like other tokens of its side."""
+    """Units: nano-USD per million tokens, pages, requests, seconds of sound that is transcribed, characters that are spoken, or
+    images; null = charged like other tokens of its side.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"input_per_million": 150_000_000, "output_per_million": 600_000_000}}
@@ -30,6 +32,9 @@ class PriceIn(Body):
     reasoning_per_million: Nano | None = None
     page_per_million: Nano = 0
     request_per_million: Nano = 0
+    second_per_million: Nano = 0
+    character_per_million: Nano = 0
+    image_per_million: Nano = 0
 
 
 class PriceOut(BaseModel):
@@ -42,6 +47,9 @@ class PriceOut(BaseModel):
     reasoning_per_million: int | None
     page_per_million: int
     request_per_million: int
+    second_per_million: int
+    character_per_million: int
+    image_per_million: int
     valid_from: datetime | None = None
     created_by: str | None = None
 

@@ -13,7 +13,13 @@ from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
 from litemaas.control.catalog import repository
-from litemaas.control.catalog.drafts import MODEL_NAME, DeploymentDraft, ModelDraft, check_deployment
+from litemaas.control.catalog.drafts import (
+    MODEL_NAME,
+    DeploymentDraft,
+    ModelDraft,
+    check_deployment,
+    check_price_fits,
+)
 from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.refusals import Conflict, InvalidRequestMembers, InvalidTransition, Mend
 from litemaas.control.http.work import Work
@@ -173,6 +179,7 @@ async def change_deployment(
     if "api_key" in values and (values["api_key"] or before.api_key_sealed is not None):
         columns["api_key_sealed"] = _sealed(work, deployment_id, values["api_key"])
     if checked.price != price_of(before):
+        check_price_fits(Mode(before.mode), checked.price)
         columns["price_version"] = await repository.add_price(connection, deployment_id, checked.price, work.actor)
     names = [before.model_name]
     if model is not None and model.name != before.model_name:
@@ -245,6 +252,9 @@ def draft_of(row: Row[Any]) -> DeploymentDraft:
 async def _store_deployment(work: Work, model_name: str, draft: DeploymentDraft, deployment_id: str) -> str:
     connection = await work.connection()
     checked = check_deployment(draft)
+    row = await repository.find_model(connection, model_name)
+    if row is not None:
+        check_price_fits(Mode(row.mode), checked.price)
     values = msgspec.structs.asdict(checked)
     price, api_key = values.pop("price"), values.pop("api_key")
     await repository.add_deployment(

@@ -36,12 +36,18 @@ class Issuer(msgspec.Struct, frozen=True):
 
 
 def rows_of(line: Row[Any], month: date, issuer: Issuer) -> Iterator[Record]:
-    """One row per meter; their costs add up to the line's."""
-    meters = (
+    """One row per meter; their costs add up to the line's. What was paid by neither tokens nor pages, such as sound or images,
+    is metered in calls: the ledger's sums do not hold how much of it there was.
+    """
+    meters = [
         ("input tokens", "Tokens", line.prompt_tokens, line.input_cost_nano, line.input_per_million),
         ("output tokens", "Tokens", line.completion_tokens, line.output_cost_nano, line.output_per_million),
         ("pages", "Pages", line.pages, line.other_cost_nano, line.page_per_million),
-    )
+    ]
+    of_calls = sum(cost for _, _, quantity, cost, _ in meters if not quantity)
+    meters = [meter for meter in meters if meter[2]]
+    if of_calls:
+        meters.append(("calls", "Requests", line.requests, of_calls, None))
     first = True
     for meter, unit, quantity, cost, per_million in meters:
         if quantity or cost:

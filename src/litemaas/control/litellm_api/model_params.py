@@ -27,8 +27,15 @@ PRICES = {
     "output_cost_per_reasoning_token": "reasoning_per_million",
     "ocr_cost_per_page": "page_per_million",
     "input_cost_per_query": "request_per_million",
+    "input_cost_per_second": "second_per_million",
+    "output_cost_per_second": "second_per_million",
+    "input_cost_per_character": "character_per_million",
+    "output_cost_per_image": "image_per_million",
+    "input_cost_per_image": "image_per_million",
 }
-"""LiteLLM's prices in USD per unit (gateway-api contract 5.9) and our columns."""
+"""LiteLLM's prices in USD per unit (gateway-api contract 5.9) and our columns. Sound that is heard and an image that is made
+are charged once, whichever of the two names of their price is used.
+"""
 _NOT_FOR_BODIES = {
     "model", "api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "tpm", "rpm", "weight", "order",
     "timeout", "stream_timeout", "max_retries", "num_retries", "max_budget", "budget_duration", "tags", "ssl_verify", "ca",
@@ -142,11 +149,16 @@ def params_of(row: Row[Any]) -> dict[str, Any]:
 
 
 def _prices_of(row: Row[Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: value for name in PRICES if (value := sent.get(name, row.info.get(name))) is not None}
     prices = {}
     for theirs, ours in PRICES.items():
         value = getattr(row, ours)
-        if value or (value is not None and (theirs in sent or theirs in row.info)):
+        names = [name for name in PRICES if PRICES[name] == ours]
+        named = [name for name in names if said.get(name)] or [name for name in names if name in said] or names[:1]
+        if theirs in named and (value or (value is not None and theirs in said)):
             prices[theirs] = value / (MILLION * NANO)
+        elif theirs in said:
+            prices[theirs] = 0.0
     return prices
 
 
@@ -170,11 +182,16 @@ def _price(params: Mapping[str, Any], info: Mapping[str, Any]) -> Price:
         if sent is None:
             continue
         try:
-            values[ours] = per_million_from_usd_per_unit(sent)
+            value = per_million_from_usd_per_unit(sent)
         except ValueError:
             raise InvalidField(f"{theirs} must be a price in USD.", theirs) from None
-        if values[ours] < 0 or isinstance(sent, bool):
+        if value < 0 or isinstance(sent, bool):
             raise InvalidField(f"{theirs} must be a price in USD and at least 0.", theirs)
+        if value and values.get(ours) and values[ours] != value:
+            raise InvalidField(
+                f"{theirs} and its other name say different things; what has both is charged once.", theirs
+            )
+        values[ours] = value or values.get(ours, 0)
     return Price(**values)
 
 

@@ -74,6 +74,9 @@ prices = Table(
     Column("request_per_million", BigInteger, nullable=False, server_default=text("0")),
     moment("valid_from"),
     Column("created_by", Text, nullable=False),
+    Column("second_per_million", BigInteger, nullable=False, server_default=text("0")),
+    Column("character_per_million", BigInteger, nullable=False, server_default=text("0")),
+    Column("image_per_million", BigInteger, nullable=False, server_default=text("0")),
     Index("prices_deployment", "deployment_id", text("version DESC")),
 )
 

@@ -73,7 +73,8 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        m.mode, m.access_groups, m.aliases, m.routing_strategy, m.fallbacks, m.context_fallbacks, m.retries, m.guardrails,
        m.rpm_limit as model_rpm, m.tpm_limit as model_tpm,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
-       p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million
+       p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million,
+       p.second_per_million, p.character_per_million, p.image_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
@@ -314,4 +315,7 @@ def _price(row: asyncpg.Record) -> Price:
         reasoning_per_million=row["reasoning_per_million"],
         page_per_million=row["page_per_million"],
         request_per_million=row["request_per_million"],
+        second_per_million=row["second_per_million"],
+        character_per_million=row["character_per_million"],
+        image_per_million=row["image_per_million"],
     )

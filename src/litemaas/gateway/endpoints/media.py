@@ -1,19 +1,22 @@
 """How do calls pass that neither converse nor embed? Rerank, speech, images and moderations as JSON; files as forms.
 
-Bodies and answers go through as they came but for the model's name. What is billed is the price per request, and prompt and
-completion tokens where the engine reports them; images, characters and seconds are noted in the usage record.
+Bodies and answers go through as they came but for the model's name. What is billed is the price per request, prompt and
+completion tokens where the engine reports them, and what the endpoint is about: seconds that were heard, characters that are
+spoken, images that were made. These are noted in the usage record, too.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
+from math import isfinite
 from typing import Any
 
 import msgspec
 
 from litemaas.core.catalog import Deployment, Mode
 from litemaas.core.errors import InvalidField, MissingField
-from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
+from litemaas.core.usage import MOST_TOKENS, NOTHING, Media, Usage, UsageSource, usage_of
 from litemaas.gateway.bodies import NOT_JSON, Members, count_of, encode, read_request, render, text_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.endpoints.base import Endpoint, base_path
@@ -31,6 +34,7 @@ from litemaas.gateway.endpoints.openai import (
     refuse_special_members,
     rename_model,
 )
+from litemaas.gateway.endpoints.sound import HEAD_BYTES, sound_bound_ms, sound_estimate_ms, sound_ms
 from litemaas.gateway.http.messages import Request
 from litemaas.gateway.providers.dialects import openai_path
 from litemaas.gateway.providers.native import native_usage
@@ -39,6 +43,11 @@ from litemaas.gateway.targets import Target
 _MOST_IMAGES = 100
 _MOST_PARTS = 64
 _MOST_FIELD = 64 * 1024
+_WINDOW_MS = 30_000
+"""What a speech model hears at a time: Whisper's encoder makes 1500 positions of 30 s (Radford et al. 2022, 2.2)."""
+_TOKENS_PER_SECOND = 20
+"""More than anybody says: fast speech has five words a second."""
+_SUBTITLE_END = re.compile(rb"-->[ \t]*(?:(\d{1,3}):)?(\d{2}):(\d{2})[.,](\d{3})")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -55,12 +64,9 @@ class MediaEndpoint(Endpoint):
         return openai_path(base_path(deployment), self.route, deployment)
 
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
-        if not reply.content_type.startswith(b"application/json"):
-            return Usage()
-        try:
-            answer = _decode(reply.body)
-        except NOT_JSON:
-            return Usage()
+        answer = _answer(reply)
+        if answer is None:
+            return self._with_media(ask, {}, reply, Usage())
         if isinstance(answer.get("id"), str):
             call.engine_request_id = answer["id"]
         asked = ask.model or target.deployment.model
@@ -68,10 +74,52 @@ class MediaEndpoint(Endpoint):
             reply.body = rename_model(reply.body, target.engine_model, encode(asked))
         usage = answer.get("usage")
         counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
-        seconds = counts.get("seconds", answer.get("duration"))
-        if self._units == "seconds" and isinstance(seconds, int | float):
-            note(ask, "seconds", seconds)
-        return _tokens_of(counts)
+        return self._with_media(ask, answer | counts, reply, _tokens_of(counts))
+
+    def _with_media(self, ask: Ask, said: dict[str, Any], reply: Reply, usage: Usage) -> Usage:
+        """The usage with what has no tokens; ``said``: what the model server told of it."""
+        if self._units == "images":
+            asked = ask.media_bound.images if ask.media_bound is not None else 0
+            made = said.get("data")
+            images = min(len(made), asked) if isinstance(made, list) else asked
+            note(ask, "images", images)
+            return usage.with_media(Media(images=images), UsageSource.ENGINE)
+        if self._units == "seconds":
+            heard_ms, is_known = _heard_ms(ask.foreign, said, reply)
+            note(ask, "seconds", heard_ms // 1000 if heard_ms % 1000 == 0 else heard_ms / 1000)
+            source = UsageSource.ENGINE if is_known else UsageSource.ESTIMATE
+            return usage.with_media(Media(sound_ms=heard_ms), source)
+        return usage
+
+
+def _answer(reply: Reply) -> dict[str, Any] | None:
+    if not reply.content_type.startswith(b"application/json"):
+        return None
+    try:
+        return _decode(reply.body)
+    except NOT_JSON:
+        return None
+
+
+def _heard_ms(form: _Form, said: dict[str, Any], reply: Reply) -> tuple[int, bool]:
+    """How long the sound was that a model server heard, and whether that is known: it says so, or the file does, or the last
+    subtitle. Units: milliseconds.
+    """
+    seconds = said.get("seconds", said.get("duration"))
+    try:
+        told = float(seconds) if seconds is not None else 0.0
+    except (TypeError, ValueError):
+        told = 0.0
+    if told > 0 and isfinite(told):
+        return min(round(told * 1000), MOST_TOKENS), True
+    known = sound_ms(form.head, form.size)
+    if known is not None:
+        return min(known, MOST_TOKENS), True
+    ends = _SUBTITLE_END.findall(reply.body) if not reply.content_type.startswith(b"application/json") else []
+    if ends:
+        hours, minutes, whole, thousandths = (int(part or 0) for part in ends[-1])
+        return ((hours * 60 + minutes) * 60 + whole) * 1000 + thousandths, True
+    return min(sound_estimate_ms(form.head, form.size), MOST_TOKENS), False
 
 
 def _tokens_of(usage: dict[str, Any]) -> Usage:
@@ -115,13 +163,15 @@ class MediaJson(MediaEndpoint):
         ask.prompt_bytes = len(body)
         ask.end_user = text_of(members, "user")
         if self._units == "images":
-            ask.documents = images = count_of(members, "n") or 1
+            images = count_of(members, "n") or 1
             if images > _MOST_IMAGES:
                 raise InvalidField(f"n must not be more than {_MOST_IMAGES}", "n")
-            note(ask, "images", images)
+            ask.media_bound = Media(images=images)
         elif self._units == "characters":
             ask.stream = True
-            note(ask, "characters", len(text_of(members, "input") or ""))
+            characters = len(text_of(members, "input") or "")
+            ask.media_bound = Media(characters=characters)
+            note(ask, "characters", characters)
         return ask
 
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
@@ -158,8 +208,16 @@ class MediaForm(MediaEndpoint):
         ask = Ask(fields.get("model"))
         ask.members = {"prompt": encode(fields["prompt"])} if "prompt" in fields else {}
         ask.end_user = fields.get("user")
-        ask.prompt_bytes = len(body)
-        ask.generates = self._units == "seconds"
+        ask.prompt_bytes = sum(len(value) for value in fields.values())
+        ask.media_parts = len(files)
+        file = files[0]
+        head, size = bytes(file.content[:HEAD_BYTES]), len(file.content)
+        if self._units == "seconds":
+            bound_ms = sound_bound_ms(head, size)
+            ask.media_bound = Media(sound_ms=bound_ms, is_vague=sound_ms(head, size) is None)
+            ask.media_parts = -(-bound_ms // _WINDOW_MS)
+            ask.generates = True
+            ask.output_default = -(-bound_ms // 1000) * _TOKENS_PER_SECOND
         if self._units == "images":
             told = fields.get("n", "1")
             if (
@@ -169,12 +227,11 @@ class MediaForm(MediaEndpoint):
                 or not 1 <= int(told) <= _MOST_IMAGES
             ):
                 raise InvalidField(f"n must be a whole number from 1 to {_MOST_IMAGES}", "n")
-            ask.documents = int(told)
-            note(ask, "images", ask.documents)
+            ask.media_bound = Media(images=int(told))
         boundary = secrets.token_hex(16).encode()
         ask.content_type = b"multipart/form-data; boundary=" + boundary
         kept = [part for part in parts if part.name != "model" and part.name not in SPECIAL_MEMBERS]
-        ask.foreign = _Form(kept, boundary)
+        ask.foreign = _Form(kept, boundary, head, size)
         return ask
 
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
@@ -183,11 +240,15 @@ class MediaForm(MediaEndpoint):
 
 
 class _Form:
-    __slots__ = ("boundary", "parts")
+    """``head``, ``size``: of its file."""
 
-    def __init__(self, parts: list[Part], boundary: bytes) -> None:
+    __slots__ = ("boundary", "head", "parts", "size")
+
+    def __init__(self, parts: list[Part], boundary: bytes, head: bytes, size: int) -> None:
         self.parts = parts
         self.boundary = boundary
+        self.head = head
+        self.size = size
 
 
 def media_endpoints(max_body: int) -> dict[str, Endpoint]:
