@@ -67,6 +67,7 @@ SETTINGS = {
     "GATEWAY__ERROR_PROFILE": "`1.81` or `current`, see [errors](errors.md)",
     "GATEWAY__LITELLM_VERSION": "what clients of LiteLLM are told in headers and `/health/readiness`",
     "GATEWAY__MAX_BODY_BYTES": "largest request body",
+    "GATEWAY__UPLOAD_BYTES": "room on disk for all forms under way in a worker, in the directory for temporary files",
     "GATEWAY__CONVERSION_HOSTS": "hosts, with commas between them, that documents may be fetched from although not public",
     "GATEWAY__CONVERSION_PAGES_PER_DOCUMENT": "pages held for a document before it is known how many it has",
     "GATEWAY__DRAIN_TIMEOUT_S": "how long running calls may take to end at a stop",

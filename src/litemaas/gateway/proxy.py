@@ -65,8 +65,8 @@ class Proxy:
                 caller = self._identity.known(request, call.started_at)
                 call.caller = caller = caller or await self._identity.identify(request.headers)
 
-                body = request.whole_body(endpoint.max_body) or await request.body(endpoint.max_body)
-                call.ask = ask = endpoint.read(request, body)
+                body = request.whole_body(endpoint.max_body)
+                call.ask = ask = endpoint.read(request, body) if body else await endpoint.receive(request)
                 ask.model = path_model or ask.model
 
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
@@ -85,6 +85,7 @@ class Proxy:
                 if endpoint.defers:
                     await self._conversions.begin(call, ask, target)
         except ClientGone:
+            self._forget(call)
             return  # settled; nobody is left to answer
         except LiteMaaSError as error:
             self._answer_error(call, response, error)
@@ -104,7 +105,13 @@ class Proxy:
         else:
             response.end(call.ending)
 
+    def _forget(self, call: Call) -> None:
+        """An error holds the frames that it passed, and they the call: what takes room elsewhere must not wait for that."""
+        if call.endpoint.uploads and call.ask is not None:
+            call.endpoint.forget(call.ask)
+
     def _answer_error(self, call: Call, response: Response, error: LiteMaaSError) -> None:
+        self._forget(call)
         if response.started:
             response.end(call.endpoint.error_event(error, self._profile))
             return

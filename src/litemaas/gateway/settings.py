@@ -112,6 +112,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``guardrails``: names, with commas between them, of those that hold for every call.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
+    ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
     ``messages_error_style``: whose envelope errors of ``/v1/messages`` have, ``openai`` or ``anthropic``.
     """
 
@@ -123,6 +124,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     error_profile: str = "1.81"
     litellm_version: str = "1.81.16"
     max_body_bytes: int = 64 * 1024 * 1024
+    upload_bytes: int = 1024 * 1024 * 1024
     drain_timeout_s: float = 20.0
     conversion_hosts: str = ""
     conversion_pages_per_document: int = 100

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.settings import RoutingSettings
     from litemaas.gateway.settlement import Settlement
+    from litemaas.gateway.spool import Outgoing
     from litemaas.gateway.strategies import Strategies
 
 __all__ = ["StreamUsage", "Target", "Upstream"]
@@ -188,16 +189,31 @@ class Upstream:
     async def _attempt(self, call: Call, ask: Ask, target: Target) -> UpstreamConnection | UpstreamFailure:
         self._begin(call, target)
         try:
-            connection = await self._pool.open(
-                target.origin, _message(call, ask, target), _time_limit(call, ask, target), self._outwaits(call, ask)
-            )
-            if connection.status >= 400:
-                connection = await self._open_otherwise(connection, call, ask, target)
+            outgoing = call.endpoint.upload(call, ask, target) if call.endpoint.uploads else None
+            if outgoing is not None:
+                connection = await self._upload(call, ask, target, outgoing)
+            else:
+                connection = await self._pool.open(
+                    target.origin, _message(call, ask, target), _time_limit(call, ask, target),
+                    self._outwaits(call, ask),
+                )  # fmt: skip
+                if connection.status >= 400:
+                    connection = await self._open_otherwise(connection, call, ask, target)
         except UpstreamFailure as failure:
             self._note(call, target, failure)
             return failure
         if target.condition.troubled:
             target.condition.recover()
+        return connection
+
+    async def _upload(self, call: Call, ask: Ask, target: Target, body: Outgoing) -> UpstreamConnection:
+        """Errors: UpstreamFailure."""
+        head = _head(call, ask, target, body.size)
+        connection = await self._pool.upload(
+            target.origin, head, body, _time_limit(call, ask, target), self._outwaits(call, ask)
+        )
+        if connection.status >= 400:
+            raise await self._refusal(connection, target)
         return connection
 
     def _outwaits(self, call: Call, ask: Ask) -> float:
@@ -263,6 +279,13 @@ def _message(call: Call, ask: Ask, target: Target) -> bytes:
     payload = call.endpoint.payload(call, ask, target)
     return b"%b%bcontent-length: %d\r\n\r\n%b" % (
         target.head(call.endpoint, ask.content_type), trace_lines(call), len(payload), payload,
+    )  # fmt: skip
+
+
+def _head(call: Call, ask: Ask, target: Target, size: int) -> bytes:
+    """The header block of a request whose body follows. Units: bytes."""
+    return b"%b%bcontent-length: %d\r\n\r\n" % (
+        target.head(call.endpoint, ask.content_type), trace_lines(call), size,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.providers.bridge import Bridge
+    from litemaas.gateway.spool import Outgoing
     from litemaas.gateway.targets import Target
 
 
@@ -23,10 +24,11 @@ class Endpoint(ABC):
     ``route``: its path, as the ledger and the metrics name it. ``modes``: kinds of model it can be asked of.
     ``kind``: what keys are permitted by, None = nothing but the model. ``is_free``: calls cost nothing, whatever the price of
     the model. ``max_body``: bytes that it takes. ``relays_bytes``: its streams are no events.
+    ``uploads``: its bodies may be so large that they are neither kept in memory nor sent in a piece.
     ``defers``: its answer is a task, billed when the work is done (:mod:`~litemaas.gateway.conversions`).
     """
 
-    __slots__ = ("defers", "is_free", "kind", "max_body", "modes", "relays_bytes", "route")
+    __slots__ = ("defers", "is_free", "kind", "max_body", "modes", "relays_bytes", "route", "uploads")
 
     def __init__(self, route: str, modes: frozenset[Mode], max_body: int, is_free: bool = False) -> None:
         self.route = route
@@ -36,6 +38,7 @@ class Endpoint(ABC):
         self.is_free = is_free
         self.relays_bytes = False
         self.defers = False
+        self.uploads = False
 
     @abstractmethod
     def read(self, request: Request, body: bytes) -> Ask:
@@ -43,6 +46,10 @@ class Endpoint(ABC):
 
         Errors: InvalidRequest.
         """
+
+    async def receive(self, request: Request) -> Ask:
+        """The same for a body that is still arriving. Errors: InvalidRequest; ClientGone."""
+        return self.read(request, await request.body(self.max_body))
 
     async def check(self, ask: Ask) -> None:  # noqa: B027 - most have nothing to check
         """What takes a wait and is done only for callers that may use the model: ``ask.urls`` are looked at here.
@@ -57,6 +64,13 @@ class Endpoint(ABC):
     @abstractmethod
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         """The body for this upstream."""
+
+    def upload(self, call: Call, ask: Ask, target: Target) -> Outgoing | None:  # noqa: ARG002 - most have none
+        """The body for this upstream, where it is sent piece by piece; asked only of endpoints with ``uploads``."""
+        return None
+
+    def forget(self, ask: Ask) -> None:  # noqa: B027 - most have nothing to forget
+        """The call has failed: what was taken in for it goes at once; asked only of endpoints with ``uploads``."""
 
     @abstractmethod
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:

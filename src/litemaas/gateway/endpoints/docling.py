@@ -19,9 +19,11 @@ from litemaas.gateway.bodies import NOT_JSON, encode, read_members, render
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, root_path
 from litemaas.gateway.endpoints.docling_answer import read_answer, read_archive
-from litemaas.gateway.endpoints.docling_form import read_form_request
+from litemaas.gateway.endpoints.docling_form import MAX_PARTS, read_form_parts, read_form_request
 from litemaas.gateway.endpoints.docling_source import ConversionRequest, read_source_request
+from litemaas.gateway.endpoints.form_arrival import arriving_parts
 from litemaas.gateway.endpoints.public_addresses import PublicAddresses, Resolve, resolve_host
+from litemaas.gateway.spool import Room, Sending, Spooled, close_files
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
@@ -85,18 +87,38 @@ class DoclingSource(DoclingEndpoint):
 
 
 class DoclingFile(DoclingEndpoint):
-    """Documents as the files of a form; ``new_boundary`` gives boundaries that no client can foresee."""
+    """Documents as the files of a form; ``new_boundary`` gives boundaries that no client can foresee.
 
-    __slots__ = ("_new_boundary",)
+    ``room``: where documents wait that are large.
+    """
 
-    def __init__(self, path: str, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes]) -> None:
+    __slots__ = ("_new_boundary", "_room")
+
+    def __init__(
+        self, path: str, max_body: int, pages_per_document: int, new_boundary: Callable[[], bytes], room: Room
+    ) -> None:
         super().__init__(path, max_body, pages_per_document)
         self._new_boundary = new_boundary
+        self._room = room
+        self.uploads = True
 
     def read(self, request: Request, body: bytes) -> Ask:
         boundary = self._new_boundary()
         asked = read_form_request(request.headers.get(b"content-type", b""), body, boundary, self._pages_per_document)
         return _ask(asked, b"multipart/form-data; boundary=" + boundary)
+
+    async def receive(self, request: Request) -> Ask:
+        parts = await arriving_parts(request, self.max_body, MAX_PARTS, self._room)
+        boundary = self._new_boundary()
+        asked = read_form_parts(parts, boundary, self._pages_per_document)
+        return _ask(asked, b"multipart/form-data; boundary=" + boundary)
+
+    def upload(self, call: Call, ask: Ask, target: Target) -> Sending | None:  # noqa: ARG002 - Endpoint
+        pieces: list[bytes | Spooled] | None = ask.foreign
+        return Sending(pieces) if pieces is not None else None
+
+    def forget(self, ask: Ask) -> None:
+        close_files(ask.foreign or ())
 
 
 def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
@@ -108,6 +130,7 @@ def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
     ask.pages_bound = asked.pages_bound
     ask.hides_json = asked.hides_json
     ask.urls = asked.urls
+    ask.foreign = asked.pieces
     return ask
 
 
@@ -141,17 +164,18 @@ def random_boundary() -> bytes:
 def docling_endpoints(
     max_body: int, *, allowed_hosts: Collection[str] = (), pages_per_document: int = PAGES_PER_DOCUMENT,
     resolve: Resolve = resolve_host, resolve_timeout_s: float = _RESOLVE_TIMEOUT_S,
-    new_boundary: Callable[[], bytes] = random_boundary,
+    new_boundary: Callable[[], bytes] = random_boundary, room: Room | None = None,
 ) -> dict[str, Endpoint]:  # fmt: skip
     """Whole path → endpoint. ``allowed_hosts`` may be fetched from although they are not public.
 
-    Units: bytes, pages and seconds.
+    ``room``: where large files wait; None = one of its own. Units: bytes, pages and seconds.
     """
+    waiting = room or Room(max_body)
     addresses = PublicAddresses(allowed_hosts, resolve, resolve_timeout_s)
     found: dict[str, Endpoint] = {}
     for ending in ("", "/async"):
         source = DoclingSource(f"/v1/convert/source{ending}", max_body, pages_per_document, addresses)
-        file = DoclingFile(f"/v1/convert/file{ending}", max_body, pages_per_document, new_boundary)
+        file = DoclingFile(f"/v1/convert/file{ending}", max_body, pages_per_document, new_boundary, waiting)
         for version in ("v1", "v1alpha"):
             found[f"/docling/{version}/convert/source{ending}"] = source
             found[f"/docling/{version}/convert/file{ending}"] = file

@@ -17,22 +17,23 @@ from litemaas.gateway.endpoints.docling_options import (
     target_of,
 )
 from litemaas.gateway.endpoints.docling_source import ConversionRequest
+from litemaas.gateway.endpoints.form_arrival import MAX_FIELD
 from litemaas.gateway.endpoints.multipart import (
     Part,
     boundary_of,
     field,
+    pieces_of,
     renamed,
-    render_parts,
     split_parts,
     text_of_part,
+    whole_of,
 )
 from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_guardrails, refuse_special_members
 
 if TYPE_CHECKING:
     from litemaas.gateway.bodies import Members
 
-_MAX_PARTS = 256
-_MAX_FIELD = 64 * 1024
+MAX_PARTS = 256
 _FILES = ("files", "file")
 _OLDER = frozenset({"return_as_file", "output_format"})
 _REMOVED = frozenset({"model", "user", "options", *_OLDER, *GATEWAY_MEMBERS})
@@ -50,7 +51,11 @@ def read_form_request(
 
     Errors: InvalidRequest.
     """
-    parts = split_parts(payload, boundary_of(content_type), _MAX_PARTS)
+    return read_form_parts(split_parts(payload, boundary_of(content_type), MAX_PARTS), boundary, pages_per_document)
+
+
+def read_form_parts(parts: list[Part], boundary: bytes, pages_per_document: int) -> ConversionRequest:
+    """The same for a form whose parts are known already. Errors: InvalidRequest."""
     files = [_file(part) for part in parts if part.filename is not None]
     fields = _fields_of(parts)
     _refuse_special(fields)
@@ -64,9 +69,11 @@ def read_form_request(
     kept = [_file(part) if part.filename is not None else part for part in parts if part.name not in _REMOVED]
     kept += (field(name, value) for name, values in added.items() for value in values)
     pages = pages_in_range(_page_range(fields, added), pages_per_document)
+    pieces = pieces_of(kept, boundary)
+    is_whole = len(pieces) == 1
     return ConversionRequest(
-        model=model, end_user=end_user, body=render_parts(kept, boundary), documents=len(files),
-        pages_bound=len(files) * pages, hides_json=hides_json,
+        model=model, end_user=end_user, body=whole_of(pieces) if is_whole else b"",
+        pieces=None if is_whole else pieces, documents=len(files), pages_bound=len(files) * pages, hides_json=hides_json,
     )  # fmt: skip
 
 
@@ -84,7 +91,7 @@ def _fields_of(parts: list[Part]) -> Fields:
         if part.filename is None:
             if part.name in _FILES:
                 raise InvalidField("files must be sent as files, with a name", "files")
-            fields.setdefault(part.name, []).append(text_of_part(part, _MAX_FIELD))
+            fields.setdefault(part.name, []).append(text_of_part(part, MAX_FIELD))
     return fields
 
 
@@ -123,8 +130,8 @@ def _spread_options(fields: Fields) -> Fields:
         if not (name.isascii() and name.isidentifier()) or name in _FILES:
             raise InvalidField(f"options.{name[:64]} is no option of a conversion", "options")
         added[name] = _field_values(bytes(raw))
-    if sum(map(len, added.values())) > _MAX_PARTS:
-        raise InvalidField(f"options hold more than {_MAX_PARTS} values", "options")
+    if sum(map(len, added.values())) > MAX_PARTS:
+        raise InvalidField(f"options hold more than {MAX_PARTS} values", "options")
     return {name: values for name, values in added.items() if name not in _REMOVED or name in _OLDER}
 
 

@@ -16,6 +16,7 @@ from litemaas.gateway.endpoints.docling_options import (
     target_of,
 )
 from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, refuse_guardrails, refuse_special_members
+from litemaas.gateway.spool import Spooled
 
 _MAX_SOURCES = 100
 _OLDER_SOURCES = {"http_sources": "http", "file_sources": "file"}
@@ -27,6 +28,7 @@ _base64 = msgspec.json.Decoder(bytes)
 
 class ConversionRequest(msgspec.Struct, kw_only=True, gc=False):
     """What is to be converted. ``body``: for a v1 engine. ``hides_json``: the JSON output was added for its page count.
+    ``pieces``: instead of a body, where a part of it lies in a file.
 
     ``pages_bound``: of all documents together. ``urls``: where they are fetched from, by their place in the body.
     """
@@ -38,6 +40,7 @@ class ConversionRequest(msgspec.Struct, kw_only=True, gc=False):
     pages_bound: int
     hides_json: bool
     urls: dict[str, str] = {}
+    pieces: list[bytes | Spooled] | None = None
 
 
 def read_source_request(payload: bytes, pages_per_document: int) -> ConversionRequest:

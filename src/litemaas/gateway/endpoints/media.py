@@ -20,13 +20,16 @@ from litemaas.core.usage import MOST_TOKENS, NOTHING, Media, Usage, UsageSource,
 from litemaas.gateway.bodies import NOT_JSON, Members, count_of, encode, read_request, render, text_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.endpoints.base import Endpoint, base_path
+from litemaas.gateway.endpoints.form_arrival import MAX_FIELD, arriving_parts
 from litemaas.gateway.endpoints.multipart import (
     Part,
+    beginning_of,
     boundary_of,
     field,
-    render_parts,
+    pieces_of,
     split_parts,
     text_of_part,
+    whole_of,
 )
 from litemaas.gateway.endpoints.openai import (
     SPECIAL_MEMBERS,
@@ -38,11 +41,11 @@ from litemaas.gateway.endpoints.sound import HEAD_BYTES, sound_bound_ms, sound_e
 from litemaas.gateway.http.messages import Request
 from litemaas.gateway.providers.dialects import openai_path
 from litemaas.gateway.providers.native import native_usage
+from litemaas.gateway.spool import Room, Sending, Spooled, close_files
 from litemaas.gateway.targets import Target
 
 _MOST_IMAGES = 100
 _MOST_PARTS = 64
-_MOST_FIELD = 64 * 1024
 _WINDOW_MS = 30_000
 """What a speech model hears at a time: Whisper's encoder makes 1500 positions of 30 s (Radford et al. 2022, 2.2)."""
 _TOKENS_PER_SECOND = 20
@@ -183,22 +186,29 @@ class MediaJson(MediaEndpoint):
 
 
 class MediaForm(MediaEndpoint):
-    """A form; its file is in the field ``file``."""
+    """A form; its file is in the field ``file``. ``room``: where files wait that are large."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "_room")
 
-    def __init__(self, route: str, mode: Mode, file: str, max_body: int, units: str = "") -> None:
+    def __init__(self, route: str, mode: Mode, file: str, max_body: int, room: Room, units: str) -> None:
         super().__init__(route, mode, max_body, units)
         self._file = file
+        self._room = room
+        self.uploads = True
 
     def read(self, request: Request, body: bytes) -> Ask:
-        parts = split_parts(body, boundary_of(request.headers.get(b"content-type", b"")), _MOST_PARTS)
+        return self._ask(split_parts(body, boundary_of(request.headers.get(b"content-type", b"")), _MOST_PARTS))
+
+    async def receive(self, request: Request) -> Ask:
+        return self._ask(await arriving_parts(request, self.max_body, _MOST_PARTS, self._room))
+
+    def _ask(self, parts: list[Part]) -> Ask:
         fields: dict[str, str] = {}
         for part in parts:
             if part.filename is None:
                 if part.name in fields and not part.name.endswith("[]"):
                     raise InvalidField(f"the form names {part.name} more than once", part.name)
-                fields[part.name] = text_of_part(part, _MOST_FIELD)
+                fields[part.name] = text_of_part(part, MAX_FIELD)
         written: Members = {name: encode(value) for name, value in fields.items()}
         refuse_special_members(written)
         refuse_guardrails(written)
@@ -211,7 +221,7 @@ class MediaForm(MediaEndpoint):
         ask.prompt_bytes = sum(len(value) for value in fields.values())
         ask.media_parts = len(files)
         file = files[0]
-        head, size = bytes(file.content[:HEAD_BYTES]), len(file.content)
+        head, size = beginning_of(file.content, HEAD_BYTES), len(file.content)
         if self._units == "seconds":
             bound_ms = sound_bound_ms(head, size)
             ask.media_bound = Media(sound_ms=bound_ms, is_vague=sound_ms(head, size) is None)
@@ -235,8 +245,20 @@ class MediaForm(MediaEndpoint):
         return ask
 
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - Endpoint
+        return whole_of(self._pieces(ask, target))
+
+    def upload(self, call: Call, ask: Ask, target: Target) -> Sending | None:  # noqa: ARG002 - Endpoint
+        pieces = self._pieces(ask, target)
+        return Sending(pieces) if len(pieces) > 1 else None
+
+    def forget(self, ask: Ask) -> None:
         form: _Form = ask.foreign
-        return render_parts([field("model", target.deployment.engine_model), *form.parts], form.boundary)
+        close_files(part.content for part in form.parts)
+
+    def _pieces(self, ask: Ask, target: Target) -> list[bytes | Spooled]:
+        """One piece, unless something lies in a file."""
+        form: _Form = ask.foreign
+        return pieces_of([field("model", target.deployment.engine_model), *form.parts], form.boundary)
 
 
 class _Form:
@@ -251,7 +273,7 @@ class _Form:
         self.size = size
 
 
-def media_endpoints(max_body: int) -> dict[str, Endpoint]:
+def media_endpoints(max_body: int, room: Room) -> dict[str, Endpoint]:
     """Path without ``/v1`` → endpoint."""
     heard, drawn = Mode.TRANSCRIPTION, Mode.IMAGE
     return {
@@ -259,7 +281,7 @@ def media_endpoints(max_body: int) -> dict[str, Endpoint]:
         "/moderations": MediaJson("/moderations", Mode.MODERATION, ("input",), max_body),
         "/audio/speech": MediaJson("/audio/speech", Mode.SPEECH, ("input",), max_body, "characters"),
         "/images/generations": MediaJson("/images/generations", drawn, ("prompt",), max_body, "images"),
-        "/images/edits": MediaForm("/images/edits", drawn, "image", max_body, "images"),
-        "/audio/transcriptions": MediaForm("/audio/transcriptions", heard, "file", max_body, "seconds"),
-        "/audio/translations": MediaForm("/audio/translations", heard, "file", max_body, "seconds"),
+        "/images/edits": MediaForm("/images/edits", drawn, "image", max_body, room, "images"),
+        "/audio/transcriptions": MediaForm("/audio/transcriptions", heard, "file", max_body, room, "seconds"),
+        "/audio/translations": MediaForm("/audio/translations", heard, "file", max_body, room, "seconds"),
     }

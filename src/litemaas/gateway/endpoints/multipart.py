@@ -2,7 +2,8 @@
 
 What two parsers might read differently is refused, and a form is written again under a boundary of our own: whatever a client
 hides behind look-alikes of its boundary, the model server finds the very parts that were found here. Contents are never
-decoded; they are views of the body as it came.
+decoded; they are views of the body as it came, or lie in a file
+(:mod:`~litemaas.gateway.endpoints.form_arrival`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import msgspec
 
 from litemaas.core.errors import InvalidField, MalformedBody
+from litemaas.gateway.spool import Content, Spooled
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(
@@ -23,7 +25,7 @@ _LINE = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _DISPOSITION = re.compile(rb"form-data[ \t]*(?=;)", re.IGNORECASE)
 _PARAMETER = re.compile(rb";[ \t]*([A-Za-z]+\*?)=(?:\"((?:[^\"\\]|\\.)*)\"|(" + _TOKEN + rb"))[ \t]*")
 _NAME = re.compile(rb"[0-9A-Za-z_.\[\]-]{1,128}")
-_MAX_HEAD = 8 * 1024
+MAX_HEAD = 8 * 1024
 _MAX_LINES = 8
 
 
@@ -36,7 +38,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     name: str
     head: bytes
     name_at: tuple[int, int]
-    content: memoryview
+    content: Content
     filename: bytes | None = None
 
 
@@ -74,7 +76,7 @@ def split_parts(body: bytes, boundary: bytes, max_parts: int) -> list[Part]:
     parts: list[Part] = []
     head_at = len(first) + 2
     while True:
-        head_end = body.find(b"\r\n\r\n", head_at, head_at + _MAX_HEAD)
+        head_end = body.find(b"\r\n\r\n", head_at, head_at + MAX_HEAD)
         if head_end < 0:
             raise MalformedBody("a part of the form has no end to its header lines", "request_body")
         end = delimiter.search(body, head_end + 4)
@@ -82,7 +84,7 @@ def split_parts(body: bytes, boundary: bytes, max_parts: int) -> list[Part]:
             raise MalformedBody("the form ends before its closing boundary", "request_body")
         if len(parts) >= max_parts:
             raise MalformedBody(f"the form has more than {max_parts} parts", "request_body")
-        parts.append(_part(body[head_at : head_end + 2], whole[head_end + 4 : end.start()]))
+        parts.append(part_of(body[head_at : head_end + 2], whole[head_end + 4 : end.start()]))
         head_at = end.end()
         if end[1] == b"--":
             if body[head_at : head_at + 3] not in (b"", b"\r\n"):
@@ -90,7 +92,8 @@ def split_parts(body: bytes, boundary: bytes, max_parts: int) -> list[Part]:
             return parts
 
 
-def _part(head: bytes, content: memoryview) -> Part:
+def part_of(head: bytes, content: Content) -> Part:
+    """The part with these header lines. Errors: MalformedBody."""
     lines = head[:-2].split(b"\r\n")
     seen: set[bytes] = set()
     part: Part | None = None
@@ -108,7 +111,7 @@ def _part(head: bytes, content: memoryview) -> Part:
     return part
 
 
-def _disposed(head: bytes, start: int, end: int, content: memoryview) -> Part:
+def _disposed(head: bytes, start: int, end: int, content: Content) -> Part:
     """The part whose content-disposition stands in ``head`` from ``start`` to ``end``."""
     kind = _DISPOSITION.match(head, start, end)
     if kind is None:
@@ -155,16 +158,47 @@ def text_of_part(part: Part, max_bytes: int) -> str:
     """
     if len(part.content) > max_bytes:
         raise InvalidField(f"{part.name} is longer than {max_bytes} bytes", part.name)
+    if isinstance(part.content, Spooled):  # only files are
+        raise InvalidField(f"{part.name} must be a plain field", part.name)
     try:
         return str(part.content, "utf-8")
     except UnicodeDecodeError:
         raise InvalidField(f"{part.name} is not UTF-8", part.name) from None
 
 
-def render_parts(parts: list[Part], boundary: bytes) -> bytes:
-    """The form of these parts. ``boundary`` must not occur in any of them: it has to be one that nobody could foresee."""
-    pieces: list[bytes | memoryview] = []
+def pieces_of(parts: list[Part], boundary: bytes) -> list[bytes | Spooled]:
+    """The form of these parts, what is in memory in as few pieces as there can be.
+
+    ``boundary`` must not occur in any of them: it has to be one that nobody could foresee.
+    """
+    pieces: list[bytes | Spooled] = []
+    together: list[bytes | memoryview] = []
     for part in parts:
-        pieces += (b"--", boundary, b"\r\n", part.head, b"\r\n", part.content, b"\r\n")
-    pieces += (b"--", boundary, b"--\r\n")
-    return b"".join(pieces)
+        together += (b"--", boundary, b"\r\n", part.head, b"\r\n")
+        if isinstance(part.content, Spooled):
+            pieces += (b"".join(together), part.content)
+            together = []
+        else:
+            together.append(part.content)
+        together.append(b"\r\n")
+    together += (b"--", boundary, b"--\r\n")
+    pieces.append(b"".join(together))
+    return pieces
+
+
+def render_parts(parts: list[Part], boundary: bytes) -> bytes:
+    """The form of parts that are all in memory; ``boundary`` as for :func:`pieces_of`."""
+    return whole_of(pieces_of(parts, boundary))
+
+
+def whole_of(pieces: list[bytes | Spooled]) -> bytes:
+    """A form that is in memory. Errors: ValueError when it is not."""
+    (whole,) = pieces
+    if isinstance(whole, Spooled):
+        raise ValueError("this form lies in a file")  # noqa: TRY004 - what is where differs, not what it is
+    return whole
+
+
+def beginning_of(content: Content, size: int) -> bytes:
+    """The first bytes of a part. Units: bytes; of what lies in a file, as many as were kept."""
+    return content.head[:size] if isinstance(content, Spooled) else bytes(content[:size])

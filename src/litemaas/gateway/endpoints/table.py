@@ -13,6 +13,7 @@ from litemaas.gateway.endpoints.media import media_endpoints
 from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
 from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
 from litemaas.gateway.providers.wires import MessagesWire, ResponsesWire
+from litemaas.gateway.spool import Room
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
@@ -42,7 +43,8 @@ class EndpointTable:
         max_body_bytes = settings.max_body_bytes
         spoken = openai_endpoints(max_body_bytes)
         plain: dict[str, Endpoint] = {**spoken, **tokenize_endpoints(max_body_bytes)}
-        plain |= media_endpoints(max_body_bytes)
+        room = Room(settings.upload_bytes)
+        plain |= media_endpoints(max_body_bytes, room)
         plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
             **plain,
@@ -53,6 +55,7 @@ class EndpointTable:
                 max_body_bytes,
                 allowed_hosts=tuple(host.strip() for host in settings.conversion_hosts.split(",") if host.strip()),
                 pages_per_document=settings.conversion_pages_per_document,
+                room=room,
             ),
         }
 

@@ -189,6 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_congested = False
+        self._wake.fire()
 
     # -- httptools ----------------------------------------------------------------------------------------------------
 
@@ -243,6 +244,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.sent_at = monotonic()
         self._deadline = self.sent_at + timeout_s
         self._pool.turn.write(self.transport, message)
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """A further piece of the request; the next, or the answer, is waited for no longer than ``timeout_s``."""
+        self._pool.turn.write(self.transport, data)
+        self.sent_at = monotonic()
+        self._deadline = self.sent_at + timeout_s
 
     def limit(self, timeout_s: float) -> None:
         """Sets how long the upstream may be silent from now on."""
@@ -369,6 +376,14 @@ class UpstreamConnection(asyncio.Protocol):
             seconds = self._timeout_s
             self._deadline = 0.0
             self._fail(UpstreamTimeout(f"the model server was silent for {seconds:g} s", seconds))
+
+
+class UploadConnection(UpstreamConnection):
+    """For one upload, and no other call after it: whether all of it was read when an answer came, nobody knows."""
+
+    def release(self) -> None:
+        self.keep = False
+        super().release()
 
 
 class _Surplus(Exception):

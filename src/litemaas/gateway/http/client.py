@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.catalog import Tls
 from litemaas.core.errors import (
     ClientGone,
     UpstreamUnreachable,
 )
-from litemaas.gateway.http.answers import AnswerHead, Origin, UpstreamConnection
+from litemaas.gateway.http.answers import AnswerHead, Origin, UploadConnection, UpstreamConnection
 from litemaas.gateway.http.heads import HeadCache
 from litemaas.gateway.http.limits import ClientLimits
 from litemaas.gateway.http.stepping import outside
 from litemaas.gateway.http.turns import NoTurn, Turn
 from litemaas.kit.ticks import monotonic
+
+if TYPE_CHECKING:
+    from litemaas.gateway.spool import Outgoing
 
 _SWEEP_S: Final = 0.25
 
@@ -82,6 +85,36 @@ class Pool:
             raise
         return connection
 
+    async def upload(
+        self, origin: Origin, head: bytes, body: Outgoing, timeout_s: float, patience_s: float = -1.0
+    ) -> UpstreamConnection:
+        """As :meth:`open`, for a request whose body is sent piece by piece at the server's pace, on a connection of its own.
+
+        An answer that begins before the end, such as a refusal, ends the sending.
+        Errors: as :meth:`open`; what ``body`` raises.
+        """
+        connection = await self._connect(origin, UploadConnection)
+        connection.send(head, timeout_s)
+        try:
+            while not connection.ready and (piece := await body.next()):
+                news = connection.news()
+                while connection.is_congested and not connection.ready:
+                    await news
+                    news = connection.news()
+                if not connection.ready:
+                    connection.write(piece, timeout_s)
+        except BaseException:
+            connection.release()
+            raise
+        try:
+            await connection.head()
+        except ClientGone:
+            await connection.outwait(patience_s)
+        except BaseException:
+            connection.release()
+            raise
+        return connection
+
     def _take(self, origin: Origin) -> UpstreamConnection | None:
         idle = self._idle.get(origin)
         while idle:
@@ -90,14 +123,14 @@ class Pool:
                 return connection
         return None
 
-    async def _connect(self, origin: Origin) -> UpstreamConnection:
+    async def _connect(self, origin: Origin, kind: type[UpstreamConnection] = UpstreamConnection) -> UpstreamConnection:
         count = self._counts.get(origin, 0)
         if count >= self.limits.max_connections_per_origin:
             raise UpstreamUnreachable("too many calls are under way to this model server", is_ours=True)
         if self._is_closed:
             raise UpstreamUnreachable("the gateway is about to stop", is_ours=True)
         self._counts[origin] = count + 1
-        connection = UpstreamConnection(self, origin)
+        connection = kind(self, origin)
         self._opening.add(connection)
         try:
             await self._dial(connection, origin)

@@ -123,6 +123,23 @@ class Request:
             await wake
         self._body_wake = None
 
+    async def take(self) -> bytes:
+        """What has arrived of the body since the last call, so that all of it is never here; empty at its end.
+
+        The client is slowed down to the pace of whoever takes. Errors: ClientGone.
+        """
+        while not self._chunks:
+            if self.complete:
+                return b""
+            self._connection.wants_body(self)
+            wake = self._body_wake = Wake()
+            await wake
+            self._body_wake = None
+        data = b"".join(self._chunks)
+        self._chunks = []
+        self._size = 0
+        return data
+
     def add(self, chunk: bytes) -> None:
         """Called by the connection for each piece of the body."""
         chunks = self._chunks
