@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -65,6 +66,8 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     what its calls are looked at for. ``block``: why nothing may be called with it at all. ``secret_until``: the secret that
     opened it was replaced and ends then. ``access``: by model, for keys that the access rule governs; None = it does not.
     ``permissions``: kinds of endpoints that it may call; None = all. ``tags``: of all its calls, besides their own.
+    ``extra_budget_nano``: what its own budget has for a while, until ``extra_budget_until``; it is in ``budgets`` already.
+    ``team_model_rates``: of its team, by model.
     ``ceilings``: lists of others that must allow a model, too, with the word for whose they are; an empty one allows none.
     """
 
@@ -91,16 +94,28 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     permissions: frozenset[str] | None = None
     tags: tuple[str, ...] = ()
     ceilings: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    extra_budget_nano: int = 0
+    extra_budget_until: datetime | None = None
+    team_model_rates: dict[str, RateRule] = {}
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""
+        key = self
+        if self.extra_budget_until is not None and self.extra_budget_until <= now:
+            key = key._without_extra_budget()
         if self.access is None or not any(a.until is not None and a.until <= now for a in self.access.values()):
-            return self
-        return msgspec.structs.replace(self, access={model: access.at(now) for model, access in self.access.items()})
+            return key
+        return msgspec.structs.replace(key, access={model: access.at(now) for model, access in self.access.items()})
+
+    def _without_extra_budget(self) -> VirtualKey:
+        own, *others = self.budgets
+        limit = None if own.limit_nano is None else own.limit_nano - self.extra_budget_nano
+        budgets = (msgspec.structs.replace(own, limit_nano=limit), *others)
+        return msgspec.structs.replace(self, budgets=budgets, extra_budget_nano=0, extra_budget_until=None)
 
     def next_change(self) -> datetime | None:
-        """The next instant at which the key itself, its secret or its access to a model ends."""
-        ends = [end for end in (self.expires_at, self.secret_until) if end is not None]
+        """The next instant at which the key itself, its secret, its extra budget or its access to a model ends."""
+        ends = [end for end in (self.expires_at, self.secret_until, self.extra_budget_until) if end is not None]
         if self.access is not None:
             ends += [access.until for access in self.access.values() if access.until is not None]
         return min(ends, default=None)
@@ -117,8 +132,8 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def rates_for(self, model: str) -> tuple[RateRule, ...]:
         """Every rate limit that holds for a call to ``model``."""
-        own = self.model_rates.get(model)
-        return self.rates if own is None else (*self.rates, own)
+        of_model = (self.model_rates.get(model), self.team_model_rates.get(model))
+        return (*self.rates, *(rule for rule in of_model if rule is not None))
 
     def may_call(self, model: str, access_groups: tuple[str, ...] = ()) -> bool:
         """Whether this key's own list allows the public name ``model``; for a governed key, whether the access rule does."""
@@ -184,6 +199,17 @@ _WHY = {
 def _why(block: Block, model: str) -> tuple[str, str]:
     """Message and code of a refusal."""
     return f"key not allowed to access model {model[:200]!r}. {_WHY[block].format(repr(model[:200]))}", block.value
+
+
+def extra_budget(stored: Mapping[str, Any] | None, now: datetime) -> tuple[int, datetime | None]:
+    """What a key's budget has besides for a while, and until when; nothing once that is over.
+
+    ``stored``: member ``temp_budget`` of the key's ``extras``: ``increase_nano`` and ``until``. Units: nano-USD.
+    """
+    if not stored:
+        return 0, None
+    until = datetime.fromisoformat(stored["until"])
+    return (int(stored["increase_nano"]), until) if until > now else (0, None)
 
 
 def key_scope(key_hash: str) -> str:

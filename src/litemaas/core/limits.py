@@ -90,6 +90,11 @@ def member_scope(team_id: str, user_id: str) -> str:
     return f"member:{team_id}/{user_id}"
 
 
+def team_model_scope(team_id: str, model: str) -> str:
+    """What all keys of a team take of one model."""
+    return f"team:{team_id}/model:{model}"
+
+
 def pot_scope(pot_id: str) -> str:
     return f"pot:{pot_id}"
 

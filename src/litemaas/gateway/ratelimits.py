@@ -15,7 +15,10 @@ from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 
 WINDOW_S = 60.0
-DESCRIPTORS = {"key": "api_key", "key and model": "model_per_key", "customer": "end_user"}
+DESCRIPTORS = {
+    "key": "api_key", "key and model": "model_per_key", "customer": "end_user", "member": "team_member",
+    "team and model": "model_per_team",
+}  # fmt: skip
 """Our words for levels → the words in headers."""
 
 

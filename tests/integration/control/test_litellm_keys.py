@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import asyncpg
@@ -275,6 +276,39 @@ async def test_update_changes_what_is_sent_and_nothing_else(client: httpx2.Async
     assert forever.json()["expires"] is None
     unknown = await client.post("/litellm/key/update", json={"key": "f" * 64, "duration": "1d"})
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (401, "auth_error")
+
+
+async def test_a_budget_is_increased_for_a_while(client: httpx2.AsyncClient, database: asyncpg.Connection):
+    made = (await client.post("/litellm/key/generate", json={"max_budget": 5})).json()
+    body = {"key": made["key"], "temp_budget_increase": "2.5", "temp_budget_expiry": "10d"}
+    updated = (await client.post("/litellm/key/update", json=body)).json()
+    assert updated["max_budget"] == 5.0
+    assert updated["metadata"]["temp_budget_increase"] == 2.5
+    assert updated["metadata"]["temp_budget_expiry"].endswith("+00:00")
+    stored = json.loads(await database.fetchval("SELECT extras -> 'temp_budget' FROM virtual_keys"))
+    assert stored["increase_nano"] == 2_500_000_000
+    kept = (await client.post("/litellm/key/update", json={"key": made["key"], "max_budget": 6})).json()
+    assert (kept["max_budget"], kept["metadata"]["temp_budget_increase"]) == (6.0, 2.5)
+    ended = {"key": made["key"], "temp_budget_increase": None}
+    assert (await client.post("/litellm/key/update", json=ended)).json()["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"temp_budget_increase": 1}, "temp_budget_expiry"),
+        ({"temp_budget_expiry": "1d"}, "temp_budget_increase"),
+        ({"temp_budget_increase": 1, "temp_budget_expiry": "soon"}, "temp_budget_expiry"),
+        ({"temp_budget_increase": 1, "temp_budget_expiry": "2027-01-01T00:00:00"}, "temp_budget_expiry"),
+        ({"temp_budget_increase": -1, "temp_budget_expiry": "1d"}, "temp_budget_increase"),
+    ],
+)
+async def test_an_increase_needs_an_amount_and_an_end(
+    client: httpx2.AsyncClient, members: dict[str, object], param: str
+):
+    made = (await client.post("/litellm/key/generate", json={"max_budget": 5})).json()
+    refused = await client.post("/litellm/key/update", json={"key": made["key"], **members})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
 
 
 async def test_spend_is_the_current_windows_and_survives_a_new_window(

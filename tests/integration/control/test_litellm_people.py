@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -142,6 +143,34 @@ async def test_members_come_with_a_cap_and_go_with_their_keys(client: httpx2.Asy
     assert [one["user_email"] for one in left["members_with_roles"]] == ["new@x.org"]
     assert (await get(client, "/key/info", key=key))["info"]["blocked"] is True
     await post(client, "/team/member_delete", 400, team_id="t1", user_id="u1")
+
+
+async def test_limits_per_minute_of_members_and_of_a_teams_models_come_back(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    limits = {"team_member_rpm_limit": 5, "model_rpm_limit": {"granite": 7}, "model_tpm_limit": {"granite": 900}}
+    made = await post(client, "/team/new", team_id="t1", **limits)
+    assert made["metadata"] == {"model_rpm_limit": {"granite": 7}, "model_tpm_limit": {"granite": 900}}
+    await post(client, "/team/member_add", team_id="t1", member={"user_id": "u1"})
+    told = await post(client, "/team/member_update", team_id="t1", user_id="u1", rpm_limit=9, tpm_limit=1000)
+    assert (told["rpm_limit"], told["tpm_limit"]) == (9, 1000)
+    info = await get(client, "/team/info", team_id="t1")
+    assert info["team_info"]["team_member_budget_table"]["rpm_limit"] == 5
+    (seat,) = info["team_memberships"]
+    table = seat["litellm_budget_table"]
+    assert (table["rpm_limit"], table["tpm_limit"], table["max_budget"]) == (9, 1000, None)
+    await post(client, "/team/member_update", team_id="t1", user_id="u1", rpm_limit=None)
+    assert tuple(await database.fetchrow("SELECT rpm_limit, tpm_limit FROM team_members")) == (None, 1000)
+    for wrong in (
+        {"team_member_tpm_limit": -1},
+        {"model_rpm_limit": {"granite": -1}},
+        {"model_tpm_limit": {"a": 2**63}},
+    ):
+        (name,) = wrong
+        refused = await post(client, "/team/update", 400, team_id="t1", **wrong)
+        assert refused["error"]["param"] == name
+    refused = await post(client, "/team/member_update", 400, team_id="t1", user_id="u1", tpm_limit=-1)
+    assert refused["error"]["param"] == "tpm_limit"
 
 
 async def test_a_team_is_changed_blocked_and_ended(client: httpx2.AsyncClient):

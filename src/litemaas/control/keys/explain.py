@@ -5,6 +5,7 @@ Rates per minute are counted in the gateways alone; of them only the limits are 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from litemaas.control.keys.view import facts as facts_now
 from litemaas.control.keys.view import id_of, look_around, model_row
 from litemaas.core.access import access_of
 from litemaas.core.entitlements import Block, Check, checks
-from litemaas.core.keys import VirtualKey, key_model_scope, key_scope
+from litemaas.core.keys import VirtualKey, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import BudgetRule, QuotaRule, pot_scope, quota_rules, team_scope, user_scope
 from litemaas.core.refusals import action_for
 from litemaas.core.windows import window_at
@@ -116,7 +117,7 @@ async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
         scopes[user_scope(row.user_id)] = "user"
     limits = await views.limits_of(await work.connection(), scopes)
     rules = [
-        BudgetRule(key_scope(row.key_hash), "key", row.max_budget_nano, row.budget_duration, row.budget_set_at),
+        BudgetRule(key_scope(row.key_hash), "key", _own_limit(row, work.now), row.budget_duration, row.budget_set_at),
         *(
             BudgetRule(scope, level, limits[scope].max_budget_nano, limits[scope].budget_duration, limits[scope].budget_set_at)
             for scope, level in scopes.items() if scope in limits
@@ -129,6 +130,12 @@ async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
             BudgetRule(scope, "key and model", own["max_budget_nano"], own.get("budget_duration"), row.budget_set_at)
         )
     return rules
+
+
+def _own_limit(row: Row[Any], now: datetime) -> int | None:
+    """The key's own budget with what it has for a while. Units: nano-USD."""
+    extra, _ = extra_budget(row.extras.get("temp_budget"), now)
+    return None if row.max_budget_nano is None else row.max_budget_nano + extra
 
 
 def _rate_checks(row: Row[Any], model: str) -> list[CheckOut]:

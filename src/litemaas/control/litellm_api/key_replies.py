@@ -135,6 +135,14 @@ def listed(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
     }
 
 
+def _for_a_while(stored: dict[str, Any] | None) -> dict[str, Any]:
+    if not stored:
+        return {}
+    return {
+        "temp_budget_increase": usd_from_nano(stored["increase_nano"]), "temp_budget_expiry": stored["until"]
+    }  # fmt: skip
+
+
 def _limits(row: Row[Any], spent_nano: int) -> dict[str, Any]:
     """What the replies have in common."""
     extras = row.extras
@@ -158,7 +166,7 @@ def _limits(row: Row[Any], spent_nano: int) -> dict[str, Any]:
         "agent_id": extras.get("agent_id"),
         "permissions": extras.get("permissions", {}),
         "max_parallel_requests": row.max_parallel_requests,
-        "metadata": row.metadata | shown,
+        "metadata": row.metadata | shown | _for_a_while(extras.get("temp_budget")),
         "tpm_limit": row.tpm_limit,
         "rpm_limit": row.rpm_limit,
         "max_budget": None if row.max_budget_nano is None else usd_from_nano(row.max_budget_nano),

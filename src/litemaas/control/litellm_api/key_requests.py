@@ -71,7 +71,11 @@ class KeyRequest(BaseModel):
 
 
 class KeyUpdate(KeyRequest):
+    """``temp_budget_expiry``: a duration from now, or an instant."""
+
     key: str
+    temp_budget_increase: Usd | None = None
+    temp_budget_expiry: str | None = None
 
 
 class KeyReference(BaseModel):
@@ -109,8 +113,7 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
         values["metadata"] = _metadata(request, before)
     if sent & {"model_max_budget", "model_rpm_limit", "model_tpm_limit"}:
         values["model_limits"] = _model_limits(request, before)
-    extras = {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}
-    _check_guardrails(extras.get("guardrails"))
+    extras = _kept(request, now)
     kept = dict(before.extras) if before is not None else {}
     if "budget_id" in sent or kept.get("budget_id"):
         own = {*kept.get("own_limits", []), *(values.keys() & PLANNED)}
@@ -119,6 +122,34 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
     if extras:
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
     return values
+
+
+def _kept(request: KeyRequest, now: datetime) -> dict[str, Any]:
+    """Members of ``extras`` that a request sets. Errors: InvalidField."""
+    extras = {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}
+    _check_guardrails(extras.get("guardrails"))
+    named = request.model_fields_set & {"temp_budget_increase", "temp_budget_expiry"}
+    if isinstance(request, KeyUpdate) and named:
+        extras["temp_budget"] = _temporary_budget(request, now)
+    return extras
+
+
+def _temporary_budget(request: KeyUpdate, now: datetime) -> dict[str, Any] | None:
+    """What :func:`~litemaas.core.keys.extra_budget` reads; None = no more. Errors: InvalidField."""
+    increase = nano(request.temp_budget_increase, "temp_budget_increase")
+    told = request.temp_budget_expiry
+    if not increase and told is None:
+        return None
+    if not increase or told is None:
+        missing = "temp_budget_expiry" if increase else "temp_budget_increase"
+        raise InvalidField("temp_budget_increase and temp_budget_expiry are set together.", missing)
+    try:
+        until = datetime.fromisoformat(told)
+    except ValueError:
+        until = expiry(told, now, "temp_budget_expiry")
+    if until.tzinfo is None:
+        raise InvalidField("temp_budget_expiry needs a time zone, like 2026-12-01T00:00:00Z.", "temp_budget_expiry")
+    return {"increase_nano": increase, "until": until.isoformat()}
 
 
 def _check_guardrails(names: Any) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter
 
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.keys.drafts import check_limits
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_requests import nano
@@ -78,15 +79,16 @@ async def _user(work: Work, user_id: str) -> dict[str, Any]:
 
 @router.post("/member_update", dependencies=_ANY_KEY)
 async def member_update(work: WorkOf, caller: CallerOf, request: MemberUpdate) -> dict[str, Any]:
-    """Sets a member's cap or role; limits per minute hold for the team and for keys, not for a member."""
+    """Sets a member's cap, limits per minute or role; absent = keep, null = as of members without their own."""
     await _require_admin(work, caller, request.team_id)
-    if request.tpm_limit is not None or request.rpm_limit is not None:
-        message = "Limits per minute of a member are not offered; set them on the member's keys or on the team."
-        raise Refused(400, "bad_request_error", "tpm_limit", message, detail=True)
     user_id = await _member(work, request)
     values: dict[str, Any] = {}
     if "max_budget_in_team" in request.model_fields_set:
         values["max_budget_nano"] = nano(request.max_budget_in_team, "max_budget_in_team")
+    for name in ("tpm_limit", "rpm_limit"):
+        if name in request.model_fields_set:
+            values[name] = getattr(request, name)
+    check_limits(values)
     if request.role is not None:
         values["role"] = "admin" if request.role == "admin" else "member"
     await provisioning.change_member(work, request.team_id, user_id, values)

@@ -110,13 +110,14 @@ def _aliases(row: Row[Any]) -> dict[str, Any] | None:
 
 def member_budget(team: Team) -> dict[str, Any] | None:
     nano = team.row.member_default_budget_nano
-    return None if nano is None else _budget(team, nano)
+    limits = {name: team.row.extras.get(f"team_member_{name}") for name in ("tpm_limit", "rpm_limit")}
+    return None if nano is None and not any(limits.values()) else _budget(team, nano) | limits
 
 
-def _budget(team: Team, nano: int) -> dict[str, Any]:
+def _budget(team: Team, nano: int | None) -> dict[str, Any]:
     return {
-        "budget_id": None, "max_budget": usd_from_nano(nano), "soft_budget": None, "max_parallel_requests": None,
-        "tpm_limit": None, "rpm_limit": None, "model_max_budget": None,
+        "budget_id": None, "max_budget": None if nano is None else usd_from_nano(nano), "soft_budget": None,
+        "max_parallel_requests": None, "tpm_limit": None, "rpm_limit": None, "model_max_budget": None,
         "budget_duration": team.standing.budget_duration,
     }  # fmt: skip
 
@@ -131,10 +132,17 @@ async def memberships(work: Work, team: Team) -> list[dict[str, Any]]:
             "team_id": team.row.id,
             "budget_id": None,
             "spend": usd_from_nano(spent[scopes[one.user_id]]),
-            "litellm_budget_table": None if one.max_budget_nano is None else _budget(team, one.max_budget_nano),
+            "litellm_budget_table": _own_limits(team, one),
         }
         for one in team.members
     ]
+
+
+def _own_limits(team: Team, member: Row[Any]) -> dict[str, Any] | None:
+    if member.max_budget_nano is None and member.tpm_limit is None and member.rpm_limit is None:
+        return None
+    limits = {"tpm_limit": member.tpm_limit, "rpm_limit": member.rpm_limit}
+    return _budget(team, member.max_budget_nano) | limits
 
 
 async def keys_of(work: Work, team_id: str) -> list[dict[str, Any]]:

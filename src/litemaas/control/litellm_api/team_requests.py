@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from litemaas.control.keys.drafts import check_limits
 from litemaas.control.litellm_api.key_requests import Usd, nano
+from litemaas.core.errors import InvalidField
 from litemaas.core.keys import ALL_MODELS, NO_MODELS
 
 _LIMITS = ("budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests")
@@ -124,6 +125,7 @@ def columns_of(request: TeamRequest, before: Row[Any] | None) -> dict[str, Any]:
         values["is_active"] = not request.blocked
     if "team_member_budget" in sent:
         values["member_default_budget_nano"] = nano(request.team_member_budget, "team_member_budget")
+    _check_counts(request)
     dumped = request.model_dump(mode="json")
     given = {name: dumped[name] for name in _KEPT if name in sent}
     if "models" in sent:
@@ -134,6 +136,15 @@ def columns_of(request: TeamRequest, before: Row[Any] | None) -> dict[str, Any]:
         kept = dict(before.extras) if before is not None else {}
         values["extras"] = {name: value for name, value in (kept | given).items() if value is not None}
     return values
+
+
+def _check_counts(request: TeamRequest) -> None:
+    """Limits that are kept as they were sent are read by the gateways. Errors: InvalidField."""
+    for name in ("team_member_tpm_limit", "team_member_rpm_limit", "model_tpm_limit", "model_rpm_limit"):
+        sent = getattr(request, name)
+        numbers = sent.values() if isinstance(sent, dict) else [sent]
+        if any(number is not None and not 0 <= number < 2**63 for number in numbers):
+            raise InvalidField(f"{name} must be a whole number and at least 0.", name)
 
 
 def allowed_models(models: list[str]) -> list[str] | None:

@@ -53,6 +53,8 @@ team_members = Table(
     Column("by_group", Boolean, nullable=False, server_default=text("false")),
     moment("joined_at"),
     Column("added_by", Text, nullable=False),
+    Column("rpm_limit", BigInteger),
+    Column("tpm_limit", BigInteger),
     PrimaryKeyConstraint("team_id", "user_id"),
     CheckConstraint("role IN ('admin', 'member', 'viewer')", name="team_members_role"),
     Index("team_members_user", "user_id"),

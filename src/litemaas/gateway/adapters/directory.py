@@ -10,7 +10,7 @@ import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.entitlements import Block
-from litemaas.core.keys import Access, VirtualKey, ceilings_of, key_model_scope, key_scope
+from litemaas.core.keys import Access, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     BudgetRule,
@@ -20,6 +20,7 @@ from litemaas.core.limits import (
     enforced,
     member_scope,
     pot_scope,
+    team_model_scope,
     team_scope,
     user_scope,
 )
@@ -40,6 +41,10 @@ _KEY = """
 select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.team_id, k.pot_id, k.models, k.aliases,
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
+       k.extras -> 'temp_budget' as temp_budget, t.extras -> 'model_rpm_limit' as team_model_rpm,
+       t.extras -> 'model_tpm_limit' as team_model_tpm,
+       coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
+       coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
        k.governed, k.permissions, k.tags, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
        u.extras -> 'models' as user_models, t.extras -> 'model_aliases' as team_aliases,
        m.user_id is not null as is_member, coalesce(m.max_budget_nano, t.member_default_budget_nano) as member_budget_nano,
@@ -220,6 +225,41 @@ def _rate_rule(scope: str, level: str, row: asyncpg.Record | None) -> RateRule |
     return None if limits == [None, None, None] else RateRule(scope, level, *limits)
 
 
+def _own_rule(row: asyncpg.Record, extra_nano: int) -> BudgetRule:
+    """The key's own budget, with what it has for a while."""
+    rule = _budget_rule(key_scope(row["key_hash"]), "key", row)
+    return rule if rule.limit_nano is None else msgspec.structs.replace(rule, limit_nano=rule.limit_nano + extra_nano)
+
+
+def _member_rates(row: asyncpg.Record) -> RateRule | None:
+    """A member's own limits inside the team, or those of members without any."""
+    rpm, tpm = enforced(row["member_rpm"]), enforced(row["member_tpm"])
+    if not row["is_member"] or (rpm is None and tpm is None):
+        return None
+    return RateRule(member_scope(row["team_id"], row["user_id"]), "member", rpm, tpm)
+
+
+def _team_model_rates(row: asyncpg.Record) -> dict[str, RateRule]:
+    """What all keys of the team take of a model together."""
+    if row["team_id"] is None:
+        return {}
+    rpm, tpm = _counts(row["team_model_rpm"]), _counts(row["team_model_tpm"])
+    rules = {
+        model: RateRule(
+            team_model_scope(row["team_id"], model),
+            "team and model",
+            enforced(rpm.get(model)),
+            enforced(tpm.get(model)),
+        )
+        for model in rpm | tpm
+    }
+    return {model: rule for model, rule in rules.items() if not rule.is_empty}
+
+
+def _counts(stored: str | None) -> dict[str, int]:
+    return (msgspec.json.decode(stored, type=dict[str, int] | None) or {}) if stored is not None else {}
+
+
 def _block(row: asyncpg.Record) -> Block | None:
     """Why nothing may be called with a key at all."""
     if row["revoked"]:
@@ -239,7 +279,9 @@ def _virtual_key(
     own_scope = key_scope(key_hash)
     limits: dict[str, dict[str, Any]] = msgspec.json.decode(row["model_limits"])
     levels = _shared_scopes(row)
-    budgets = [_budget_rule(own_scope, "key", row)]
+    stored = msgspec.json.decode(row["temp_budget"]) if row["temp_budget"] is not None else None
+    extra_nano, extra_until = extra_budget(stored, row["now"])
+    budgets = [_own_rule(row, extra_nano)]
     budgets += [
         _budget_rule(scope, level, shared.get(scope))
         for scope, level in levels.items() if level != "user" or row["team_id"] is None
@@ -248,6 +290,7 @@ def _virtual_key(
         budgets.append(_member_rule(row, shared.get(team_scope(row["team_id"]))))
     rates = [_rate_rule(own_scope, "key", row)]
     rates += [_rate_rule(scope, level, shared.get(scope)) for scope, level in levels.items()]
+    rates.append(_member_rates(row))
     model_rates = {
         model: RateRule(
             key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
@@ -285,6 +328,9 @@ def _virtual_key(
         },
         model_rates={model: rule for model, rule in model_rates.items() if not rule.is_empty},
         guardrails=_names_in(row["guardrails"]),
+        extra_budget_nano=extra_nano,
+        extra_budget_until=extra_until,
+        team_model_rates=_team_model_rates(row),
     )  # fmt: skip
 
 
