@@ -67,6 +67,7 @@ from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
 from litemaas.gateway.strategies import Strategies
 from litemaas.gateway.targets import Targets
+from litemaas.gateway.token_counter import TokenCounter
 from litemaas.gateway.upstream import Upstream
 from litemaas.kit.clock import SystemClock
 from litemaas.kit.crypto import Vault
@@ -188,7 +189,10 @@ class Gateway:
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
-        return Dispatch(EndpointTable(own), proxy, pages, management, self.conversions, origins, refusals)
+        endpoints = EndpointTable(own)
+        meter = Meter(engines, own.budgets)
+        counter = TokenCounter(self.identity, self.routing, meter, endpoints.find("POST", "/tokenize")[0], refusals)
+        return Dispatch(endpoints, proxy, pages, management, self.conversions, counter, origins, refusals)
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
         self.accountant = Accountant(

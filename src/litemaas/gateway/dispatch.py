@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from litemaas.core.errors import LiteMaaSError
+from litemaas.gateway import token_counter
 from litemaas.gateway.management import Management, is_management
 from litemaas.gateway.pages import Pages
 
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from litemaas.gateway.origins import Origins
     from litemaas.gateway.proxy import Proxy
     from litemaas.gateway.refusals import Refusals
+    from litemaas.gateway.token_counter import TokenCounter
 
 
 class Dispatch:
     def __init__(
         self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management,
-        conversions: Conversions, origins: Origins, refusals: Refusals,
+        conversions: Conversions, counter: TokenCounter, origins: Origins, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._endpoints = endpoints
         self._proxy = proxy
         self._pages = pages
         self._management = management
         self._conversions = conversions
+        self._counter = counter
         self._origins = origins
         self._refusals = refusals
 
@@ -46,6 +49,8 @@ class Dispatch:
             await self._pages.serve(request, response)
         elif self._conversions.has(path):
             await self._conversions.serve(request, response)
+        elif path == token_counter.PATH:
+            await self._counter.serve(request, response)
         elif is_management(path):
             await self._management.serve(request, response)
         else:

@@ -39,8 +39,8 @@ async def supported_params(work: WorkOf, caller: CallerOf, model: str) -> dict[s
 
 @router.post("/utils/token_counter", dependencies=_ANY_KEY)
 async def token_counter() -> None:
-    """Answers 501: count with ``/v1/tokenize``, which asks the model's own server."""
-    raise NotOffered("Tokens are counted by POST /v1/tokenize with the same model and prompt or messages.")
+    """Answered by the gateway, which asks the model's own server; 501 for who asks the control plane itself."""
+    raise NotOffered("Tokens are counted by the gateway: send this call there.")
 
 
 @router.get("/health/services", dependencies=_READER)
