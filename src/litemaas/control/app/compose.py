@@ -72,7 +72,9 @@ from litemaas.control.usage import endpoints as usage
 from litemaas.control.usage import maintenance as usage_maintenance
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
+from litemaas.control.workshops import claim_endpoints as claims
 from litemaas.control.workshops import endpoints as workshops
+from litemaas.control.workshops import organiser_endpoints as organising
 from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
@@ -114,6 +116,8 @@ FEATURES = (
     operations,
     chargeback,
     workshops,
+    organising,
+    claims,
     backup,
     jobs,
     playground,

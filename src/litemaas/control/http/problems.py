@@ -65,6 +65,8 @@ _TITLES = {
     "INVALID_TRANSITION": "Not possible from this state",
     "CONFLICT": "Something else is in the way",
     "PRECONDITION_FAILED": "It was changed in the meantime",
+    "WRONG_CODE": "The code is not right",
+    "NO_SEAT": "No seat can be claimed",
     "RATE_LIMITED": "Too many requests",
     "NOT_FOUND": "Not found",
     "METHOD_NOT_ALLOWED": "The path does not know this method",

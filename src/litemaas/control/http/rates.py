@@ -26,8 +26,10 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
 if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2]) then
-  redis.call('ZADD', KEYS[1], now, ARGV[3])
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  if ARGV[3] ~= '' then
+    redis.call('ZADD', KEYS[1], now, ARGV[3])
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  end
   return 0
 end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
@@ -46,8 +48,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Rates(Protocol):
-    async def wait_s(self, rate: Rate, who: str) -> int:
-        """Counts one and returns 0; or counts nothing and returns after how many seconds there is room."""
+    async def wait_s(self, rate: Rate, who: str, *, counts: bool = True) -> int:
+        """Counts one and returns 0; or counts nothing and returns after how many seconds there is room.
+
+        ``counts`` False only asks whether there is room.
+        """
 
     async def close(self) -> None:
         """Gives the connections back."""
@@ -60,7 +65,7 @@ class LocalRates:
         self._clock = clock
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
-    async def wait_s(self, rate: Rate, who: str) -> int:
+    async def wait_s(self, rate: Rate, who: str, *, counts: bool = True) -> int:
         now = self._clock.monotonic()
         times = self._times.setdefault((rate.name, who), deque())
         self._times.move_to_end((rate.name, who))
@@ -69,7 +74,8 @@ class LocalRates:
         while times and times[0] <= now - rate.per_s:
             times.popleft()
         if len(times) < rate.most:
-            times.append(now)
+            if counts:
+                times.append(now)
             return 0
         return max(1, round(times[0] + rate.per_s - now)) if times else rate.per_s
 
@@ -85,15 +91,16 @@ class SharedRates:
         self._clock = clock
         self._away_until = float("-inf")
 
-    async def wait_s(self, rate: Rate, who: str) -> int:
+    async def wait_s(self, rate: Rate, who: str, *, counts: bool = True) -> int:
         if self._clock.monotonic() >= self._away_until:
             try:
                 key = f"litemaas:rate:{rate.name}:{who}"
-                return int(await self._take(keys=[key], args=[rate.per_s * 1000, rate.most, secrets.token_hex(8)]))
+                one = secrets.token_hex(8) if counts else ""
+                return int(await self._take(keys=[key], args=[rate.per_s * 1000, rate.most, one]))
             except (RedisError, OSError, TimeoutError) as error:
                 self._away_until = self._clock.monotonic() + _AWAY_S
                 _log.warning("rates are counted by this replica alone", error=type(error).__name__)
-        return await self._local.wait_s(rate, who)
+        return await self._local.wait_s(rate, who, counts=counts)
 
     async def close(self) -> None:
         await self._redis.aclose()

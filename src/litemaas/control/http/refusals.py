@@ -3,9 +3,10 @@
 ControlRefusal
 ├── NotSignedIn · SessionExpired                                          401
 ├── PermissionDenied · AccountDisabled · ReauthenticationRequired         403
+├── WrongCode                                                             403
 ├── InvalidRequestMembers · LimitAboveMaximum                             400, each with its violations
 ├── InvalidDateRange · DateRangeTooLarge                                  400
-├── InvalidTransition · Conflict                                          409
+├── InvalidTransition · Conflict · NoSeat                                 409
 ├── PreconditionFailed                                                    412
 ├── TooManyRequests                                                       429
 └── PartnerFailed                                                         502, a server that we asked did not do its part
@@ -52,6 +53,18 @@ class AccountDisabled(ControlRefusal):
 
 class ReauthenticationRequired(ControlRefusal):
     status, public_code = 403, "REAUTHENTICATION_REQUIRED"
+
+
+class WrongCode(ControlRefusal):
+    """No seat has this code, or it was used."""
+
+    status, public_code = 403, "WRONG_CODE"
+
+
+class NoSeat(ControlRefusal):
+    """Seats of this workshop cannot be claimed now."""
+
+    status, public_code = 409, "NO_SEAT"
 
 
 class InvalidRequestMembers(ControlRefusal):

@@ -58,6 +58,23 @@ class Relay:
         except (ServiceUnavailable, httpx2.HTTPError, msgspec.DecodeError):
             return None
 
+    async def complaint(self, path: str, secret: str, body: Mapping[str, Any], request_id: str) -> str | None:
+        """None when the gateway answers the call; else why not, in its words."""
+        try:
+            answer = await self._open(path, secret, body, request_id)
+        except ServiceUnavailable as error:
+            return error.message
+        if answer.status_code >= 400:
+            problem = msgspec.json.decode((await _as_problem(answer, request_id)).body)
+            return str(problem["detail"])
+        try:
+            await answer.aread()
+        except httpx2.HTTPError:
+            return "The answer was cut off."
+        finally:
+            await answer.aclose()
+        return None
+
     async def _open(self, path: str, secret: str, body: Mapping[str, Any], request_id: str | None) -> httpx2.Response:
         if self._url is None:
             raise ServiceUnavailable(

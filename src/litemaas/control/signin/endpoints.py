@@ -161,6 +161,7 @@ async def _shown(work: Work, request: Request, cookie: str) -> SessionOut:
         expires_at=row.expires_at,
         ends_at=row.ends_at,
         csrf_token=authenticator.csrf_token(cookie),
+        organises_workshops=await repository.organises_workshops(connection, principal.id),
     )
 
 

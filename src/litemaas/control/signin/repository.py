@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.db.tables import sessions, sign_ins, tokens, users
+from litemaas.db.tables import sessions, sign_ins, tokens, users, workshops
 
 _TOLD_FOR = timedelta(days=1)
 """For so long somebody who comes back reads that their session has expired."""
@@ -59,6 +59,11 @@ async def change_account(connection: AsyncConnection, user_id: str, values: Mapp
     changed = update(users).where(users.c.id == user_id).values(**values).returning(users)
     row: Row[Any] = (await connection.execute(changed)).one()
     return row
+
+
+async def organises_workshops(connection: AsyncConnection, user_id: str) -> bool:
+    mine = select(workshops.c.guid).where(workshops.c.organisers.contains([user_id])).limit(1)
+    return (await connection.execute(mine)).first() is not None
 
 
 async def find_account(connection: AsyncConnection, user_id: str) -> Row[Any] | None:

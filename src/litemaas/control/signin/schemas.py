@@ -54,6 +54,8 @@ class SessionOut(BaseModel):
     ends_at: datetime
     """Renewing cannot pass it."""
     csrf_token: str
+    organises_workshops: bool
+    """Some workshop names this person as an organiser."""
 
 
 class Renewed(BaseModel):

@@ -64,7 +64,7 @@ async def provide(work: Work, bounds: Bounds, draft: WorkshopDraft) -> Outcome:
     """
     connection = await work.connection()
     _check(draft)
-    await _check_models(work, draft.models)
+    await check_models(work, draft.models)
     if bounds.credential != MASTER:
         await repository.hold_credential(connection, bounds.credential)
     pot = bounds.pot_id or draft.guid
@@ -78,10 +78,10 @@ async def provide(work: Work, bounds: Bounds, draft: WorkshopDraft) -> Outcome:
     wanted = _columns(draft, limits, ends)
     known = [(held[seat.user], seat) for seat in draft.seats if seat.user in held]
     changed = [(row, seat) for row, seat in known if _differs(row, seat, wanted)]
-    await _bring_all(work, [row for row, _ in changed], wanted)
+    await bring_all(work, [row for row, _ in changed], wanted)
     for row, seat in changed:
         if (row.alias, row.user_id) != (seat.alias, seat.user_id):
-            await _bring_all(work, [row], _own(draft, seat))
+            await bring_all(work, [row], _own(draft, seat))
     missing = [(place, seat) for place, seat in enumerate(draft.seats) if seat.user not in held]
     fresh = await _make(work, draft, pot, wanted, missing)
     if draft.pot_nano is not None:
@@ -115,7 +115,7 @@ async def extend(work: Work, bounds: Bounds, guid: str, duration: str) -> Outcom
     ends = expiry(duration, work.now)
     _check_end(bounds, ends)
     rows = await repository.keys_of(connection, guid)
-    await _bring_all(work, rows, {"expires_at": ends})
+    await bring_all(work, rows, {"expires_at": ends})
     await repository.change(connection, guid, {"duration": duration, "expires_at": ends, "updated_at": work.now})
     await record(work, "workshop.extended", "workshop", guid, {"duration": duration, "keys": len(rows)})
     return await show(work, bounds, guid)
@@ -129,7 +129,7 @@ async def end(work: Work, bounds: Bounds, guid: str) -> int:
         return 0
     _check_owner(workshop, bounds)
     rows = await repository.keys_of(connection, guid)
-    await _bring_all(work, rows, {"deleted_at": work.now, "secret_sealed": None})
+    await bring_all(work, rows, {"deleted_at": work.now, "secret_sealed": None})
     await repository.drop(connection, guid)
     await record(work, "workshop.ended", "workshop", guid, {"keys": len(rows)})
     return len(rows)
@@ -158,7 +158,7 @@ async def bounds_of(work: Work, presented: str) -> Bounds | None:
 
 async def make_credential(work: Work, values: dict[str, Any], pot_nano: int | None) -> tuple[str, str]:
     """Makes a provisioning key; returns its id and the secret, which is shown this once. Errors: InvalidField."""
-    await _check_models(work, values["models"])
+    await check_models(work, values["models"])
     secret, credential_id = PREFIX + random.token_urlsafe(32), str(uuid4())
     row = values | {
         "id": credential_id, "secret_hash": hash_key(secret), "hint": mask_key(secret), "created_at": work.now,
@@ -191,7 +191,7 @@ def _check(draft: WorkshopDraft) -> None:
     check_limits(msgspec.structs.asdict(draft.limits))
 
 
-async def _check_models(work: Work, wanted: Sequence[str]) -> None:
+async def check_models(work: Work, wanted: Sequence[str]) -> None:
     known = await repository.known_models(await work.connection())
     usable = sorted(name for name, status in known.items() if status in ("available", "deprecated"))
     for name in wanted:
@@ -318,7 +318,7 @@ async def _make(
     return made
 
 
-async def _bring_all(work: Work, rows: Sequence[Row[Any]], values: dict[str, Any]) -> None:
+async def bring_all(work: Work, rows: Sequence[Row[Any]], values: dict[str, Any]) -> None:
     if not rows:
         return
     touched = {"updated_at": work.now, "updated_by": work.actor}

@@ -18,7 +18,7 @@ from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
 from litemaas.db.tables.teams import team_members, teams
 from litemaas.db.tables.usage import usage_records
-from litemaas.db.tables.workshops import provisioning_keys, workshop_keys, workshops
+from litemaas.db.tables.workshops import provisioning_keys, workshop_keys, workshop_seats, workshops
 
 __all__ = [
     "access_policies",
@@ -65,5 +65,6 @@ __all__ = [
     "webhooks",
     "workers",
     "workshop_keys",
+    "workshop_seats",
     "workshops",
 ]
