@@ -1,5 +1,5 @@
 /// <reference types="vitest/config" />
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
@@ -14,6 +14,7 @@ function gzipped(): Plugin {
     name: "litemaas-gzip",
     apply: "build",
     closeBundle() {
+      if (!existsSync(`${OUT}/assets`)) return; // the build failed, and says why
       for (const name of readdirSync(`${OUT}/assets`).filter((file) => /\.(js|css|svg)$/.test(file))) {
         const file = join(OUT, "assets", name);
         writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));

@@ -5,8 +5,31 @@ import { launch, signedIn } from "./browser.mjs";
 
 const base = process.env.LITEMAAS_CONTROL_URL;
 const [folder = "screenshots", ...only] = process.argv.slice(2);
+/** A workshop with a seat that is taken, so that its pages show something. */
+async function workshop() {
+  const { context } = await signedIn(browser, base, "admin");
+  const { csrf_token, user } = await (await context.request.get(`${base}/api/v1/auth/session`)).json();
+  const headers = { "X-CSRF-Token": csrf_token };
+  const soon = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
+  const data = { title: "Prompting for beginners", description: "Bring a laptop and a question.", organisers: [user.username], time_zone: "Europe/Berlin", starts_at: soon(-1), ends_at: soon(3), seats: 12, claim_mode: "seat_codes", models: ["granite-3.3-8b"], pot_nano: 5e9, limits: { budget_nano: 1e9 } };
+  const answer = await context.request.post(`${base}/api/v1/workshops`, { headers, data });
+  if (!answer.ok()) throw new Error(await answer.text());
+  const made = await answer.json();
+  const { seats } = await (await context.request.get(`${base}/api/v1/workshops/${made.guid}/handouts`)).json();
+  const claim = async (request, seat, nickname) => request.post(`${base}/api/v1/claims/${made.guid}`, { data: { code: seat.code, nickname } });
+  for (const [index, nickname] of ["Mia", "Noa", "Kim"].entries()) {
+    const { context: phone } = await signedIn(browser, base, null);
+    await claim(phone.request, seats[index], nickname);
+    if (index < 2) await phone.request.post(`${base}/api/v1/claims/${made.guid}/seat/try`, { data: { model: "granite-3.3-8b" } });
+    await phone.close();
+  }
+  await context.close();
+  const free = seats.slice(3);
+  return { guid: made.guid, sit: (request) => claim(request, free.shift(), "Ada") };
+}
+
 const OWN = ["/", "/models", "/subscriptions", "/api-keys", "/playground", "/usage", "/requests", "/teams", "/notifications", "/profile", "/nothing-here"];
-const ADMIN = ["/", "/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/audit", ...["limits", "banners", "branding", "currency", "notifications", "backup", "general"].map((tab) => `/admin/settings/${tab}`)];
+const ADMIN = ["/", "/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/chargeback", "/admin/audit", "/workshops", "/workshops/new", ...["limits", "banners", "branding", "currency", "notifications", "backup", "general"].map((tab) => `/admin/settings/${tab}`)];
 const LOOKS = {
   light: { colorScheme: "light" },
   dark: { colorScheme: "dark" },
@@ -35,17 +58,22 @@ async function details(context, person) {
 
 const browser = await launch();
 mkdirSync(folder, { recursive: true });
+const { guid, sit } = await workshop();
+const event = `/workshops/${guid}`;
+ADMIN.push(event, `${event}?view=projector`, `${event}/handouts`);
 let bad = 0;
 for (const [look, options] of Object.entries(LOOKS)) {
-  for (const [person, places] of [[null, ["/login"]], ["user", OWN], ["admin", ADMIN]]) {
-    const { context, page, troubles } = await signedIn(browser, base, person, options);
-    const all = person ? [...places, ...(await details(context, person))] : places;
+  for (const [person, places] of [[null, ["/login", `/claim/${guid}`, "/claim/nothing"]], ["seat", [`/claim/${guid}`]], ["user", OWN], ["admin", ADMIN]]) {
+    const isPerson = person === "user" || person === "admin";
+    const { context, page, troubles } = await signedIn(browser, base, isPerson ? person : null, options);
+    if (person === "seat") await sit(context.request);
+    const all = isPerson ? [...places, ...(await details(context, person))] : places;
     for (const place of all.filter((path) => only.length === 0 || only.some((one) => path.startsWith(one)))) {
       await page.goto(base + place);
       await page.waitForLoadState("networkidle");
       await page.waitForTimeout(600);
       const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
-      const name = `${person ?? "nobody"}${place.replace(/[^a-z0-9]+/gi, "-").replace(/-[0-9a-f-]{30,}/, "-id")}`;
+      const name = `${person ?? "nobody"}${place.replace(/[^a-z0-9]+/gi, "-").replace(/-(ws-[0-9a-f]+|[0-9a-f-]{30,})/, "-id")}`;
       await page.screenshot({ path: `${folder}/${name}.${look}.png` });
       if (tooWide || troubles.length) {
         bad += 1;

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { MemoryRouter, useLocation } from "react-router";
 import { vi } from "vitest";
 import { queries } from "../src/lib/api";
-import { begin, loadTexts, SpeechProvider } from "../src/lib/i18n";
+import { AREAS, begin, loadTexts, SpeechProvider } from "../src/lib/i18n";
 
 export interface Seen {
   method: string;
@@ -60,7 +60,7 @@ export async function show(what: ReactNode, at = "/") {
   queries.clear();
   queries.setDefaultOptions({ queries: { ...queries.getDefaultOptions().queries, retry: false } });
   await begin("en");
-  await Promise.all([loadTexts("pages", "en"), loadTexts("admin", "en")]);
+  await Promise.all(AREAS.map((area) => loadTexts(area, "en")));
   return render(
     <QueryClientProvider client={queries}>
       <SpeechProvider first="en">

@@ -8,12 +8,12 @@ import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
 import { SessionProvider, useMay, useSession, useSessionQuery } from "../lib/session";
 import { useToasts } from "../lib/toasts";
-import { PLACES, type Place } from "./routes";
+import { Claim, mayOpen, PLACES, type Place } from "./routes";
 import { Shell } from "./Shell";
 
 const Login = lazy(() => import("../features/login/Login"));
 const Toasts = lazy(() => import("../components/Toasts"));
-const MOVED = { "/home": "/", "/chatbot": "/playground", "/admin/tools": "/admin/settings" };
+const MOVED = { "/home": "/", "/chatbot": "/playground", "/admin/tools": "/admin/settings", "/admin/workshops": "/workshops" };
 
 export function App() {
   const session = useSessionQuery();
@@ -33,6 +33,7 @@ export function App() {
       <Suspense fallback={<Loading />}>
         <Routes>
           <Route path="/login" element={session.data ? <Return /> : <Login />} />
+          <Route path="/claim/:id" element={<Claim />} />
           <Route path="*" element={<SignedIn />} />
         </Routes>
       </Suspense>
@@ -78,7 +79,8 @@ function SignedIn() {
 function Guarded({ place }: { place: Place }) {
   const may = useMay();
   const say = useSay();
-  if (place.needs && !may(place.needs)) return <Nothing title={say("access_denied")} text={say("access_denied_text")} />;
+  const organises = useSession().session?.organises_workshops === true;
+  if (!mayOpen(place, may, organises)) return <Nothing title={say("access_denied")} text={say("access_denied_text")} />;
   return <place.page />;
 }
 

@@ -15,7 +15,7 @@ import { useConfig } from "../lib/product";
 import { useMay, useSession } from "../lib/session";
 import { AccountBar } from "./AccountBar";
 import { Banners } from "./Banners";
-import { PLACES } from "./routes";
+import { mayOpen, PLACES } from "./routes";
 import { SessionWatch } from "./SessionWatch";
 
 const NotificationDrawer = lazy(() => import("../features/notifications/Drawer"));
@@ -79,7 +79,7 @@ function Menu() {
   const may = useMay();
   const { session } = useSession();
   const { pathname } = useLocation();
-  const visible = PLACES.filter((place) => place.menu && (!place.needs || may(place.needs)));
+  const visible = PLACES.filter((place) => place.menu && mayOpen(place, may, session?.organises_workshops === true));
   const items = (group: "own" | "admin") =>
     visible
       .filter((place) => place.menu === group)

@@ -2,12 +2,13 @@
 import { count, money, UNKNOWN } from "../lib/format";
 import { useSay } from "../lib/i18n";
 
-export function Meter({ used, limit, unit = "money", label, named }: { used: number | null | undefined; limit: number | null | undefined; unit?: "money" | "count"; label: string; named?: boolean }) {
+export function Meter({ used, limit, unit = "money", label, named, plain }: { used: number | null | undefined; limit: number | null | undefined; unit?: "money" | "count"; label: string; named?: boolean; plain?: boolean }) {
   const say = useSay();
   const show = unit === "money" ? money : count;
   if (limit == null) return <span>{used == null ? UNKNOWN : say("of_no_limit", { used: show(used) })}</span>;
   const share = limit === 0 ? 100 : Math.min(100, ((used ?? 0) / limit) * 100);
-  const tone = share > 95 ? "lm-red" : share > 80 ? "lm-amber" : "";
+  // "plain": to be full is no warning
+  const tone = plain ? "" : share > 95 ? "lm-red" : share > 80 ? "lm-amber" : "";
   return (
     <div className="lm-meter">
       {named && <span className="lm-subtle">{label}</span>}

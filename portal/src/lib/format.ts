@@ -62,9 +62,10 @@ export function shortDay(value: string): string {
   return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(value));
 }
 
-export function moment(value: string | null | undefined): string {
+export function moment(value: string | null | undefined, timeZone?: string): string {
   if (!value) return UNKNOWN;
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(value));
+  const zone = timeZone ? { timeZone } : {};
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", ...zone }).format(new Date(value));
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [

@@ -16,7 +16,8 @@ export const LANGUAGES = {
   pt: "Português",
 } as const;
 export type Language = keyof typeof LANGUAGES;
-export type Area = "core" | "pages" | "admin";
+export const AREAS = ["core", "pages", "admin", "workshops", "claim", "capacity"] as const;
+export type Area = (typeof AREAS)[number];
 export type Values = Record<string, string | number>;
 export type Say = (key: Key, values?: Values) => string;
 
@@ -48,7 +49,7 @@ function readStored(): string | null {
 }
 
 function find(language: Language, key: string): string | undefined {
-  for (const area of ["core", "pages", "admin"]) {
+  for (const area of AREAS) {
     const text = loaded.get(`${area}/${language}`)?.[key];
     if (text !== undefined) return text;
   }

@@ -83,8 +83,8 @@ journey("a limit is changed and cleared again, a banner appears and goes", async
 journey("who only reads sees every page of administration and nothing that changes anything", async () => {
   const opened = await visit("adminReadonly", "/admin/usage");
   const { page } = opened;
-  const changing = ["approve", "deny", "delete", "save", "add_model", "create_banner", "create_backup", "download", "restore", "reset_spend", "deactivate", "edit"].map((key) => say(key));
-  for (const path of ["/admin/usage", "/admin/models", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/audit", "/admin/settings/limits", "/admin/settings/banners", "/admin/settings/branding", "/admin/settings/currency", "/admin/settings/notifications", "/admin/settings/backup"]) {
+  const changing = ["approve", "deny", "delete", "save", "add_model", "create_banner", "create_backup", "download", "restore", "reset_spend", "deactivate", "edit", "plan_workshop"].map((key) => say(key));
+  for (const path of ["/admin/usage", "/admin/models", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/audit", "/workshops", "/admin/settings/limits", "/admin/settings/banners", "/admin/settings/branding", "/admin/settings/currency", "/admin/settings/notifications", "/admin/settings/backup"]) {
     await page.goto(base + path);
     await settled(page);
     await page.getByRole("heading", { level: 1 }).first().waitFor();

@@ -49,6 +49,7 @@ from litemaas.gateway.identity import Identity
 from litemaas.gateway.leasing import Leasing
 from litemaas.gateway.leaving import leave
 from litemaas.gateway.listening import bound_socket
+from litemaas.gateway.loads import Loads
 from litemaas.gateway.management import Management
 from litemaas.gateway.metering import Meter
 from litemaas.gateway.metrics import Metrics
@@ -205,7 +206,9 @@ class Gateway:
     def _open_budgets(self, own: GatewaySection) -> None:
         leasing = Leasing(self.leases, own.budgets.lease_calls, own.database_timeout_s)
         self.budgets = Budgets(leasing, self.journal, time.time)
-        self.heartbeat = Heartbeat(Workers(self.postgres, self.worker_id), self.budgets, own.budgets, time.time)
+        workers = Workers(self.postgres, self.worker_id)
+        self.heartbeat = Heartbeat(workers, self.budgets, own.budgets, time.time)
+        self.loads = Loads(workers, self.targets)
         self.customers = Customers(
             self.directory, self.feed, own.key_cache_size, own.trust_cache_s, own.database_timeout_s
         )
@@ -308,6 +311,7 @@ class Gateway:
             await asyncio.sleep(_UPKEEP_S)
             with suppress(ServiceUnavailable, TimeoutError):
                 await self.heartbeat.beat()
+                await self.loads.tell()
 
     async def _upkeep(self) -> None:
         while True:

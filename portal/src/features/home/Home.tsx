@@ -2,6 +2,7 @@
 import { Link } from "react-router";
 import { Card } from "../../components/Card";
 import { Meter } from "../../components/Meter";
+import { Spark } from "../../components/Spark";
 import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { useGet } from "../../lib/api";
@@ -88,17 +89,6 @@ function Spend() {
         )}
       </Loaded>
     </Card>
-  );
-}
-
-function Spark({ values, label }: { values: number[]; label: string }) {
-  const most = Math.max(...values, 1);
-  const step = 100 / Math.max(1, values.length - 1);
-  const points = values.map((value, index) => `${(index * step).toFixed(1)},${(28 - (value / most) * 26).toFixed(1)}`).join(" ");
-  return (
-    <svg className="lm-spark" viewBox="0 0 100 30" preserveAspectRatio="none" role="img" aria-label={label}>
-      <polyline points={points} />
-    </svg>
   );
 }
 

@@ -1,106 +1,61 @@
-/** Which workshops are there, how many keys do they have, and how much of the pot is used? */
+/** Which workshops are there, how many seats are taken, and how much of the pot is used? */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Label } from "@patternfly/react-core/dist/esm/components/Label";
-import { useState } from "react";
+import { Link, useNavigate } from "react-router";
 import { DataTable } from "../../components/DataTable";
-import { Confirm, Dialog } from "../../components/Dialog";
 import { Search, Toolbar } from "../../components/Filters";
 import { Meter } from "../../components/Meter";
 import { Page } from "../../components/Page";
-import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
-import { useGet, useSend, type Reply } from "../../lib/api";
-import { ago, count, moment } from "../../lib/format";
+import { useGet, type Reply } from "../../lib/api";
+import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
-import { tell } from "../../lib/toasts";
 
-type Row = Reply<"/api/v1/admin/workshops", "get">["data"][number];
+type Row = Reply<"/api/v1/workshops", "get">["data"][number];
 
 export default function Workshops() {
   const say = useSay();
-  const may = useMay()("admin:workshops:write");
+  const may = useMay();
   const list = useListState();
-  const found = useGet("/api/v1/admin/workshops", { query: listQuery(list) }, { keep: true, refetchInterval: 30_000 });
-  const end = useSend("delete", "/api/v1/admin/workshops/{guid}");
-  const [open, setOpen] = useState<{ act: "keys" | "end"; row: Row } | null>(null);
-  const finish = async (row: Row) => {
-    await end.mutateAsync({ path: { guid: row.guid } });
-    tell("success", say("workshop_ended", { name: row.guid }));
-  };
+  const navigate = useNavigate();
+  const found = useGet("/api/v1/workshops", { query: listQuery(list) }, { keep: true, refetchInterval: 30_000 });
+  const plan = may("admin:workshops:write") && <Button onClick={() => void navigate("/workshops/new")}>{say("plan_workshop")}</Button>;
+  const isReader = may("admin:workshops:read") && !may("admin:workshops:write");
+  const address = (row: Row) => `/workshops/${encodeURIComponent(row.guid)}`;
   return (
-    <Page title={say("workshops")} subtitle={say("workshops_subtitle")} labels={!may && <Label isCompact>{say("read_only")}</Label>}>
+    <Page title={say("workshops")} subtitle={say("workshops_subtitle")} labels={isReader && <Label isCompact>{say("read_only")}</Label>} actions={plan}>
       <Toolbar search={<Search list={list} label={say("search_workshops")} />} />
       <DataTable<Row>
         caption={say("workshops")}
         query={found}
         list={list}
         rowKey={(row) => row.guid}
-        empty={{ title: say("no_workshops"), text: say("no_workshops_text") }}
+        rowName={(row) => row.title ?? row.guid}
+        empty={{ title: say("no_workshops"), text: say("no_workshops_text"), action: plan }}
         columns={[
-          { title: say("workshop"), cell: (row) => row.guid },
-          { title: say("models"), cell: (row) => row.models.join(", ") },
-          { title: say("api_keys"), number: true, cell: (row) => count(row.keys) },
-          { title: say("pot"), cell: (row) => <Pot id={row.pot_id} /> },
-          { title: say("expires"), cell: (row) => (row.expires_at ? <span title={moment(row.expires_at)}>{ago(row.expires_at)}</span> : say("never")) },
-          { title: say("created"), cell: (row) => <span className="lm-once">{moment(row.created_at)}</span> },
+          {
+            title: say("workshop"),
+            cell: (row) => (
+              <div className="lm-first">
+                <Link to={address(row)}>{row.title ?? row.guid}</Link>
+                <div className="lm-subtle">{row.models.join(", ")}</div>
+              </div>
+            ),
+          },
+          { title: say("state"), cell: (row) => <Status value={row.state} /> },
+          { title: say("starts"), cell: (row) => <span className="lm-once">{moment(row.starts_at ?? row.created_at)}</span> },
+          { title: say("ends"), cell: (row) => (row.ends_at ? <span className="lm-once">{moment(row.ends_at)}</span> : say("never")) },
+          { title: say("seats_claimed"), cell: (row) => <Meter used={row.claimed} limit={row.seats} unit="count" label={say("seats_claimed")} plain /> },
+          { title: say("pot"), cell: (row) => <Meter used={row.pot_spent_nano} limit={row.pot_nano} label={say("pot")} /> },
+          { title: say("organisers"), cell: (row) => Object.values(row.organisers).join(", ") || "–" },
         ]}
         actions={(row) => [
-          { title: say("api_keys"), onClick: () => setOpen({ act: "keys", row }) },
-          ...(may ? [{ title: say("end_workshop"), isDanger: true, onClick: () => setOpen({ act: "end", row }) }] : []),
+          { title: say("open_board"), onClick: () => void navigate(address(row)) },
+          ...(row.may_run && row.state !== "ended" ? [{ title: say("handouts"), onClick: () => void navigate(`${address(row)}/handouts`) }] : []),
         ]}
       />
-      {open?.act === "keys" && <Keys guid={open.row.guid} close={() => setOpen(null)} />}
-      {open?.act === "end" && (
-        <Confirm title={say("end_workshop_what", { name: open.row.guid })} text={say("end_workshop_text", { count: open.row.keys })} submit={say("end_workshop")} close={() => setOpen(null)} act={() => finish(open.row)} />
-      )}
     </Page>
-  );
-}
-
-function Pot({ id }: { id: string }) {
-  const say = useSay();
-  const state = useGet("/api/v1/admin/budgets/{kind}/{owner_id}/state", { path: { kind: "pot", owner_id: id } }, { enabled: useMay()("admin:users:read") });
-  const current = state.data?.windows.find((window) => window.is_current);
-  return current ? <Meter used={current.settled_nano} limit={current.limit_nano} label={say("pot")} /> : <>–</>;
-}
-
-function Keys({ guid, close }: { guid: string; close: () => void }) {
-  const say = useSay();
-  const keys = useGet("/api/v1/admin/workshops/{guid}/keys", { path: { guid } });
-  return (
-    <Dialog title={`${say("api_keys")}: ${guid}`} close={close} size="large">
-      <Loaded query={keys}>
-        {({ data }) => (
-          <div className="lm-scroll">
-            <table className="lm-plain">
-              <thead>
-                <tr>
-                  <th scope="col">{say("user")}</th>
-                  <th scope="col">{say("state")}</th>
-                  <th scope="col">{say("spend")}</th>
-                  <th scope="col">{say("expires")}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.map((key) => (
-                  <tr key={key.key_id}>
-                    <th scope="row">{key.user}</th>
-                    <td>
-                      <Status value={key.blocked ? "blocked" : "active"} />
-                    </td>
-                    <td>
-                      <Meter used={key.spent_nano} limit={key.max_budget_nano} label={say("budget")} />
-                    </td>
-                    <td>{key.expires_at ? moment(key.expires_at) : say("never")}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-            {data.length === 0 && <p className="lm-subtle">{say("no_keys")}</p>}
-          </div>
-        )}
-      </Loaded>
-    </Dialog>
   );
 }

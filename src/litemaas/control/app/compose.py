@@ -52,6 +52,7 @@ from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
 from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
+from litemaas.control.operations import capacity
 from litemaas.control.operations import endpoints as operations
 from litemaas.control.playground import endpoints as playground
 from litemaas.control.playground.relay import Relay
@@ -114,6 +115,7 @@ FEATURES = (
     requests,
     health,
     operations,
+    capacity,
     chargeback,
     workshops,
     organising,

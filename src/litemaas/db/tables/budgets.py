@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from litemaas.db.tables.base import Moment, metadata, moment
 
@@ -91,4 +92,6 @@ workers = Table(
     moment("heartbeat_at"),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("lost_after_s", Double, nullable=False, server_default=text("900")),
+    Column("loads", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
 )
+"""``loads``: what it sees of the deployments now, as ``gateway.loads`` tells it; only for people to look at."""

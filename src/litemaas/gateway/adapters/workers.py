@@ -47,6 +47,9 @@ where worker_id <> $1 and heartbeat_at < now() - make_interval(secs => lost_afte
 """
 
 
+_LOADS = "update workers set loads = $2::jsonb where worker_id = $1"
+
+
 class Workers:
     """The row of the worker ``worker_id`` and the others'. Every method: ServiceUnavailable."""
 
@@ -86,6 +89,11 @@ class Workers:
             recalled=[(row["scope"], row["window_start"]) for row in recalled],
             silent=[Silent(row["worker_id"], row["epoch"], row["heartbeat_at"]) for row in silent],
         )
+
+    async def tell_loads(self, loads: bytes) -> None:
+        """``loads``: a JSON array of :class:`litemaas.gateway.loads.Load`."""
+        async with self._postgres.connection() as connection:
+            await connection.execute(_LOADS, self._worker_id, loads.decode())
 
     async def take_back(self, lost: Silent) -> bool:
         """Ends a silent worker: what it had neither held nor spent at its last heartbeat comes back.
