@@ -131,6 +131,7 @@ SETTINGS = {
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",
     "CONTROL__HOST": "address to listen on",
     "CONTROL__PORT": "port to listen on; 0 lets the system choose",
+    "CONTROL__PORTAL_DIR": "folder of a built portal to serve; without it that of the wheel or of the checkout",
     "CONTROL__POOL_SIZE": "connections to the database",
     "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it all are kept",
 }

@@ -209,3 +209,11 @@ async def test_a_test_of_a_channel_says_what_happened(people: People):
 def test_every_event_has_words_that_need_no_fact(event: Event):
     assert event in TEXTS
     assert all("{" not in text for text in written(event, {}))
+
+
+def test_a_model_that_nothing_follows_comes_without_advice():
+    assert written(Event.MODEL_RETIRED, {"model": "m", "successor": None})[1] == "m cannot be called any more."
+    assert (
+        written(Event.MODEL_RETIRED, {"model": "m", "successor": "n"})[1]
+        == "m cannot be called any more. Use n instead."
+    )

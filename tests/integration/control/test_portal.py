@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from litemaas.control.app.portal import Portal
+from litemaas.control.app.portal import Portal, find_bundle
+from litemaas.kit.settings import SettingsError
 
 
 @pytest.fixture
@@ -84,3 +85,9 @@ async def test_a_bundle_that_is_built_anew_is_served_at_once(browser: httpx2.Asy
     (bundle / "index.html").write_text("<!doctype html><title>the next portal</title>")
     assert "the next portal" in (await browser.get("/")).text
     assert (await browser.get("/assets/main-77aa.js")).text == "render_better()"
+
+
+def test_a_bundle_is_taken_from_where_it_was_chosen_to_be_and_a_folder_without_one_is_an_error(bundle: Path):
+    assert find_bundle(str(bundle)) == bundle
+    with pytest.raises(SettingsError, match="LITEMAAS_CONTROL__PORTAL_DIR"):
+        find_bundle(str(bundle / "assets"))

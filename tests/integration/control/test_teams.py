@@ -169,3 +169,4 @@ async def test_a_bound_group_makes_and_ends_memberships(
 async def test_who_joins_is_told(people: People, team: str):
     notes = (await people["bob"].get("/api/v1/notifications")).json()["data"]
     assert [(note["event"], note["facts"]["team"]) for note in notes] == [("team.joined", "Research")]
+    assert [note["message"] for note in notes] == ["ann added you to the team Research as member."]

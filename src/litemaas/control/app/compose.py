@@ -206,7 +206,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     for feature in FEATURES:
         app.include_router(feature.router)
     app.mount("/litellm", facade)
-    if (bundle := find_bundle()) is not None:
+    if (bundle := find_bundle(settings.control.portal_dir)) is not None:
         app.router.routes.append(Portal(bundle))
     _surround(app, settings, traces)
     return app

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 import litemaas
+from litemaas.kit.settings import SettingsError
 
 INDEX = "index.html"
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -33,8 +34,15 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def find_bundle() -> Path | None:
-    """Where the built portal is: in the wheel, or in the checkout that this code runs from; None = not built."""
+def find_bundle(chosen: str | None = None) -> Path | None:
+    """Where the built portal is: where it was ``chosen`` to be, in the wheel, or in the checkout that this code runs from.
+
+    None = not built. Errors: SettingsError where the chosen folder holds none.
+    """
+    if chosen is not None:
+        if not (Path(chosen) / INDEX).is_file():
+            raise SettingsError(f"LITEMAAS_CONTROL__PORTAL_DIR: there is no {INDEX} in this folder")
+        return Path(chosen)
     package = Path(litemaas.__file__).parent
     checkouts = (parent / "portal" / "dist" for parent in package.parents[:4])
     return next((place for place in (package / "portal", *checkouts) if (place / INDEX).is_file()), None)

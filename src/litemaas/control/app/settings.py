@@ -15,13 +15,17 @@ _MIN_SECRET = 16
 
 
 class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``LITEMAAS_CONTROL__HOST``, ``…__PORT``, ``…__POOL_SIZE``, ``…__RECORDS_KEPT_DAYS`` (None: for ever)."""
+    """``LITEMAAS_CONTROL__HOST``, ``…__PORT``, ``…__POOL_SIZE``, ``…__RECORDS_KEPT_DAYS`` (None: for ever).
+
+    ``portal_dir``: where a built portal is; None: in the wheel, or in the checkout that this code runs from.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
     records_kept_days: Annotated[int, msgspec.Meta(ge=7)] | None = None
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 3_000
+    portal_dir: str | None = None
 
 
 class Settings(SignInSettings, frozen=True, kw_only=True):

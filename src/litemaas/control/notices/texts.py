@@ -25,13 +25,13 @@ TEXTS: dict[Event, tuple[str, str]] = {
     Event.MODEL_RESTRICTED: ("{model} needs approval now", "{model} was restricted. Your access waits for a decision."),
     Event.MODEL_DEPRECATED: (
         "{model} is deprecated",
-        "{model} will be retired on {retires_at}. Use {successor} instead.",
+        "{model} will be retired on {retires_at}. {advice}",
     ),
     Event.MODEL_RETIRES: (
         "{model} retires in {days} days",
-        "{model} will be retired on {retires_at}. Use {successor} instead.",
+        "{model} will be retired on {retires_at}. {advice}",
     ),
-    Event.MODEL_RETIRED: ("{model} was retired", "{model} cannot be called any more. Use {successor} instead."),
+    Event.MODEL_RETIRED: ("{model} was retired", "{model} cannot be called any more. {advice}"),
     Event.BUDGET_REACHED: ("{percent} % of the budget of {name} is spent", "{name} has spent {spent} of {limit}."),
     Event.BUDGET_SOFT: ("The soft budget of {name} is passed", "{name} has spent {spent}; its soft budget is {limit}."),
     Event.QUOTA_REACHED: (
@@ -67,4 +67,5 @@ def written(event: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     title, sentence = TEXTS.get(Event(event), TEXTS[Event.TEST]) if event in set(Event) else (event, "")
     known = _Facts({name: value for name, value in facts.items() if value is not None})
     known.setdefault("reason", "")
+    known["advice"] = f"Use {known['successor']} instead." if "successor" in known else ""
     return title.format_map(known).strip(), sentence.format_map(known).strip()

@@ -33,7 +33,9 @@ async def join(
     work.changed(ChangeKind.BUDGET, team_scope(team_id))
     detail = {"user_id": user_id, "role": role, "max_budget_nano": max_budget_nano, "by_group": by_group}
     await record(work, "member.added", "team", team_id, detail, name)
-    facts = {"team": name, "role": role}
+    # A group is followed while its member signs in: nobody else is there to be named.
+    actor = "Your group at the identity provider" if by_group else work.principal.name
+    facts = {"team": name, "role": role, "actor": actor}
     await notify(work, Event.TEAM_JOINED, user_ids=[user_id], subject=f"team:{team_id}", facts=facts)
     return True
 
