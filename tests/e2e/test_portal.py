@@ -50,7 +50,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         up.kill_everything()
 
 
-@pytest.mark.parametrize("journeys", ["people", "administration", "workshops", "looks"])
+@pytest.mark.parametrize("journeys", ["people", "administration", "workshops", "looks", "dialogs"])
 def test_the_journeys_succeed(stage: Mapping[str, str], journeys: str, tmp_path: Path):
     command = ["node", "--test", "--test-reporter=spec", f"tests/journeys/{journeys}.test.mjs"]
     environ = {**os.environ, **stage, "JOURNEY_PICTURES": str(tmp_path)}

@@ -10,6 +10,11 @@ import { signOut, useSession } from "../lib/session";
 import { tell } from "../lib/toasts";
 import { shownRole } from "../concepts/roles";
 
+/** The button that asked for the menu was replaced by the menu's own: the focus goes where keys are listened to. */
+function focusFirst(header: HTMLElement | null): void {
+  if (header) setTimeout(() => header.closest(".pf-v6-c-menu")?.querySelector<HTMLElement>("[role=menuitem]")?.focus());
+}
+
 export default function AccountMenu() {
   const say = useSay();
   const { session } = useSession();
@@ -31,14 +36,13 @@ export default function AccountMenu() {
       onOpenChange={setOpen}
       onSelect={() => setOpen(false)}
       popperProps={{ position: "right" }}
-      shouldFocusFirstItemOnOpen
       toggle={(toggle) => (
         <MenuToggle ref={toggle} variant="plainText" icon={<UserIcon />} isExpanded={open} aria-label={say("account")} onClick={() => setOpen(!open)}>
           <span className="lm-wide">{name}</span>
         </MenuToggle>
       )}
     >
-      <div className="lm-who">
+      <div className="lm-who" ref={focusFirst}>
         <strong>{session?.user.full_name ?? name}</strong>
         <span>{session?.user.email}</span>
         <span>{say(`role_${shownRole(session?.roles ?? [])}`)}</span>

@@ -48,7 +48,7 @@ export function percent(value: number | null | undefined, digits = 1): string {
 export function milliseconds(value: number | null | undefined): string {
   if (value == null) return UNKNOWN;
   return value < 1000
-    ? new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", maximumFractionDigits: 0 }).format(value)
+    ? new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", ...(value < 1 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 }) }).format(value)
     : new Intl.NumberFormat(locale, { style: "unit", unit: "second", maximumFractionDigits: 2 }).format(value / 1000);
 }
 

@@ -80,11 +80,11 @@ export async function ask(context, method, path, data) {
   return answer.status() === 204 ? null : answer.json();
 }
 
-/** What axe calls serious or critical, one line each. */
-export async function barriers(page, rules) {
+/** What axe calls serious or critical, one line each; of what `within` selects. */
+export async function barriers(page, rules, within = "html") {
   await page.evaluate(axe.source);
   const options = { resultTypes: ["violations"], runOnly: rules ? { type: "rule", values: rules } : { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] } };
-  const { violations } = await page.evaluate((wanted) => globalThis.axe.run(document, wanted), options);
+  const { violations } = await page.evaluate(([part, wanted]) => globalThis.axe.run(part, wanted), [within, options]);
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, nodes }) => nodes.slice(0, 3).map((node) => `${id}: ${node.html.slice(0, 160)} ${node.any.map((check) => check.message).join(" ").slice(0, 160)}`));

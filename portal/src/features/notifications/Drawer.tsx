@@ -16,7 +16,14 @@ export default function Drawer({ close }: { close: () => void }) {
   const readAll = useSend("post", "/api/v1/notifications/read-all");
   const clear = useSend("delete", "/api/v1/notifications");
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    heading.current?.focus();
+    return () => {
+      // What had the focus in the drawer is gone with it.
+      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
+    };
+  }, []);
   return (
     <aside className="lm-drawer" aria-label={say("notifications")} onKeyDown={(event) => event.key === "Escape" && close()}>
       <header className="lm-page-head">
