@@ -1,6 +1,6 @@
 """Workshops whose seats people claim: times, codes, and who holds which seat.
 
-Revision ID: 0018
+Revision ID: 0020
 """
 
 from __future__ import annotations

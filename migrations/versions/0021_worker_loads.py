@@ -1,6 +1,6 @@
 """What each worker sees of the deployments at this moment.
 
-Revision ID: 0019
+Revision ID: 0021
 """
 
 from __future__ import annotations
