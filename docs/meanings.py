@@ -143,6 +143,7 @@ METRICS = {
     "refused_connections": "Malformed or oversized, as `status_code` says.",
     "request_duration_seconds": "",
     "time_to_first_byte_seconds": "",
+    "overhead_seconds": "Receiving the request, access, limits, budgets, tries that failed. Buckets end at 1 ms to 5 s.",
     "defects": "Must stay 0; the log has the reason.",
     "lost_records": "Must stay 0: this usage is missing in the ledger.",
     "failed_flushes": "Grows while the database is away.",

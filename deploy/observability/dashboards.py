@@ -99,6 +99,7 @@ def platform() -> Dashboard:
                 Panel("Calls by route", [(_rate("litemaas_gateway_requests_total", g, "route"), "{{route}}")], "reqps"),
                 Panel("Until the answer began", quantiles("litemaas_gateway_time_to_first_byte_seconds", g), "s"),
                 Panel("Whole call", quantiles("litemaas_gateway_request_duration_seconds", g), "s"),
+                Panel("What the gateway itself takes", quantiles("litemaas_gateway_overhead_seconds", g), "s", limits=(0.02, 0.05), about="Until the answer began, without the model server that gave it"),
                 Panel("Input refused before it was a request", [(_rate("litemaas_gateway_refused_connections_total", g, "status_code"), "{{status_code}}")], "reqps"),
             ]),
             ("Health", [

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 _SUCCESS: Final = Status.SUCCESS
+OWN_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+"""The gateway's own part: 0.05 s is where the alert GatewayLatency begins."""
+
+_OWN_BUCKETS_US: Final = [int(bound * 1e6) for bound in OWN_BUCKETS_S]
 _BUCKETS: Final = len(BUCKETS_S)
 _BUCKETS_US: Final = [int(bound * 1e6) for bound in BUCKETS_S]
 
@@ -40,12 +45,16 @@ class _Histogram:
         self.sum += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        total = 0
-        rows = []
-        for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), self.counts, strict=True):
-            total += count
-            rows.append((bound, float(total)))
-        return rows
+        return _cumulated(BUCKETS_S, self.counts)
+
+
+def _cumulated(bounds_s: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
+    total = 0
+    rows = []
+    for bound, count in zip((*map(str, bounds_s), "+Inf"), counts, strict=True):
+        total += count
+        rows.append((bound, float(total)))
+    return rows
 
 
 class ModelCounters:
@@ -67,6 +76,8 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self.models: dict[tuple[str, str], ModelCounters] = {}
+        self.own_counts = [0] * (len(OWN_BUCKETS_S) + 1)
+        self.own_us = 0
         self.others: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         """Calls that did not end well: (route, model, status code, outcome)."""
         self.refused_connections: defaultdict[int, int] = defaultdict(int)
@@ -110,7 +121,11 @@ class Metrics(Collector):
             counters.cost_nano += call.cost.total
         counters.durations.observe(duration_s)
         if call.first_byte_at is not None:
-            counters.first_bytes.observe(call.first_byte_at - call.request.received_at)
+            until_s = call.first_byte_at - call.request.received_at
+            counters.first_bytes.observe(until_s)
+            own_us = int((until_s - call.upstream_s) * 1e6)
+            self.own_counts[bisect_left(_OWN_BUCKETS_US, own_us)] += 1
+            self.own_us += own_us
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
@@ -150,6 +165,10 @@ class Metrics(Collector):
             "litemaas_gateway_request_duration_seconds", "Whole call, first byte to last.", "durations"
         )
         yield self._histograms("litemaas_gateway_time_to_first_byte_seconds", "Until the answer began.", "first_bytes")
+        yield HistogramMetricFamily(
+            "litemaas_gateway_overhead_seconds", "Until the answer began, without the model server that gave it.",
+            buckets=_cumulated(OWN_BUCKETS_S, self.own_counts), sum_value=self.own_us / 1e6,
+        )  # fmt: skip
         for name, text, value in (
             ("litemaas_gateway_defects", "Requests that ended in an error of ours.", self.defects),
             ("litemaas_gateway_lost_records", "Usage records that the journal could not take.", self.lost_records),

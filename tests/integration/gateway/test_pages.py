@@ -115,6 +115,25 @@ async def test_metrics_are_readable_and_name_no_key(platform: Platform, key: str
     assert hash_key(key) not in page
 
 
+async def test_what_the_gateway_itself_takes_is_counted_without_the_engine(platform: Platform, key: str):
+    async def told() -> tuple[float, float]:
+        page = (await platform.http.get("/metrics")).text
+        found = {
+            name: float(value)
+            for name, value in re.findall(r"litemaas_gateway_overhead_seconds_(sum|count) (\S+)", page)
+        }
+        return found["count"], found["sum"]
+
+    count, seconds = await told()
+    platform.sim.chat.behave(first_token_s=0.4, json_s=0.4)
+    await platform.chat(key)
+    await platform.chat(key, stream=True)
+    await platform.chat(key, model="nobody")  # was never answered by an engine
+    after_count, after_seconds = await told()
+    assert after_count == count + 2
+    assert 0 < after_seconds - seconds < 0.4
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [
     ("GET", "/nothing", 404), ("POST", "/v1/models", 405), ("DELETE", "/v1/chat/completions", 405),
     ("GET", "/v1/assistants", 404), ("POST", "/health/liveness", 405), ("PUT", "/v1/embeddings", 405),
