@@ -37,10 +37,12 @@ class World:
     admin: httpx2.AsyncClient
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def server(self, name: str = "granite", *, ready: bool = True, **annotations: str) -> None:
+    def server(
+        self, name: str = "granite", *, ready: bool = True, address: str | None = None, **annotations: str
+    ) -> None:
         """An InferenceService as KServe shows it; ``annotations`` without their prefix."""
         said = {f"litemaas.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        address = f"http://{name}-predictor.{NAMESPACE}.svc.cluster.local"
+        address = address or f"http://{name}-predictor.{NAMESPACE}.svc.cluster.local"
         self.cluster.put(*KSERVE, {
             "apiVersion": KSERVE[0], "kind": "InferenceService",
             "metadata": {"name": name, "namespace": NAMESPACE,
