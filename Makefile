@@ -15,7 +15,7 @@ NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_siz
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-deploy test-ansible lint format types contracts check bench bench-reads bench-keys lock compiled clean
+.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-deploy test-ansible test-sanity lint format types contracts check bench bench-reads bench-keys lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,6 +97,9 @@ test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under dep
 
 test-ansible: $(STAMPS)/ansible  ## run the Ansible collections with real ansible-core against a real platform
 	@LITEMAAS_ANSIBLE_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/ansible
+
+test-sanity: $(STAMPS)/ansible  ## ansible-test's sanity tests of the collections, with those that install packages of their own
+	@LITEMAAS_ANSIBLE_TESTS=1 LITEMAAS_SANITY=1 $(BIN)/python -m pytest tests/ansible/test_sanity.py
 
 check: lint types contracts  ## everything static
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +21,7 @@ if importlib.util.find_spec("ansible.cli") is None:
         raise ImportError("requirements/ansible.txt is not installed")
     collect_ignore_glob = ["test_*.py"]
 else:
-    from tests.ansible.plays import Plays, environment_of
+    from tests.ansible.plays import PROGRAMS, Plays, environment_of
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """The environment of an Ansible that has our collections and nothing else."""
     home = tmp_path_factory.mktemp("ansible")
     environ = environment_of(home)
-    galaxy = str(Path(sys.executable).with_name("ansible-galaxy"))
+    galaxy = str(PROGRAMS / "ansible-galaxy")
     for source in sorted(path.parent for path in COLLECTIONS.glob("*/galaxy.yml")):
         line = ["build", str(source), "--output-path", str(home)]
         subprocess.run([galaxy, "collection", *line], env=environ, check=True, capture_output=True, timeout=120)

@@ -17,6 +17,8 @@ import msgspec
 import yaml
 
 PLAY_WITHIN_S = 240
+PROGRAMS = Path(os.environ.get("LITEMAAS_ANSIBLE_PROGRAMS") or Path(sys.executable).parent)
+"""Where ansible-playbook lies: another directory tries another version of ansible-core."""
 ROLE = "rhpds.litellm_virtual_keys.ocp4_workload_litellm_virtual_keys"
 PREFIX = "ocp4_workload_litellm_virtual_keys_"
 MODEL = "granite-3.3-8b"
@@ -25,7 +27,7 @@ MODEL = "granite-3.3-8b"
 def environment_of(home: Path) -> dict[str, str]:
     """Nothing of the person who runs the tests has a say."""
     return {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{PROGRAMS}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
         "ANSIBLE_HOME": str(home / "home"),
         "ANSIBLE_COLLECTIONS_PATH": str(home / "collections"),
@@ -125,7 +127,7 @@ class Plays:
         values = self.directory / "variables.json"
         given = self.variables(**members) if variables is None else variables
         values.write_text(json.dumps(given), encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-e", f"@{values}", *arguments]
+        command = [str(PROGRAMS / "ansible-playbook"), playbook, "-e", f"@{values}", *arguments]
         return subprocess.Popen(
             command, env={**self.environ, **(environ or {})}, cwd=self.directory, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

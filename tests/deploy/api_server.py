@@ -10,7 +10,7 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,17 +32,28 @@ KINDS = {
     "coordination.k8s.io/v1": {"leases": "Lease"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding",
                                      "clusterrolebindings": "ClusterRoleBinding"},
-    "config.openshift.io/v1": {"ingresses": "Ingress"},
+    "config.openshift.io/v1": {"ingresses": "Ingress", "infrastructures": "Infrastructure"},
+    "storage.k8s.io/v1": {"storageclasses": "StorageClass"},
+    "authorization.k8s.io/v1": {"selfsubjectaccessreviews": "SelfSubjectAccessReview"},
     "grafana.integreatly.org/v1beta1": {"grafanas": "Grafana", "grafanadatasources": "GrafanaDatasource",
                                         "grafanafolders": "GrafanaFolder", "grafanadashboards": "GrafanaDashboard"},
     "operators.coreos.com/v1": {"operatorgroups": "OperatorGroup"},
-    "operators.coreos.com/v1alpha1": {"subscriptions": "Subscription"},
+    "operators.coreos.com/v1alpha1": {"subscriptions": "Subscription", "clusterserviceversions": "ClusterServiceVersion"},
     "serving.kserve.io/v1beta1": {"inferenceservices": "InferenceService"},
+    "serving.kserve.io/v1alpha1": {"servingruntimes": "ServingRuntime", "clusterservingruntimes": "ClusterServingRuntime"},
+    "apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
+    "user.openshift.io/v1": {"groups": "Group"},
 }  # fmt: skip
 CLUSTER_SCOPED = {
     ("v1", "namespaces"),
     ("rbac.authorization.k8s.io/v1", "clusterrolebindings"),
     ("config.openshift.io/v1", "ingresses"),
+    ("config.openshift.io/v1", "infrastructures"),
+    ("storage.k8s.io/v1", "storageclasses"),
+    ("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
+    ("serving.kserve.io/v1alpha1", "clusterservingruntimes"),
+    ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    ("user.openshift.io/v1", "groups"),
 }
 
 
@@ -51,6 +62,9 @@ class ApiServer:
 
     ``away``: everything is answered with 503, and watches end. ``forgets``: no model server is found any more.
     ``watching``: how many watches run. ``events``: version, type, key and object of every change, which watches tell.
+    ``logs``: what pods wrote, by namespace and name. ``hidden``: groups and versions that are not served. ``denied``: resources
+    that may not be created, as reviews say.
+    ``reactions``: are called with each object that was written, or that is gone, as controllers would see it.
     """
 
     def __init__(self) -> None:
@@ -58,6 +72,10 @@ class ApiServer:
         self.written: list[tuple[str, str, str]] = []
         self.events: list[tuple[int, str, Key, Object]] = []
         self.watching = 0
+        self.logs: dict[tuple[str, str], str] = {}
+        self.hidden: set[str] = set()
+        self.denied: set[str] = set()
+        self.reactions: list[Callable[[Object, bool], None]] = []
         self.away = False
         self.forgets = False
         self.ended = False
@@ -85,10 +103,11 @@ class ApiServer:
         read = _resource([part for part in parts.path.split("/") if part])
         assert read is not None
         seen = int(query.get("resourceVersion", "0"))
+        named = _named(query.get("fieldSelector", ""))
         until = time.monotonic() + float(query.get("timeoutSeconds", "60"))
         while time.monotonic() < until and not (self.away or self.ended):
             with self._changed:
-                news = [e for e in self.events if e[0] > seen and _is_of(e[2], read)]
+                news = [e for e in self.events if e[0] > seen and _is_of(e[2], read) and named in ("", e[2][3])]
                 if not news:
                     self._changed.wait(0.1)
                 seen = max([seen, *(version for version, *_ in news)])
@@ -102,6 +121,10 @@ class ApiServer:
         self.events.append((self._version, kind, key, thing))
         self._changed.notify_all()
 
+    def _react(self, thing: Object, *, is_gone: bool) -> None:
+        for reaction in self.reactions:
+            reaction(copy.deepcopy(thing), is_gone)
+
     def _delete(self, key: Key) -> Object | None:
         gone = self.objects.pop(key, None)
         self.written.append(("DELETE", KINDS[key[0]][key[1]], key[3]))
@@ -110,6 +133,7 @@ class ApiServer:
             gone = copy.deepcopy(gone)
             gone["metadata"]["resourceVersion"] = str(self._version)
             self._happened("DELETED", key, gone)
+            self._react(gone, is_gone=True)
         return gone
 
     def answer(self, method: str, url: str, body: bytes, content_type: str) -> tuple[int, Object]:
@@ -122,7 +146,7 @@ class ApiServer:
             if discovered is not None:
                 return 200, discovered
             read = _resource(path)
-            if read is None:
+            if read is None or read[0] in self.hidden:
                 return _status(404, "NotFound", f"there is no {parts.path}")
             api, plural, namespace, name = read
             if method == "GET" and not name:
@@ -134,6 +158,9 @@ class ApiServer:
                 gone = self._delete(read)
                 return (200, gone) if gone else _status(404, "NotFound", f'{plural} "{name}" not found')
             sent = yaml.safe_load(body)
+            if plural == "selfsubjectaccessreviews":
+                asked = sent["spec"]["resourceAttributes"]["resource"]
+                return 201, {**sent, "status": {"allowed": asked not in self.denied}}
             name = name or sent["metadata"]["name"]
             if "dryRun" in parse_qs(parts.query):
                 return 200, _merged(self.objects.get((api, plural, namespace, name), {}), sent)
@@ -145,16 +172,18 @@ class ApiServer:
         if path == ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"]}
         if path == ["apis"]:
-            groups = [api.split("/") for api in KINDS if "/" in api]
+            served = [api for api in KINDS if "/" in api and api not in self.hidden]
+            groups: dict[str, list[Object]] = {}
+            for api in served:
+                group, _, version = api.partition("/")
+                groups.setdefault(group, []).append({"groupVersion": api, "version": version})
             return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [
-                {"name": group, "versions": [{"groupVersion": f"{group}/{version}", "version": version}],
-                 "preferredVersion": {"groupVersion": f"{group}/{version}", "version": version}}
-                for group, version in groups
+                {"name": group, "versions": versions, "preferredVersion": versions[0]} for group, versions in groups.items()
             ]}  # fmt: skip
         if path[:2] == ["openapi", "v3"]:
             return _open_api("/".join(path[3:]) if len(path) > 2 else None)
         api = "/".join(path[1:])
-        if path[:1] in (["api"], ["apis"]) and api in KINDS:
+        if path[:1] in (["api"], ["apis"]) and api in KINDS and api not in self.hidden:
             verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
             return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api, "resources": [
                 {"name": plural, "singularName": kind.lower(), "kind": kind, "verbs": verbs,
@@ -164,12 +193,17 @@ class ApiServer:
         return None
 
     def _list(self, api: str, plural: str, namespace: str, query: dict[str, list[str]]) -> Object:
-        wanted = dict(part.split("=", 1) for part in ",".join(query.get("labelSelector", [])).split(",") if "=" in part)
+        asked = [part for part in ",".join(query.get("labelSelector", [])).split(",") if part]
+        wanted = dict(part.split("=", 1) for part in asked if "=" in part)
+        present = {part for part in asked if "=" not in part}
+        named = _named(query.get("fieldSelector", [""])[0])
         items = [
             thing
             for key, thing in self.objects.items()
             if _is_of(key, (api, plural, namespace, ""))
             and wanted.items() <= thing["metadata"].get("labels", {}).items()
+            and named in ("", key[3])
+            and present <= thing["metadata"].get("labels", {}).keys()
             and not self._forgot(api)
         ]
         meta = {"resourceVersion": str(self._version)}
@@ -181,7 +215,7 @@ class ApiServer:
             return _status(409, "AlreadyExists", f'{key[1]} "{key[3]}" already exists')
         if method == "PATCH" and not old and "apply" not in content_type:
             return _status(404, "NotFound", f'{key[1]} "{key[3]}" not found')
-        version = sent["metadata"].get("resourceVersion") if method == "PUT" and old else None
+        version = sent.get("metadata", {}).get("resourceVersion") if method in ("PUT", "PATCH") and old else None
         if old and version is not None and version != old["metadata"]["resourceVersion"]:
             return _status(409, "Conflict", f'{key[1]} "{key[3]}" has been modified')
         new = sent if method in ("POST", "PUT") else _merged(old or {}, sent)
@@ -198,6 +232,7 @@ class ApiServer:
             self.objects[key] = new
             self.written.append((method, KINDS[key[0]][key[1]], key[3]))
             self._happened("MODIFIED" if old else "ADDED", key, new)
+            self._react(new, is_gone=False)
         return (200 if old else 201), self.objects[key]
 
 
@@ -231,6 +266,10 @@ def _resource(path: list[str]) -> Key | None:
 def _is_of(key: Key, wanted: Key) -> bool:
     """``wanted``: without a namespace, all of them."""
     return key[:2] == wanted[:2] and wanted[2] in ("", key[2])
+
+
+def _named(field_selector: str) -> str:
+    return field_selector.removeprefix("metadata.name=") if field_selector.startswith("metadata.name=") else ""
 
 
 def _merged(old: Object, sent: Object) -> Object:
@@ -269,10 +308,16 @@ def serving() -> Iterator[tuple[ApiServer, str]]:
                 self._tell()
                 return
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            parts = urlsplit(self.path).path.split("/")
+            if parts[-1] == "log":
+                self._send(200, "text/plain", server.logs.get((parts[4], parts[6]), "").encode())
+                return
             code, answer = server.answer(self.command, self.path, body, self.headers.get("content-type", ""))
-            data = json.dumps(answer).encode()
+            self._send(code, "application/json", json.dumps(answer).encode())
+
+        def _send(self, code: int, content_type: str, data: bytes) -> None:
             self.send_response(code)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -302,16 +347,19 @@ def serving() -> Iterator[tuple[ApiServer, str]]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    name = "double"
-    kubeconfig = {
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{http.server_address[1]}"}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}], "users": [{"name": name, "user": {}}],
-    }  # fmt: skip
     try:
-        yield server, json.dumps(kubeconfig)
+        yield server, json.dumps(_kubeconfig(http.server_address[1]))
     finally:
         server.ended = True
         http.shutdown()
         thread.join()
         http.server_close()
+
+
+def _kubeconfig(port: int) -> Object:
+    name = "double"
+    return {
+        "apiVersion": "v1", "kind": "Config", "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}], "users": [{"name": name, "user": {}}],
+    }  # fmt: skip

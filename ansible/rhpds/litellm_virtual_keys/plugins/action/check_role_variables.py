@@ -30,6 +30,6 @@ class ActionModule(ActionBase):
                 warnings.append(
                     f"{name} is no variable of this role{f'; {near[0]} is' if near else ''}. It has no effect."
                 )
-        warnings += [f"{name} has no effect any more: keys are deleted by the gateway." for name in ignored]
+        warnings += [f"{name} has no effect any more." for name in ignored]
         result.update(changed=False, warnings=warnings)
         return result

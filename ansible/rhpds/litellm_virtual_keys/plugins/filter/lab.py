@@ -22,13 +22,14 @@ def lab_seats(settings):
     count = int(settings["user_count"])
     if count < 1:
         raise AnsibleFilterError(f"A lab of {count} users gets no keys: set the number of users to at least 1.")
+    start = settings.get("alias_start") or f"virtkey-{settings['guid']}"
     seats = []
     for number in range(1, count + 1):
         user = f"{settings['user_base']}{number}"
         seats.append(
             {
                 "user": user,
-                "key_alias": f"virtkey-{settings['guid']}-{user}",
+                "key_alias": f"{start}-{user}",
                 "user_id": f"{user}@{settings['domain']}",
                 "metadata": {"user": user, "user_number": number},
             }

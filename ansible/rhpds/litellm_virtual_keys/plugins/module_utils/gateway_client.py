@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import shutil
 import ssl
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -83,6 +86,30 @@ class GatewayClient:
 
     def post(self, path, body):
         return self.call("POST", path, body)
+
+    def download(self, path, to):
+        """Writes the answer to a file that only its owner reads; it is there wholly or not at all.
+
+        Errors: GatewayError, OSError.
+        """
+        headers = {"Authorization": f"Bearer {self._credential}", "User-Agent": "rhpds.litellm_virtual_keys"}
+        request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310
+        handle, part = tempfile.mkstemp(dir=os.path.dirname(to), prefix=os.path.basename(to))
+        try:
+            with os.fdopen(handle, "wb") as file, self._opener.open(request, timeout=self._timeout_s) as answer:
+                shutil.copyfileobj(answer, file)
+                if answer.length:  # what is still missing of what was promised
+                    raise GatewayError(f"GET {self.url}{path} broke off.")
+            os.replace(part, to)
+        except urllib.error.HTTPError as error:
+            with error:
+                self.attempts = 1
+                raise GatewayError(self._said("GET", path, error.code, _read(error, quiet=True)), error.code) from None
+        except (urllib.error.URLError, http.client.HTTPException) as error:
+            raise GatewayError(f"GET {self.url}{path} broke off: {error}.") from None
+        finally:
+            if os.path.exists(part):
+                os.remove(part)
 
     def call(self, method, path, body=None, query=None):
         """The decoded answer. Errors: GatewayError for every status that is not 2xx, and when no answer comes."""

@@ -30,7 +30,7 @@ options:
     description: For many users at once, each with C(data), C(msg) and C(body) of their own.
     type: dict
 attributes:
-  check_mode: {support: full, description: Writes nothing.}
+  check_mode: {support: full, description: "Writes nothing."}
 """
 
 EXAMPLES = r"""

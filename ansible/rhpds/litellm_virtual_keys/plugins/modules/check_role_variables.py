@@ -20,7 +20,7 @@ options:
     elements: str
     default: []
 attributes:
-  check_mode: {support: full, description: Only reads.}
+  check_mode: {support: full, description: "Only reads."}
 """
 
 EXAMPLES = r"""

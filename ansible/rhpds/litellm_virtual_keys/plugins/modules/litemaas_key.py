@@ -57,8 +57,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode: {support: full, description: Reads, and reports what would change.}
-  diff_mode: {support: full, description: Shows limits, never keys.}
+  check_mode: {support: full, description: "Reads, and reports what would change."}
+  diff_mode: {support: full, description: "Shows limits, never keys."}
 """
 
 EXAMPLES = r"""

@@ -82,8 +82,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode: {support: full, description: Reads, and reports who would get a key.}
-  diff_mode: {support: full, description: Shows users, never keys.}
+  check_mode: {support: full, description: "Reads, and reports who would get a key."}
+  diff_mode: {support: full, description: "Shows users, never keys."}
 """
 
 EXAMPLES = r"""

@@ -20,8 +20,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode: {support: full, description: Only reads.}
-  diff_mode: {support: none, description: Changes nothing.}
+  check_mode: {support: full, description: "Only reads."}
+  diff_mode: {support: none, description: "Changes nothing."}
 """
 
 EXAMPLES = r"""

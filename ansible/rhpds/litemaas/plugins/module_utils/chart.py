@@ -6,12 +6,18 @@ import json
 import shutil
 import subprocess
 
-import yaml
+try:
+    import yaml
+except ImportError:  # ansible-core brings it where modules run on the controller
+    yaml = None
+
 from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import ClusterError
 
 
 def rendered(chart, release, namespace, values, helm="helm"):
     """The chart's objects, without hooks. Errors: ClusterError with Helm's words."""
+    if yaml is None:
+        raise ClusterError("The Python package PyYAML is not installed.")
     texts = (
         _by_command(chart, release, namespace, values, helm)
         if shutil.which(helm)

@@ -65,16 +65,32 @@ class Cluster:
         found = self.run("get", "-f", "-", "--ignore-not-found", "-o", "json", given=_as_documents(objects))
         return {_key(one): one for one in _documents(found)}
 
+    def knows(self):
+        """Which kinds it serves, as ``servicemonitors.monitoring.coreos.com``."""
+        return set(self.run("api-resources", "--verbs=list", "-o", "name").split())
+
+    def listed(self, resource, selector="", *, everywhere=False):
+        """Objects of one kind, or of several joined by commas; all of these must be known."""
+        options = [*(["--selector", selector] if selector else []), *(["--all-namespaces"] if everywhere else [])]
+        return _documents(self.run("get", resource, *options, "--ignore-not-found", "-o", "json"))
+
     def apply(self, objects, *, dry_run=False):
-        """Returns which were created and which changed."""
+        """Returns which were created and which changed.
+
+        A dry run asks nothing about new objects: their namespace may be as new.
+        """
         ordered = sorted(objects, key=_place)
         before = self.held(ordered)
+        unborn = [_label(one) for one in ordered if _key(one) not in before] if dry_run else []
+        ordered = [one for one in ordered if _key(one) in before] if dry_run else ordered
+        if not ordered:
+            return unborn, []
         options = ["--server-side", "--force-conflicts", "--field-manager", MANAGER, "-o", "json"]
         said = self.run(
             "apply", "-f", "-", *options, *(["--dry-run=server"] if dry_run else []), given=_as_documents(ordered)
         )
         after = {_key(one): one for one in _documents(said)}
-        created = [_label(one) for key, one in after.items() if key not in before]
+        created = unborn + [_label(one) for key, one in after.items() if key not in before]
         changed = [
             _label(one) for key, one in after.items() if key in before and _settled(one) != _settled(before[key])
         ]
@@ -95,6 +111,14 @@ class Cluster:
             )
         return [_label(one) for one in there]
 
+    def reviewed(self, reviews):
+        """What the cluster says to questions such as SelfSubjectAccessReviews, in their order. Errors: ClusterError."""
+        return _documents(self.run("create", "-f", "-", "-o", "json", given=_as_documents(reviews)))
+
+    def patch(self, one, patch):
+        """Merges into one object that is there. Errors: ClusterError, also where ``resourceVersion`` is another by now."""
+        self.run("patch", "-f", "-", "--type=merge", "--patch", json.dumps(patch), given=_as_documents([one]))
+
     def secret(self, name):
         """The decoded values of a Secret; empty where there is none. Errors: ClusterError."""
         import base64
@@ -108,9 +132,16 @@ class Cluster:
         try:
             self.run("rollout", "status", f"{kind.lower()}/{name}", f"--timeout={timeout_s}s", timeout_s=timeout_s + 30)
         except ClusterError as error:
-            raise ClusterError(f"{error}\n{self._state()}") from None
+            raise ClusterError(f"{kind} {name}: {error}\n{self.state()}\n{self._last_words(kind, name)}") from None
 
-    def _state(self):
+    def _last_words(self, kind, name):
+        """Of one of its pods, where there is one."""
+        try:
+            return self.run("logs", f"{kind.lower()}/{name}", "--all-containers", "--tail=20", timeout_s=30)[-2000:]
+        except ClusterError:
+            return ""
+
+    def state(self):
         texts = []
         for what in (("get", "pods"), ("get", "events", "--sort-by=.lastTimestamp")):
             try:

@@ -31,8 +31,8 @@ options:
     choices: [keep, retire, remove]
     default: keep
 attributes:
-  check_mode: {support: full, description: Reads, and reports what would change.}
-  diff_mode: {support: full, description: Shows what changes, never keys.}
+  check_mode: {support: full, description: "Reads, and reports what would change."}
+  diff_mode: {support: full, description: "Shows what changes, never keys."}
 """
 
 EXAMPLES = r"""

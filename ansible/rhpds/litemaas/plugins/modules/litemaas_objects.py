@@ -37,8 +37,8 @@ options:
     type: path
     default: kubectl
 attributes:
-  check_mode: {support: full, description: Asks the cluster what would change (dry run on the server).}
-  diff_mode: {support: full, description: Names the objects, never their content.}
+  check_mode: {support: full, description: "Asks the cluster what would change (dry run on the server)."}
+  diff_mode: {support: full, description: "Names the objects, never their content."}
 """
 
 EXAMPLES = r"""

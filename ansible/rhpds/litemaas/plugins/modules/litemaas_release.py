@@ -31,7 +31,8 @@ options:
     default: {}
   secrets:
     description:
-      - Secrets that win over what is there, by postgresql_password, valkey_password, master_key, encryption_key.
+      - Secrets that win over what is there, by postgresql_password, valkey_password, master_key, encryption_key,
+        oauth_client_secret.
       - Another encryption key makes what was sealed with the old one unreadable.
     type: dict
     default: {}
@@ -48,6 +49,12 @@ options:
     description: Seconds that each part may take to become available; 0 does not wait.
     type: int
     default: 400
+  fallback_images:
+    description:
+      - Images with their tag for V(postgresql) and V(valkey), taken while waiting when a pod cannot pull the usual one.
+      - Where one is in use, it stays.
+    type: dict
+    default: {}
   helm:
     description: Path of helm.
     type: path
@@ -67,8 +74,8 @@ options:
     type: bool
     default: false
 attributes:
-  check_mode: {support: full, description: Asks the cluster what would change (dry run on the server).}
-  diff_mode: {support: full, description: Names the objects, never their content.}
+  check_mode: {support: full, description: "Asks the cluster what would change (dry run on the server)."}
+  diff_mode: {support: full, description: "Names the objects, never their content."}
 """
 
 EXAMPLES = r"""
@@ -92,12 +99,17 @@ master_key:
   description: The administrator's key.
   returned: with O(return_keys)
   type: str
+mcp_token:
+  description: What clients of the MCP server present; empty without one.
+  returned: with O(return_keys)
+  type: str
 """
 
 import secrets as random
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.arguments import check_no_log
+from ansible_collections.rhpds.litemaas.plugins.module_utils import fallbacks
 from ansible_collections.rhpds.litemaas.plugins.module_utils.chart import rendered
 from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError
 
@@ -106,8 +118,12 @@ SECRETS = {
     "valkey_password": ("valkeySecret", "password", ("valkey", "password"), ""),
     "master_key": ("masterSecret", "LITELLM_MASTER_KEY", ("secrets", "master", "masterKey"), "sk-"),
     "encryption_key": ("controlSecret", "ENCRYPTION_KEY", ("secrets", "control", "encryptionKey"), ""),
+    "oauth_client_secret": ("controlSecret", "OAUTH_CLIENT_SECRET", ("oauth", "clientSecret"), None),
 }
-"""By what they are called here: which of the chart's names, the key in that Secret, the chart's value, how a new one begins."""
+"""By what they are called here: which of the chart's names, the key in that Secret, the chart's value, how a new one begins.
+
+None: only its owner can make one.
+"""
 _KEPT = ("Secret", "PersistentVolumeClaim", "Namespace")
 _ARGUMENTS = {
     **CONNECTION,
@@ -119,6 +135,7 @@ _ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "keep_data": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 400},
+    "fallback_images": {"type": "dict", "default": {}},
     "helm": {"type": "path", "default": "helm"},
     "return_keys": {"type": "bool", "default": False, "no_log": False},
 }
@@ -140,9 +157,21 @@ def _present(module, cluster):
     asked = module.params
     values, kept = _with_secrets(cluster, _with_domain(cluster, asked))
     module.no_log_values.update(kept.values())
-    objects = rendered(asked["chart"], asked["name"], asked["namespace"], values, asked["helm"])
+
+    def render(fallen_back):
+        chosen = fallbacks.values_with(values, {part: asked["fallback_images"][part] for part in fallen_back})
+        return rendered(asked["chart"], asked["name"], asked["namespace"], chosen, asked["helm"])
+
+    objects = render(())
+    in_use = fallbacks.in_use(cluster, objects, asked["fallback_images"])
+    objects = render(in_use) if in_use else objects
     created, updated = cluster.apply(objects, dry_run=module.check_mode)
     if not module.check_mode and asked["wait_timeout"]:
+        failing = fallbacks.failing(cluster, objects, set(asked["fallback_images"]) - in_use, asked["wait_timeout"])
+        if failing:
+            objects = render(in_use | failing)
+            more_created, more_updated = cluster.apply(objects)
+            created, updated = sorted({*created, *more_created}), sorted({*updated, *more_updated})
         for one in objects:
             if one["kind"] in ("Deployment", "StatefulSet"):
                 cluster.wait(one["kind"], one["metadata"]["name"], asked["wait_timeout"])
@@ -151,13 +180,20 @@ def _present(module, cluster):
     if asked["return_keys"]:
         module.no_log_values.discard(kept["master_key"])
         outcome["master_key"] = kept["master_key"]
+        outcome["mcp_token"] = _mcp_token(module, cluster, values.get("mcp", {}))
     return outcome
+
+
+def _mcp_token(module, cluster, mcp):
+    token = cluster.secret(mcp["existingSecret"]).get("TOKEN", "") if mcp.get("enabled") else ""
+    module.no_log_values.discard(token)
+    return token
 
 
 def _absent(module, cluster):
     asked = module.params
     asked = _with_domain(cluster, asked)
-    made_up = {name: f"{start}none-of-these-{random.token_hex(16)}" for name, (_, _, _, start) in SECRETS.items()}
+    made_up = {name: f"{place[3] or ''}none-of-these-{random.token_hex(16)}" for name, place in SECRETS.items()}
     objects = rendered(
         asked["chart"], asked["name"], asked["namespace"], _nested(asked["values"], made_up), asked["helm"]
     )
@@ -184,9 +220,13 @@ def _with_secrets(cluster, asked):
     """The values with every secret: given, else what the cluster has, else new."""
     names = asked["values"].get("names", {})
     kept = {}
-    for name, (secret, key, _, start) in SECRETS.items():
+    for name, (secret, key, _path, start) in SECRETS.items():
         held = cluster.secret(names.get(secret) or f"{asked['name']}-{_DEFAULT_NAMES[secret]}")
-        kept[name] = str(asked["secrets"].get(name) or held.get(key) or start + random.token_urlsafe(32))
+        value = asked["secrets"].get(name) or held.get(key)
+        if not value and start is not None:
+            value = start + random.token_urlsafe(32)
+        if value:
+            kept[name] = str(value)
     return _nested(asked["values"], kept), kept
 
 
@@ -200,11 +240,11 @@ _DEFAULT_NAMES = {
 
 def _nested(values, kept):
     merged = _copy(values)
-    for name, (_, _, path, _) in SECRETS.items():
-        place = merged
+    for name, value in kept.items():
+        place, path = merged, SECRETS[name][2]
         for part in path[:-1]:
             place = place.setdefault(part, {})
-        place[path[-1]] = kept[name]
+        place[path[-1]] = value
     return merged
 
 

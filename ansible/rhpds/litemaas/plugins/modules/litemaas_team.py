@@ -62,8 +62,8 @@ options:
         choices: [admin, member, viewer]
         default: member
 attributes:
-  check_mode: {support: full, description: Reads, and reports what would change.}
-  diff_mode: {support: full, description: Shows what changes.}
+  check_mode: {support: full, description: "Reads, and reports what would change."}
+  diff_mode: {support: full, description: "Shows what changes."}
 """
 
 EXAMPLES = r"""

@@ -40,8 +40,8 @@ options:
     description: Who pays.
     type: str
 attributes:
-  check_mode: {support: full, description: Reads, and reports what would change.}
-  diff_mode: {support: full, description: Shows what changes.}
+  check_mode: {support: full, description: "Reads, and reports what would change."}
+  diff_mode: {support: full, description: "Shows what changes."}
 """
 
 EXAMPLES = r"""
