@@ -11,15 +11,11 @@ import pytest
 import yaml
 from tests.ansible.conftest import COLLECTIONS, ROOT
 from tests.ansible.plays import Outcome, Plays, ended
+from tests.ansible.readmes import block
 from tests.deploy.api_server import serving
+from tests.deploy.controllers import be_openshift
 
 ROLES = sorted(path.parent for path in COLLECTIONS.glob("*/roles/*/README.md"))
-
-
-def block(role: Path) -> str:
-    """The playbook of a role's README."""
-    text = (role / "README.md").read_text(encoding="utf-8")
-    return text.partition("```yaml\n")[2].partition("\n```")[0]
 
 
 def run(plays: Plays, platform: Mapping[str, str], text: str, *arguments: str, **environ: str) -> Outcome:
@@ -73,6 +69,7 @@ def test_the_installation_runs_in_a_cluster_whose_pods_nobody_waits_for(plays: P
     with serving() as (server, kubeconfig):
         path = plays.directory / "kubeconfig"
         path.write_text(kubeconfig)
+        be_openshift(server)
         chart = shutil.copytree(ROOT / "deploy/helm/litemaas", plays.directory / "chart")
         environ = {"KUBECONFIG": str(path), "LITEMAAS_CHART": str(chart)}
         install = (block(role("ocp4_workload_litemaas")), "-e", "ocp4_workload_litemaas_wait_timeout=0")
