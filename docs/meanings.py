@@ -147,6 +147,8 @@ METRICS = {
     "defects": "Must stay 0; the log has the reason.",
     "lost_records": "Must stay 0: this usage is missing in the ledger.",
     "failed_flushes": "Grows while the database is away.",
+    "captured_payloads": "0 where nobody has begun a capture.",
+    "lost_payloads": "Grows while the database is away for long; the calls themselves were answered.",
     "silent_workers": "They are counted with what they told last.",
     "worker_starts": "More than the number of workers: some were replaced or have died.",
     "connections": "",

@@ -22,7 +22,8 @@ COPIED = ("src", "migrations", "pyproject.toml")
 DIGEST = "sources.sha256"
 HOT_PATH = """
     core/money core/pricing core/usage kit/ids kit/ticks
-    gateway/admission gateway/bodies gateway/budgets gateway/call gateway/cooling gateway/dispatch gateway/endpoints/base
+    gateway/admission gateway/bodies gateway/budgets gateway/call gateway/captures gateway/cooling gateway/dispatch
+    gateway/endpoints/base
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
     gateway/endpoints/docling gateway/endpoints/openai gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads

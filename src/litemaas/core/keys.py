@@ -59,6 +59,13 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return Access(block=self.then, quotas=self.quotas)
 
 
+class Capture(msgspec.Struct, frozen=True):
+    """An administrator wants to see what the calls of a key, or of a team's keys, say. ``until``: seconds since 1970, out."""
+
+    id: str
+    until: float
+
+
 class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the data plane knows it: identity, entitlement and limits, resolved once and cached.
 
@@ -97,6 +104,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     extra_budget_nano: int = 0
     extra_budget_until: datetime | None = None
     team_model_rates: dict[str, RateRule] = {}
+    capture: Capture | None = None
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""
@@ -210,6 +218,11 @@ def extra_budget(stored: Mapping[str, Any] | None, now: datetime) -> tuple[int, 
         return 0, None
     until = datetime.fromisoformat(stored["until"])
     return (int(stored["increase_nano"]), until) if until > now else (0, None)
+
+
+def payload_purpose(capture_id: str, call_id: str) -> str:
+    """What the copy of a captured call is sealed for."""
+    return f"payload:{capture_id}:{call_id}"
 
 
 def key_scope(key_hash: str) -> str:

@@ -26,11 +26,13 @@ from litemaas.gateway.adapters.conversion_tasks import ConversionTasks
 from litemaas.gateway.adapters.directory import Directory
 from litemaas.gateway.adapters.leases import CHANNEL, Leases, read_news
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
+from litemaas.gateway.adapters.payloads import Payloads
 from litemaas.gateway.adapters.postgres import Postgres
 from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.budgets import Budgets
+from litemaas.gateway.captures import Captures
 from litemaas.gateway.conversions import Conversions
 from litemaas.gateway.customers import Customers
 from litemaas.gateway.deployment_metrics import DeploymentMetrics
@@ -101,7 +103,9 @@ class Gateway:
         self.postgres = Postgres(
             settings.database_url, PREPARE, connections=own.database_connections, timeout_s=own.database_timeout_s
         )
-        self.directory = Directory(self.postgres, Vault(settings.encryption_key))
+        vault = Vault(settings.encryption_key)
+        self.directory = Directory(self.postgres, vault)
+        self.captures = Captures(Payloads(self.postgres, vault))
         self.leases = Leases(self.postgres, self.worker_id)
         self.feed = ChangeFeed(
             self.directory, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
@@ -153,6 +157,7 @@ class Gateway:
             upstream=self._upstream(own, settlement, admission),
             relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage, self.guardrails),
             conversions=self.conversions,
+            captures=self.captures,
             settlement=settlement,
             journal=self.journal,
             headers=headers,
@@ -214,7 +219,7 @@ class Gateway:
         )
 
     def _count_gauges(self) -> None:
-        self.metrics.besides.append(DeploymentMetrics(self.targets).collect)
+        self.metrics.besides += [DeploymentMetrics(self.targets).collect, self.captures.collect]
         self.metrics.gauges |= {
             "litemaas_gateway_connections": ("Client connections.", lambda: float(self.server.connection_count)),
             "litemaas_gateway_journal_bytes": (
@@ -267,6 +272,7 @@ class Gateway:
         self._background.keep("heartbeat", self._beat)
         self._background.keep("upkeep", self._upkeep)
         self._background.keep("conversions", self.conversions.work)
+        self._background.keep("captures", self.captures.work)
         self._background.keep("orphans", self.orphans.look_after)
         if self._settings.gateway.routing.probe_interval_s > 0:
             self._background.keep("probes", self.probes.work)
@@ -283,6 +289,8 @@ class Gateway:
         await self._background.stop()
         if self.rate_link is not None:
             await self.rate_link.end()
+        with suppress(ServiceUnavailable):
+            await self.captures.empty()
         try:
             await self.accountant.empty()
             await self.heartbeat.end()

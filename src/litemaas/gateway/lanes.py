@@ -42,9 +42,9 @@ class Lane:
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
-        "_quota_accounts", "_served_by", "_tail", "booked", "counters", "customers", "deployments", "guardrails", "is_free",
-        "labels", "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates", "snapshot",
-        "targets", "who",
+        "_quota_accounts", "_served_by", "_tail", "booked", "capture", "counters", "customers", "deployments", "guardrails",
+        "is_free", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates",
+        "snapshot", "targets", "who",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Lane:
     ) -> None:  # fmt: skip
         self.snapshot = snapshot
         self._key = key
+        self.capture = key.capture
         self._endpoint = endpoint
         self.model = model
         self.counters = counters

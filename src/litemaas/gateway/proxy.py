@@ -18,6 +18,7 @@ from litemaas.gateway.reply_headers import call_id_of
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
+    from litemaas.gateway.captures import Captures
     from litemaas.gateway.conversions import Conversions
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.guardrails import Guardrails
@@ -37,8 +38,9 @@ class Proxy:
 
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, guardrails: Guardrails, upstream: Upstream,
-        relay: Relay, conversions: Conversions, settlement: Settlement, journal: Journal, headers: ReplyHeaders,
-        ids: RequestIds, now: Callable[[], float], profile: str, on_defect: Callable[[BaseException], None],
+        relay: Relay, conversions: Conversions, captures: Captures, settlement: Settlement, journal: Journal,
+        headers: ReplyHeaders, ids: RequestIds, now: Callable[[], float], profile: str,
+        on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -47,6 +49,7 @@ class Proxy:
         self._upstream = upstream
         self._relay = relay
         self._conversions = conversions
+        self._captures = captures
         self._settlement = settlement
         self._journal = journal
         self._headers = headers
@@ -70,6 +73,8 @@ class Proxy:
                 ask.model = path_model or ask.model
 
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
+                if lane.capture is not None:
+                    response = self._captures.recorded(call, lane.capture, body, response)
                 if ask.urls:
                     await endpoint.check(ask)
 
@@ -86,7 +91,7 @@ class Proxy:
                     await self._conversions.begin(call, ask, target)
         except ClientGone:
             self._forget(call)
-            return  # settled; nobody is left to answer
+            response.left()  # settled; nobody is left to answer
         except LiteMaaSError as error:
             self._answer_error(call, response, error)
         except Exception as defect:  # noqa: BLE001 - a defect of ours must not take the connection's other calls with it

@@ -11,6 +11,7 @@ export const EVENTS = [
   "subscription.requested", "subscription.approved", "subscription.denied", "subscription.suspended", "subscription.resumed",
   "subscription.returned", "subscription.expired", "subscription.granted", "model.restricted", "model.deprecated", "model.retires",
   "model.retired", "budget.reached", "budget.soft", "quota.reached", "key.expires", "key.revealed", "key.changed", "key.grace_ends",
+  "payloads.captured",
   "team.joined", "job.ended", "backup.failed", "ledger.check_failed", "webhook.disabled", "test",
 ];
 export const eventKey = (event: string) => `event_${event.replaceAll(".", "_")}` as Key;

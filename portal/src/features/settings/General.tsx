@@ -25,6 +25,7 @@ export default function General() {
           <div className="lm-pair">
             <Whole label={say("audit_days")} min={90} max={36_500} value={values.audit_days ?? 365} onChange={(value) => change({ audit_days: value ?? 365 })} />
             <Whole label={say("request_log_days")} min={1} max={36_500} value={values.request_log_days ?? 30} onChange={(value) => change({ request_log_days: value ?? 30 })} />
+            <Whole label={say("captured_payload_days")} min={1} max={30} value={values.captured_payload_days ?? 7} onChange={(value) => change({ captured_payload_days: value ?? 7 })} />
           </div>
         )}
       </GroupForm>

@@ -54,6 +54,8 @@ from litemaas.control.notices.delivery import Carrier, delivering
 from litemaas.control.notices.endpoints import FORGET_NOTICES
 from litemaas.control.operations import capacity
 from litemaas.control.operations import endpoints as operations
+from litemaas.control.payloads import endpoints as payloads
+from litemaas.control.payloads.jobs import PURGE_PAYLOADS
 from litemaas.control.playground import endpoints as playground
 from litemaas.control.playground.relay import Relay
 from litemaas.control.policies import endpoints as policies
@@ -117,6 +119,7 @@ FEATURES = (
     operations,
     capacity,
     chargeback,
+    payloads,
     workshops,
     organising,
     claims,
@@ -138,6 +141,7 @@ DUTIES: tuple[Duty, ...] = (
     TELL_OF_QUOTAS,
     ARCHIVE_KEYS,
     TELL_OF_ENDING_KEYS,
+    PURGE_PAYLOADS,
 )
 
 

@@ -26,6 +26,8 @@ class Event(StrEnum):
     KEY_REVEALED = "key.revealed"
     KEY_CHANGED = "key.changed"
     KEY_GRACE_ENDS = "key.grace_ends"
+    PAYLOADS_CAPTURED = "payloads.captured"
+    """Prompts and answers of one's key or team are kept (contract 12)."""
     TEAM_JOINED = "team.joined"
     JOB_ENDED = "job.ended"
     BACKUP_FAILED = "backup.failed"
@@ -42,4 +44,8 @@ DECISIONS = frozenset({
 
 
 def always_in_inbox(event: Event, facts: dict[str, object]) -> bool:
-    return event in DECISIONS or (event in {Event.BUDGET_REACHED, Event.QUOTA_REACHED} and facts.get("percent") == 100)
+    return (
+        event in DECISIONS
+        or event is Event.PAYLOADS_CAPTURED
+        or (event in {Event.BUDGET_REACHED, Event.QUOTA_REACHED} and facts.get("percent") == 100)
+    )

@@ -45,6 +45,10 @@ TEXTS: dict[Event, tuple[str, str]] = {
         "The old secret of {name} ends soon",
         "The old secret of the key {name} works until {ends_at}.",
     ),
+    Event.PAYLOADS_CAPTURED: (
+        "Calls of {name} are recorded",
+        "{actor} has prompts and answers of {name} recorded until {until}: {reason}",
+    ),
     Event.TEAM_JOINED: ("You joined the team {team}", "{actor} added you to the team {team} as {role}."),
     Event.JOB_ENDED: ("{job} {outcome}", "{job} {outcome}. {detail}"),
     Event.BACKUP_FAILED: ("A backup failed", "The backup that began at {began_at} failed: {error}"),

@@ -156,6 +156,7 @@ class RetentionSettings(Group):
     group = "retention"
     audit_days: Annotated[int, Field(ge=90, le=36_500)] = 365
     request_log_days: Days = 30
+    captured_payload_days: Annotated[int, Field(ge=1, le=30)] = 7
 
 
 class BackupSettings(Group):

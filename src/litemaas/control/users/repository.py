@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from litemaas.core.permissions import Role
 from litemaas.db.tables import (
     audit,
+    captured_payloads,
     dimensions,
     notices,
     rollups,
@@ -157,6 +158,12 @@ async def end_access(connection: AsyncConnection, ids: Collection[str], *, with_
 
 async def forget_notices(connection: AsyncConnection, user_id: str) -> None:
     await connection.execute(delete(notices).where(notices.c.user_id == user_id))
+
+
+async def forget_payloads(connection: AsyncConnection, user_id: str) -> None:
+    """What the person's captured calls said."""
+    keys = select(virtual_keys.c.key_hash).where(virtual_keys.c.user_id == user_id)
+    await connection.execute(delete(captured_payloads).where(captured_payloads.c.key_hash.in_(keys)))
 
 
 # -- administrators -----------------------------------------------------------------------------------------------------

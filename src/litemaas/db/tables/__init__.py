@@ -11,6 +11,7 @@ from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.jobs import jobs
 from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
+from litemaas.db.tables.payloads import captured_payloads, payload_captures
 from litemaas.db.tables.people import sessions, sign_ins, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, settings
 from litemaas.db.tables.playground import saved_prompts
@@ -29,6 +30,7 @@ __all__ = [
     "budget_plans",
     "budget_windows",
     "budgets",
+    "captured_payloads",
     "changes",
     "chargeback_lines",
     "closed_months",
@@ -46,6 +48,7 @@ __all__ = [
     "metadata",
     "models",
     "notices",
+    "payload_captures",
     "prices",
     "provisioning_keys",
     "rollups",

@@ -10,7 +10,7 @@ import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.entitlements import Block
-from litemaas.core.keys import Access, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
+from litemaas.core.keys import Access, Capture, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     BudgetRule,
@@ -51,10 +51,14 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        case when k.old_secret_hash = $1 then k.old_secret_until end as secret_until,
        u.is_active is not false as owner_active,
        (t.is_active is not false and t.archived_at is null and (not k.governed or m.user_id is not null or t.id is null
-       or k.user_id is null)) as team_active, now() as now
+       or k.user_id is null)) as team_active, c.id as capture_id, c.until as capture_until, now() as now
 from virtual_keys k
 left join users u on u.id = k.user_id left join teams t on t.id = k.team_id
 left join team_members m on m.team_id = k.team_id and m.user_id = k.user_id
+left join lateral (
+    select id, until from payload_captures p where (p.key_hash = k.key_hash or p.team_id = k.team_id) and p.until > now()
+    order by p.key_hash is null, p.until desc limit 1
+) c on true
 where k.deleted_at is null and (
     (k.key_hash = $1 and (k.secret_hash is null or k.secret_hash = $1)) or k.secret_hash = $1
     or (k.old_secret_hash = $1 and k.old_secret_until > now())
@@ -331,6 +335,7 @@ def _virtual_key(
         extra_budget_nano=extra_nano,
         extra_budget_until=extra_until,
         team_model_rates=_team_model_rates(row),
+        capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
     )  # fmt: skip
 
 

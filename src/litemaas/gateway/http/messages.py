@@ -265,6 +265,9 @@ class Response:
         self.ended = True
         self._connection.abort()
 
+    def left(self) -> None:
+        """The client has gone, and nobody will write any more: nothing to do, but for who keeps a copy."""
+
     def _closes(self) -> bool:
         request = self._request
         return not request.keep_alive or not request.complete or self._connection.is_draining
