@@ -59,7 +59,7 @@ portal: $(STAMPS)/runtime  ## build the web portal where its sources changed (ne
 	@$(BIN)/python tools/portal.py build
 
 portal-client: $(STAMPS)/runtime  ## write the portal's typed client anew after a change of the API
-	@$(BIN)/python tools/portal.py client
+	@PYTHONPATH=src $(BIN)/python tools/portal.py client
 
 run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo data
 	@$(MAKE) --no-print-directory compiled || true

@@ -69,12 +69,14 @@ class Proxy:
                 call.caller = caller = caller or await self._identity.identify(request.headers)
 
                 body = request.whole_body(endpoint.max_body)
+                if not body and not endpoint.uploads:
+                    body = await request.body(endpoint.max_body)
                 call.ask = ask = endpoint.read(request, body) if body else await endpoint.receive(request)
                 ask.model = path_model or ask.model
 
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
                 if lane.capture is not None:
-                    response = self._captures.recorded(call, lane.capture, body, response)
+                    response = self._captures.recorded(call, lane.capture, body or ask.payload, response)
                 if ask.urls:
                     await endpoint.check(ask)
 
