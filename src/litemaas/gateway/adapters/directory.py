@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -295,12 +296,6 @@ def _virtual_key(
     rates = [_rate_rule(own_scope, "key", row)]
     rates += [_rate_rule(scope, level, shared.get(scope)) for scope, level in levels.items()]
     rates.append(_member_rates(row))
-    model_rates = {
-        model: RateRule(
-            key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
-        )
-        for model, own in limits.items()
-    }
     return VirtualKey(
         key_hash=key_hash,
         key_name=row["key_name"],
@@ -323,20 +318,34 @@ def _virtual_key(
         expires_at=row["expires_at"],
         budgets=tuple(budgets),
         rates=tuple(rule for rule in rates if rule is not None),
-        model_budgets={
-            model: BudgetRule(
-                key_model_scope(key_hash, model), f"key and model {model}", _budget(own.get("max_budget_nano")),
-                own.get("budget_duration"), row["budget_set_at"],
-            )
-            for model, own in limits.items() if own.get("max_budget_nano") is not None
-        },
-        model_rates={model: rule for model, rule in model_rates.items() if not rule.is_empty},
+        model_budgets=_model_budgets(key_hash, limits, row["budget_set_at"]),
+        model_rates=_model_rates(key_hash, limits),
         guardrails=_names_in(row["guardrails"]),
         extra_budget_nano=extra_nano,
         extra_budget_until=extra_until,
         team_model_rates=_team_model_rates(row),
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
     )  # fmt: skip
+
+
+def _model_budgets(key_hash: str, limits: dict[str, dict[str, Any]], set_at: datetime) -> dict[str, BudgetRule]:
+    return {
+        model: BudgetRule(
+            key_model_scope(key_hash, model), f"key and model {model}", _budget(own.get("max_budget_nano")),
+            own.get("budget_duration"), set_at,
+        )
+        for model, own in limits.items() if own.get("max_budget_nano") is not None
+    }  # fmt: skip
+
+
+def _model_rates(key_hash: str, limits: dict[str, dict[str, Any]]) -> dict[str, RateRule]:
+    rules = {
+        model: RateRule(
+            key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
+        )
+        for model, own in limits.items()
+    }
+    return {model: rule for model, rule in rules.items() if not rule.is_empty}
 
 
 def _aliases(stored: str | None) -> dict[str, str]:
