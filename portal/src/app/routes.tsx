@@ -20,7 +20,6 @@ function page(areas: Area[], load: () => Promise<{ default: ComponentType }>): C
 
 const own = (load: () => Promise<{ default: ComponentType }>) => page([], load);
 const workshop = (load: () => Promise<{ default: ComponentType }>) => page(["admin", "workshops"], load);
-const capacity = (load: () => Promise<{ default: ComponentType }>) => page(["admin", "workshops", "capacity"], load);
 const admin = (load: () => Promise<{ default: ComponentType }>) => page(["admin"], load);
 
 export const PLACES: Place[] = [
@@ -48,7 +47,7 @@ export const PLACES: Place[] = [
   { path: "/admin/users", title: "users", page: admin(() => import("../features/admin-users/AdminUsers")), needs: "admin:users:read", menu: "admin" },
   { path: "/admin/users/:id", title: "users", page: admin(() => import("../features/admin-users/AdminUser")), needs: "admin:users:read" },
   { path: "/admin/requests", title: "requests", page: admin(() => import("../features/requests/AdminRequests")), needs: "admin:requests:read", menu: "admin" },
-  { path: "/admin/capacity", title: "capacity", page: capacity(() => import("../features/capacity/Capacity")), needs: "admin:health", menu: "admin" },
+  { path: "/admin/capacity", title: "capacity", page: workshop(() => import("../features/capacity/Capacity")), needs: "admin:health", menu: "admin" },
   { path: "/admin/chargeback", title: "chargeback", page: admin(() => import("../features/chargeback/Chargeback")), needs: "admin:chargeback:read", menu: "admin" },
   { path: "/admin/audit", title: "audit_log", page: admin(() => import("../features/audit/Audit")), needs: "admin:audit:read", menu: "admin" },
   { path: "/admin/settings", title: "settings", page: admin(() => import("../features/settings/Settings")), needs: "admin:settings:read", menu: "admin", end: false },

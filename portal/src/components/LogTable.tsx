@@ -13,16 +13,18 @@ interface LogTableProps<Row> {
   found: { rows: Row[] | undefined; error: unknown; refetch: () => unknown; hasNextPage: boolean; isFetchingNextPage: boolean; isFetching: boolean; fetchNextPage: () => unknown };
   rowKey: (row: Row) => string;
   empty: string;
+  /** What to do next where there is nothing. */
+  next?: ReactNode;
   title: (row: Row) => string;
   details: (row: Row) => ReactNode;
 }
 
-export function LogTable<Row>({ caption, columns, found, rowKey, empty, title, details }: LogTableProps<Row>) {
+export function LogTable<Row>({ caption, columns, found, rowKey, empty, next, title, details }: LogTableProps<Row>) {
   const say = useSay();
   const [open, setOpen] = useState<Row | null>(null);
   if (found.error && !found.rows) return <Failure error={found.error} retry={() => void found.refetch()} />;
   if (!found.rows) return <Loading rows={8} />;
-  if (found.rows.length === 0) return <Empty title={empty} />;
+  if (found.rows.length === 0) return <Empty title={empty} action={next} />;
   return (
     <div className="lm-list">
       <p role="status" className="lm-subtle">

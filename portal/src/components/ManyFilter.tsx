@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useSay } from "../lib/i18n";
 import type { Option } from "./Filters";
+import "./many.css";
 
 export function ManyFilter({ label, options, picked, pick }: { label: string; options: Option[]; picked: string[]; pick: (values: string[]) => void }) {
   const say = useSay();

@@ -9,6 +9,7 @@ import { saveCsv } from "../../lib/csv";
 import { useSay } from "../../lib/i18n";
 import { Dialog } from "../Dialog";
 import { Boundary, Loading } from "../States";
+import "./charts.css";
 
 export interface Grid {
   head: string[];

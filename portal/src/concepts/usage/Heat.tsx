@@ -4,6 +4,7 @@ import { useGet } from "../../lib/api";
 import { compact, money } from "../../lib/format";
 import { useSpeech } from "../../lib/i18n";
 import type { Metric, usageQuery } from "./Analytics";
+import "../../components/charts/charts.css";
 
 /** The ISO week that a day belongs to, named with its own year. */
 export function isoWeek(day: string): { week: string; weekday: number } {

@@ -50,6 +50,13 @@ export default function Audit() {
         found={found}
         rowKey={(row) => String(row.id)}
         empty={say(list.isNarrowed ? "nothing_fits" : "no_audit")}
+        next={
+          list.isNarrowed && (
+            <Button variant="secondary" onClick={list.clear}>
+              {say("clear_filters")}
+            </Button>
+          )
+        }
         title={(row) => row.action}
         columns={[
           { title: say("time"), cell: (row) => <span className="lm-once">{moment(row.at)}</span> },

@@ -9,6 +9,7 @@ import { useSay } from "../../lib/i18n";
 import { useProduct } from "../../lib/product";
 import { ClaimForm } from "./ClaimForm";
 import { Seat } from "./Seat";
+import "../../components/workshops.css";
 
 export type Workshop = Reply<"/api/v1/claims/{guid}", "get">;
 

@@ -1,4 +1,5 @@
 /** Home: where do I stand, and what should I do next? Cards that load by themselves. */
+import { lazy, Suspense } from "react";
 import { Link } from "react-router";
 import { Card } from "../../components/Card";
 import { Meter } from "../../components/Meter";
@@ -9,6 +10,9 @@ import { useGet } from "../../lib/api";
 import { ago, count, day, daysAgo, money, percent } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay, useSession } from "../../lib/session";
+
+const Lately = lazy(() => import("./Lately"));
+const Administration = lazy(() => import("./Administration"));
 
 export default function Home() {
   const say = useSay();
@@ -22,7 +26,14 @@ export default function Home() {
         {may("usage:read") && <Budgets />}
         {may("api_keys:read") && <Keys />}
         {may("subscriptions:read") && <Access />}
-        {may("admin:subscriptions:read") && <Approvals />}
+        <Suspense fallback={null}>
+          <Lately />
+        </Suspense>
+        {(may("admin:health") || may("admin:subscriptions:read")) && (
+          <Suspense fallback={null}>
+            <Administration />
+          </Suspense>
+        )}
       </div>
     </Page>
   );
@@ -177,23 +188,6 @@ function Access() {
             </ul>
           )
         }
-      </Loaded>
-    </Card>
-  );
-}
-
-function Approvals() {
-  const say = useSay();
-  const stats = useGet("/api/v1/admin/subscriptions/stats");
-  return (
-    <Card title={say("administration")} aside={<Link to="/admin/subscriptions">{say("see_all")}</Link>}>
-      <Loaded query={stats}>
-        {(found) => (
-          <div className="lm-big">
-            <strong>{count(found.pending)}</strong>
-            <span>{say("requests_waiting", { count: found.pending })}</span>
-          </div>
-        )}
       </Loaded>
     </Card>
   );

@@ -13,6 +13,7 @@ import { Embed } from "./Embed";
 import { Convert } from "./Convert";
 import { USUAL, type Settings } from "./conversation";
 import { Parameters } from "./Parameters";
+import "./playground.css";
 
 const STORED = "litemaas.playground";
 type KeyRow = Reply<"/api/v1/keys", "get">["data"][number];

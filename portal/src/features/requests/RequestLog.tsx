@@ -1,4 +1,5 @@
 /** Which calls were made, and how did they end? Metadata only; prompts and answers are not kept. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Link } from "react-router";
 import { Facts } from "../../components/Card";
 import { Copyable } from "../../components/Copy";
@@ -47,6 +48,15 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
         found={found}
         rowKey={(row) => row.request_id + row.started_at}
         empty={say(list.isNarrowed ? "nothing_fits" : "no_requests")}
+        next={
+          list.isNarrowed ? (
+            <Button variant="secondary" onClick={list.clear}>
+              {say("clear_filters")}
+            </Button>
+          ) : (
+            scope === "me" && <Link to="/playground">{say("start_playground")}</Link>
+          )
+        }
         title={(row) => row.request_id}
         columns={[
           { title: say("time"), cell: (row) => <span className="lm-once">{moment(row.started_at)}</span> },

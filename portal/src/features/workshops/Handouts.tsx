@@ -10,6 +10,7 @@ import { useGet, type Reply } from "../../lib/api";
 import { saveCsv } from "../../lib/csv";
 import { useSay } from "../../lib/i18n";
 import { QrCode } from "./QrCode";
+import "../../components/workshops.css";
 
 type Handouts = Reply<"/api/v1/workshops/{guid}/handouts", "get">;
 type Sheet = { key: string; label: string | null; code: string | null };

@@ -11,6 +11,7 @@ import { tell } from "../../lib/toasts";
 import { bodyOf, emptyDraft, mends, STEPS, type Draft } from "./plan";
 import { Basics, Models, Money, Seats } from "./PlanSteps";
 import { Review } from "./Review";
+import "../../components/workshops.css";
 
 export default function Plan() {
   const say = useSay();

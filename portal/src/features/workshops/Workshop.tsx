@@ -11,6 +11,7 @@ import { useSay } from "../../lib/i18n";
 import { Actions } from "./Actions";
 import { Figures } from "./Figures";
 import { SeatTable } from "./SeatTable";
+import "../../components/workshops.css";
 
 export type Event = Reply<"/api/v1/workshops/{guid}", "get">;
 export type Board = Reply<"/api/v1/workshops/{guid}/board", "get">;

@@ -12,6 +12,7 @@ import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
+import "../../components/workshops.css";
 
 type Row = Reply<"/api/v1/workshops", "get">["data"][number];
 
