@@ -165,6 +165,7 @@ ERRORS: dict[type[LiteMaaSError], str] = {
     errors.UpstreamRefused: "the model server answered with a status of its own, which is passed on",
     errors.NoDeploymentAvailable: "no deployment of the model can be called now",
     errors.ServiceUnavailable: "a part of the platform is away; try again",
+    errors.KeyUncheckable: "a key that is not known yet cannot be checked while the database is away; try again",
     errors.ClientGone: "the caller hung up; only the ledger sees this",
     errors.Unexpected: "a defect of the platform",
 }
@@ -195,7 +196,7 @@ _HEADERS = (
         "`rate_limited`",
         "`retry-after`, `rate_limit_type` (`requests`, `tokens` or `max_parallel_requests`), `reset_at`",
     ),
-    ("`no_deployment_available`, `service_unavailable`", "`retry-after`"),
+    ("`no_deployment_available`, `service_unavailable`, `no_db_connection`", "`retry-after`"),
     ("`upstream_refused`", "`retry-after`, if the model server sent one"),
     ("`upstream_timeout`", "`x-litellm-timeout`: the seconds it had"),
     ("`method_not_allowed`", "`allow`"),

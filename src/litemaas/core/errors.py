@@ -17,6 +17,7 @@
     │   └── UpstreamRefused        it answered with a 4xx or 5xx of its own
     ├── NoDeploymentAvailable      all deployments of the model are cooling down
     ├── ServiceUnavailable         a part of the platform is away: database, control plane, journal
+    ├── KeyUncheckable             a key is not known here, and the database is away
     ├── ClientGone                 the caller hung up; nobody is left to tell
     └── Unexpected                 a defect of ours
 
@@ -299,6 +300,10 @@ class NoDeploymentAvailable(LiteMaaSError):
 
 class ServiceUnavailable(LiteMaaSError):
     code = "service_unavailable"
+
+
+class KeyUncheckable(LiteMaaSError):
+    code = "no_db_connection"
 
 
 class ClientGone(LiteMaaSError):

@@ -74,7 +74,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     opened it was replaced and ends then. ``access``: by model, for keys that the access rule governs; None = it does not.
     ``permissions``: kinds of endpoints that it may call; None = all. ``tags``: of all its calls, besides their own.
     ``extra_budget_nano``: what its own budget has for a while, until ``extra_budget_until``; it is in ``budgets`` already.
-    ``team_model_rates``: of its team, by model.
+    ``team_model_rates``: of its team, by model. ``routes``: groups and paths that it is for; empty = all.
     ``ceilings``: lists of others that must allow a model, too, with the word for whose they are; an empty one allows none.
     """
 
@@ -105,6 +105,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     extra_budget_until: datetime | None = None
     team_model_rates: dict[str, RateRule] = {}
     capture: Capture | None = None
+    routes: tuple[str, ...] = ()
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""

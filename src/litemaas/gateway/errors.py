@@ -50,6 +50,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.UpstreamRefused: (0, None, None),
     errors.NoDeploymentAvailable: (429, NONE_TEXT, NONE_TEXT),
     errors.ServiceUnavailable: (503, "service_unavailable", None),
+    errors.KeyUncheckable: (400, "no_db_connection", None),
     errors.ClientGone: (499, None, None),
     errors.Unexpected: (500, "internal_server_error", None),
 }
@@ -59,6 +60,7 @@ _DIFFERENT_IN_CURRENT: dict[type[LiteMaaSError], _Row] = {
     errors.BudgetExhausted: (429, "budget_exceeded", None),
     errors.RateLimited: (429, "throttling_error", None),
     errors.NoDeploymentAvailable: (429, None, None),
+    errors.KeyUncheckable: (503, "no_db_connection", None),
 }
 PROFILES = {"1.81": PROFILE_1_81, "current": PROFILE_1_81 | _DIFFERENT_IN_CURRENT}
 
@@ -93,7 +95,8 @@ def body_of(error: LiteMaaSError, profile: str) -> bytes:
             kind = "throttling_error"
         if error.error_code == "context_length_exceeded" and profile == "current":
             code = error.error_code
-    return envelope(error.message, kind, param, code, refusal=error.refusal)
+    detail = error.message if isinstance(error, errors.RouteNotAllowed) else None
+    return envelope(error.message, kind, param, code, detail, error.refusal)
 
 
 def envelope(
@@ -131,7 +134,7 @@ def headers_of(error: LiteMaaSError, profile: str = "1.81") -> bytes:
             return f"x-litellm-timeout: {error.timeout_s:g}\r\n".encode()
         case errors.MethodNotAllowed():
             return f"allow: {', '.join(error.allowed)}\r\n".encode()
-        case errors.ServiceUnavailable():
+        case errors.ServiceUnavailable() | errors.KeyUncheckable():
             return b"retry-after: 1\r\n"
     return b""
 

@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from litemaas.core.entitlements import Block
-from litemaas.core.errors import KeyBlocked, KeyExpired, KeyMalformed, KeyMissing, KeyUnknown, ServiceUnavailable
+from litemaas.core.errors import (
+    KeyBlocked,
+    KeyExpired,
+    KeyMalformed,
+    KeyMissing,
+    KeyUncheckable,
+    KeyUnknown,
+    ServiceUnavailable,
+)
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, hash_key, mask_key
 from litemaas.gateway.flights import Flights
 from litemaas.gateway.reply_headers import limit_lines_of
@@ -97,7 +105,7 @@ class Identity:
         return caller
 
     async def identify(self, headers: dict[bytes, bytes]) -> Caller:
-        """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; ServiceUnavailable."""
+        """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; KeyUncheckable."""
         presented = presented_key(headers, self._key_header)
         digest = hashlib.sha256(presented)
         if hmac.compare_digest(digest.digest(), self._master_digest):
@@ -152,7 +160,7 @@ class Identity:
             if cached is not None:
                 cached.checked_at = monotonic()  # or each call would wait for the database's time-out
                 return cached
-            raise ServiceUnavailable("the key cannot be checked at the moment; try again") from error
+            raise KeyUncheckable("the key cannot be checked at the moment; try again") from error
         cached = self._callers.get(key_hash)
         if found is not None and cached is not None and cached.key is found[0]:
             return cached  # of somebody who waited for the same answer

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from litemaas.core.catalog import Mode, Model, Snapshot
 from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown, RouteNotAllowed
+from litemaas.core.routes import INFERENCE, is_route_allowed
 from litemaas.gateway.lanes import Lane
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Routing:
     def _resolve(self, caller: Caller, name: str | None, endpoint: Endpoint) -> Lane:
         if caller.key.permissions is not None and endpoint.kind is not None:
             _check_permitted(caller.key.permissions, endpoint.kind)
+        if not is_route_allowed(caller.key.routes, INFERENCE, endpoint.route):
+            raise RouteNotAllowed(
+                f"this key may not be used for {endpoint.route}; it is for {', '.join(caller.key.routes)}"
+            )
         model = self._model(caller.key, name, endpoint.modes)
         if model.mode not in endpoint.modes:
             raise InvalidField(

@@ -225,6 +225,38 @@ async def test_a_key_may_not_manage_nor_read_about_others(client: httpx2.AsyncCl
     assert about_other.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("members", "reads", "makes"),
+    [
+        ({"key_type": "llm_api"}, 403, 403),
+        ({"key_type": "read_only"}, 200, 403),
+        ({"key_type": "management"}, 200, 401),
+        ({"key_type": "default"}, 200, 401),
+        ({"allowed_routes": ["/key/info"]}, 200, 403),
+        ({"allowed_routes": ["/key/*"]}, 200, 401),
+        ({"allowed_routes": ["/v1/chat/completions"]}, 403, 403),
+    ],
+)
+async def test_a_key_is_used_for_the_routes_that_it_is_for(
+    client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient, members: dict[str, object], reads: int, makes: int
+):
+    """401: the route would be open to the key, were it an administrator's."""
+    key = (await client.post("/litellm/key/generate", json=members)).json()["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    read = await anonymous.get("/litellm/key/info", headers=headers)
+    made = await anonymous.post("/litellm/key/block", json={"key": key}, headers=headers)
+    assert (read.status_code, made.status_code) == (reads, makes)
+    if reads == 403:
+        assert read.json()["detail"] == read.json()["error"]["message"]
+
+
+async def test_types_and_routes_that_there_are_not_are_refused(client: httpx2.AsyncClient):
+    for wrong in ({"key_type": "wizard"}, {"allowed_routes": "/key/info"}, {"allowed_routes": [7]}):
+        refused = await client.post("/litellm/key/generate", json=wrong)
+        (name,) = wrong
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, name)
+
+
 async def test_dead_keys_are_refused_by_their_kind(client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient):
     blocked, expired, deleted = await generate(client), await generate(client, duration="0s"), await generate(client)
     await client.post("/litellm/key/block", json={"key": blocked["key"]})

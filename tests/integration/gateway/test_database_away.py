@@ -188,7 +188,8 @@ async def test_keys_in_use_keep_working_while_postgresql_is_frozen(outage: Outag
     await outage.is_over()
 
     assert {reply.status_code for reply in replies} == {200}
-    assert stranger.status_code == 503
+    assert (stranger.status_code, stranger.json()["error"]["type"]) == (400, "no_db_connection")
+    assert stranger.headers["retry-after"] == "1"
     await platform.gateway.accountant.empty()
     async with outage.ledger() as ledger:
         rows = await ledger.records(key)

@@ -36,7 +36,7 @@ def test_no_entry_of_one_profile_is_changed_by_the_other() -> None:
     different = {
         kind for kind in PROFILE_1_81 if PROFILES["current"][kind][:1] != PROFILE_1_81[kind][:1]
     }  # statuses that the contract lists as different
-    assert different == {errors.KeyExpired, errors.ModelNotAllowed, errors.BudgetExhausted}
+    assert different == {errors.KeyExpired, errors.ModelNotAllowed, errors.BudgetExhausted, errors.KeyUncheckable}
 
 
 def error_of(error: LiteMaaSError, profile: str) -> tuple[object, object, object]:
@@ -59,6 +59,7 @@ def error_of(error: LiteMaaSError, profile: str) -> tuple[object, object, object
         (errors.MissingField("m", "messages"), ("invalid_request_error", "messages", "400"),) * 1
         + (("invalid_request_error", "messages", "400"),),
         (errors.NotFound("m", "model"), ("not_found_error", "model", "404"), ("not_found_error", "model", "404")),
+        (errors.KeyUncheckable("m"), ("no_db_connection", None, "400"), ("no_db_connection", None, "503")),
         (errors.UpstreamRefused("m", 418), (None, None, "418"), (None, None, "418")),
         (errors.UpstreamRefused("m", 429), ("throttling_error", None, "429"), ("throttling_error", None, "429")),
         (errors.UpstreamRefused("m", 400, None, "context_length_exceeded"), (None, None, "400"),

@@ -14,6 +14,7 @@ from litemaas.core.errors import (
     KeyExpired,
     KeyMalformed,
     KeyMissing,
+    KeyUncheckable,
     KeyUnknown,
     LiteMaaSError,
     ServiceUnavailable,
@@ -137,7 +138,7 @@ async def test_while_the_database_is_away_known_keys_work_and_others_cannot_be_c
     await ask(identity)
     keys.away, trust.current = True, False
     await ask(identity)
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(KeyUncheckable):
         await ask(identity, "sk-other-12345678")
 
 
@@ -253,7 +254,7 @@ async def test_a_key_that_was_changed_is_not_used_as_it_was_however_often_the_da
         identity.forget_all()
         forget()
         keys.away = True
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(KeyUncheckable):
             await ask(identity)
 
 

@@ -47,6 +47,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
     e.UpstreamRefused: (502, "UPSTREAM_ERROR"),
     e.NoDeploymentAvailable: (503, "UNAVAILABLE"),
     e.ServiceUnavailable: (503, "UNAVAILABLE"),
+    e.KeyUncheckable: (503, "UNAVAILABLE"),
     e.ClientGone: (499, "CLIENT_GONE"),
     e.Unexpected: (500, "INTERNAL_ERROR"),
 }

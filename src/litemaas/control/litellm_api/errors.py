@@ -50,6 +50,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.NoDeploymentAvailable: (429, NONE, NONE),
     # Not 1.81's 400: the workshop roles read a 400 of a creating call as "exists".
     e.ServiceUnavailable: (503, "no_db_connection", None),
+    e.KeyUncheckable: (503, "no_db_connection", None),
     e.ClientGone: (499, "bad_request_error", None),
     e.Unexpected: (500, "internal_server_error", None),
 }

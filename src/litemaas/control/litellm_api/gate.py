@@ -27,12 +27,14 @@ from litemaas.core.errors import (
     KeyMissing,
     KeyUnknown,
     MasterKeyRequired,
+    RouteNotAllowed,
     ServiceUnavailable,
 )
 from litemaas.core.keys import KEY_PREFIX, VirtualKey, ceilings_of, hash_key, mask_key
 from litemaas.core.keys import Access as ModelAccess
 from litemaas.core.permissions import Role, permissions_of
 from litemaas.core.principals import MASTER, Principal, PrincipalKind
+from litemaas.core.routes import MANAGEMENT, is_route_allowed, routes_of
 
 _OTHER_HEADERS = ("api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key")
 
@@ -119,6 +121,7 @@ class FacadeGate:
             request.state.caller = Caller(None)
             return
         caller = await _live_caller(work, presented)
+        _check_route(caller, request)
         allowed = {Access.MASTER: caller.is_admin, Access.READER: caller.sees_all, Access.VIRTUAL_KEY: True}
         if not allowed[self.access]:
             if self._refusal != 401:
@@ -126,6 +129,14 @@ class FacadeGate:
             raise MasterKeyRequired(_REFUSALS[self.access])
         work.act_as(_principal(caller))
         request.state.caller = caller
+
+
+def _check_route(caller: Caller, request: Request) -> None:
+    """Errors: RouteNotAllowed for a key that is for something else."""
+    routes = routes_of(caller.row.extras) if caller.row is not None else ()
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if not is_route_allowed(routes, MANAGEMENT, path, is_info=request.method in ("GET", "HEAD")):
+        raise RouteNotAllowed(f"This key may not be used for {path[:200]}; it is for {', '.join(routes)[:500]}.")
 
 
 def _principal(caller: Caller) -> Principal:

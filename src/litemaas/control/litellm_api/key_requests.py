@@ -16,6 +16,7 @@ from litemaas.core.errors import InvalidField
 from litemaas.core.guardrails import NAMES, unknown_of
 from litemaas.core.keys import NO_MODELS
 from litemaas.core.money import nano_from_usd
+from litemaas.core.routes import KEY_TYPES
 
 Usd = Annotated[Decimal, Field(allow_inf_nan=False)]
 """A number, or a text that holds one."""
@@ -26,7 +27,7 @@ STORED_WITHOUT_EFFECT = (
     "object_permission", "organization_id", "permissions", "policies", "project_id", "prompts", "rotation_interval",
     "router_settings", "rpm_limit_type", "tpm_limit_type",
 )  # fmt: skip
-"""Members that are kept in ``extras`` and given back; of these, the gateway reads ``guardrails``."""
+"""Members that are kept in ``extras`` and given back; ``guardrails``, ``key_type`` and ``allowed_routes`` have an effect."""
 _SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -128,10 +129,21 @@ def _kept(request: KeyRequest, now: datetime) -> dict[str, Any]:
     """Members of ``extras`` that a request sets. Errors: InvalidField."""
     extras = {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}
     _check_guardrails(extras.get("guardrails"))
+    _check_routes(extras)
     named = request.model_fields_set & {"temp_budget_increase", "temp_budget_expiry"}
     if isinstance(request, KeyUpdate) and named:
         extras["temp_budget"] = _temporary_budget(request, now)
     return extras
+
+
+def _check_routes(extras: dict[str, Any]) -> None:
+    """Errors: InvalidField for a type of key that there is not, and for what is no list of paths."""
+    kind = extras.get("key_type")
+    if kind is not None and kind not in KEY_TYPES:
+        raise InvalidField(f"key_type must be one of: {', '.join(KEY_TYPES)}.", "key_type")
+    routes = extras.get("allowed_routes")
+    if routes is not None and not (isinstance(routes, list) and all(isinstance(route, str) for route in routes)):
+        raise InvalidField("allowed_routes must be a list of paths or groups of routes.", "allowed_routes")
 
 
 def _temporary_budget(request: KeyUpdate, now: datetime) -> dict[str, Any] | None:

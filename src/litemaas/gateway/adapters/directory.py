@@ -26,6 +26,7 @@ from litemaas.core.limits import (
     user_scope,
 )
 from litemaas.core.pricing import Price
+from litemaas.core.routes import routes_of
 from litemaas.core.windows import window_at
 from litemaas.gateway.adapters.entitlements import read_access
 from litemaas.gateway.feed import Change
@@ -42,7 +43,8 @@ _KEY = """
 select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.team_id, k.pot_id, k.models, k.aliases,
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
-       k.extras -> 'temp_budget' as temp_budget, t.extras -> 'model_rpm_limit' as team_model_rpm,
+       k.extras -> 'temp_budget' as temp_budget, k.extras -> 'allowed_routes' as allowed_routes,
+       k.extras ->> 'key_type' as key_type, t.extras -> 'model_rpm_limit' as team_model_rpm,
        t.extras -> 'model_tpm_limit' as team_model_tpm,
        coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
        coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
@@ -325,6 +327,7 @@ def _virtual_key(
         extra_budget_until=extra_until,
         team_model_rates=_team_model_rates(row),
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
+        routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
     )  # fmt: skip
 
 
