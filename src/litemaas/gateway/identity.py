@@ -105,7 +105,7 @@ class Identity:
         return caller
 
     async def identify(self, headers: dict[bytes, bytes]) -> Caller:
-        """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; KeyUncheckable."""
+        """Errors: KeyMissing, KeyMalformed, KeyUnknown, KeyBlocked, KeyExpired; KeyUncheckable, ServiceUnavailable."""
         presented = presented_key(headers, self._key_header)
         digest = hashlib.sha256(presented)
         if hmac.compare_digest(digest.digest(), self._master_digest):
@@ -160,7 +160,9 @@ class Identity:
             if cached is not None:
                 cached.checked_at = monotonic()  # or each call would wait for the database's time-out
                 return cached
-            raise KeyUncheckable("the key cannot be checked at the moment; try again") from error
+            words = "the key cannot be checked at the moment; try again"
+            # A database that is slow is there; one that tells us nothing any more is not.
+            raise ServiceUnavailable(words) if self._trust.is_current() else KeyUncheckable(words) from error
         cached = self._callers.get(key_hash)
         if found is not None and cached is not None and cached.key is found[0]:
             return cached  # of somebody who waited for the same answer

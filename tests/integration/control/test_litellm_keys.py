@@ -375,6 +375,23 @@ async def test_list_pages_newest_first_and_gives_full_objects(client: httpx2.Asy
     assert (await client.get("/litellm/key/list", params={"user_id": "x"})).json()["total_pages"] == 0
 
 
+async def test_a_destroy_finds_its_key_behind_five_hundred_newer_ones_and_reports_only_real_deletions(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    mine = await generate(client, key_alias="mine")
+    await database.execute(
+        "INSERT INTO virtual_keys (key_hash, key_name, created_by, updated_by) "
+        "SELECT encode(sha256(n::text::bytea), 'hex'), 'sk-...' || n, 't', 't' FROM generate_series(1, 500) n"
+    )
+    listed = (await client.get("/litellm/key/list")).json()
+    assert (listed["total_count"], listed["total_pages"]) == (501, 1)
+    assert mine["token"] in listed["keys"]
+    told = await client.post("/litellm/key/delete", json={"keys": [mine["token"], "f" * 64]})
+    assert told.json() == {"deleted_keys": [mine["token"]]}
+    assert (await client.get("/litellm/key/info", params={"key": mine["token"]})).status_code == 404
+    assert (await client.post("/litellm/key/delete", json={"keys": [mine["token"]]})).status_code == 404
+
+
 async def test_block_and_unblock_answer_with_the_row(client: httpx2.AsyncClient):
     made = await generate(client)
     blocked = (await client.post("/litellm/key/block", json={"key": made["token"]})).json()

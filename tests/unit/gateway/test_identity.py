@@ -254,7 +254,7 @@ async def test_a_key_that_was_changed_is_not_used_as_it_was_however_often_the_da
         identity.forget_all()
         forget()
         keys.away = True
-        with pytest.raises(KeyUncheckable):
+        with pytest.raises(ServiceUnavailable):
             await ask(identity)
 
 
