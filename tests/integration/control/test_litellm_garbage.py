@@ -19,7 +19,7 @@ ROUTES = sorted(
         for method in context.original_route.methods
     }
 )
-ON_PURPOSE = ("/cache", "/credentials", "/config", "/utils/token_counter")
+ON_PURPOSE = ("/cache", "/config", "/utils/token_counter")
 """Answer 501 or 503, with a sentence."""
 WORDS: tuple[Any, ...] = (
     None, "", "x", "a\0b", "%00", "😀" * 300, -1, 2**70, 1e308, True, [], [None], {}, {"a": {"b": [1]}}, "2026-11-23",

@@ -12,7 +12,7 @@ from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
 from litemaas.control.litellm_api.models import OPENAI_PARAMS, info
-from litemaas.core.errors import ModelUnknown, NotFound, NotOffered
+from litemaas.core.errors import ModelUnknown, NotOffered
 
 router = APIRouter(route_class=WorkRoute)
 _ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
@@ -101,36 +101,16 @@ async def providers() -> list[str]:
     return ["openai", "hosted_vllm", "anthropic", "azure", "gemini", "docling"]
 
 
-@router.get("/credentials", dependencies=_READER)
-async def credentials() -> dict[str, Any]:
-    """Credentials by name: there are none, each deployment keeps its own."""
-    return {"success": True, "credentials": []}
-
-
 @router.get("/config/pass_through_endpoint", dependencies=_READER)
 async def pass_through_endpoints() -> dict[str, Any]:
     """Routes of one's own: there are none."""
     return {"endpoints": []}
 
 
-@router.post("/credentials", dependencies=_MASTER)
-@router.patch("/credentials/{name}", dependencies=_MASTER)
-async def keep_credential() -> None:
-    """Answers 501: credentials by name are not offered."""
-    raise NotOffered("Credentials by name are not offered. Send api_key with /model/new; it is kept encrypted.")
-
-
 @router.post("/config/pass_through_endpoint", dependencies=_MASTER)
 async def keep_pass_through_endpoint() -> None:
     """Answers 501: routes of one's own are not offered."""
     raise NotOffered("Routes of one's own are not offered. Model servers are reached by /vllm and /openai.")
-
-
-@router.get("/credentials/by_name/{name}", dependencies=_READER)
-@router.delete("/credentials/{name}", dependencies=_MASTER)
-async def no_credential(name: str) -> None:
-    """Answers 404: there are no credentials by name."""
-    raise NotFound(f"The credential {name[:200]!r} was not found.", "credential_name")
 
 
 LEFT_OUT: dict[str, str] = {

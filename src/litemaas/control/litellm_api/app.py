@@ -10,6 +10,7 @@ from litemaas.control.litellm_api import (
     about,
     activity,
     budgets,
+    credentials,
     customers,
     guardrails,
     key_upkeep,
@@ -26,7 +27,7 @@ from litemaas.control.litellm_api import (
 from litemaas.control.litellm_api.errors import answer_like_litellm
 
 FEATURES = (
-    guardrails, keys, key_upkeep, users, teams, members, budgets, customers, models, model_groups, spend, activity,
+    guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend, activity,
     reports, workshops, about,
 )  # fmt: skip
 """Modules with a ``router``."""

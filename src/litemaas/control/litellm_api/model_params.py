@@ -48,6 +48,8 @@ _NOT_FOR_BODIES = {
 _SECRET = re.compile(
     r"api_key|secret|passw|credential|authorization|access_key|(?<!per_)token$|headers|private_key|cert"
 )
+CREDENTIAL = "litellm_credential_name"
+"""A name, and no secret."""
 _COUNTS = ("tpm", "rpm", "max_parallel_requests", "max_tokens", "max_input_tokens", "max_output_tokens", "weight")
 _COLUMNS = (
     ("timeout_s", "timeout"), ("stream_timeout_s", "stream_timeout"), ("rpm_limit", "rpm"), ("tpm_limit", "tpm"),
@@ -58,8 +60,6 @@ _FLAGS = (False, "false", "False", "0", 0)
 
 def read_model(name: str, params: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[ModelDraft, DeploymentDraft]:
     """Errors: InvalidField or MissingField naming the member."""
-    if params.get("litellm_credential_name"):
-        raise InvalidField("litellm_credential_name is not supported; send api_key.", "litellm_credential_name")
     provider, engine_model = split_model(params)
     api_key = params.get("api_key")
     if api_key is not None and (not isinstance(api_key, str) or api_key.startswith("os.environ/")):
@@ -247,8 +247,11 @@ def _defaults(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in params.items() if v is not None and not (_SECRET.search(k) and "cost" not in k)}
-    return _with_whole_numbers(kept)
+    return _with_whole_numbers({k: v for k, v in params.items() if v is not None and not _is_secret(k)})
+
+
+def _is_secret(name: str) -> bool:
+    return name != CREDENTIAL and "cost" not in name and _SECRET.search(name) is not None
 
 
 def _with_whole_numbers(members: Mapping[str, Any]) -> dict[str, Any]:

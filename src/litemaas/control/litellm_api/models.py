@@ -8,13 +8,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from litemaas.control.catalog import repository, service
+from litemaas.control.catalog import credentials, repository, service
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
-from litemaas.control.litellm_api.model_params import known_prices, params_of, read_model
-from litemaas.core.errors import MissingField, NotFound
+from litemaas.control.litellm_api.model_params import CREDENTIAL, known_prices, params_of, read_model
+from litemaas.core.errors import InvalidField, MissingField, NotFound
 
 router = APIRouter(route_class=WorkRoute)
 _MASTER = [facade_requires(Access.MASTER)]
@@ -67,7 +67,8 @@ async def new(work: WorkOf, request: NewModel) -> dict[str, Any]:
     """Registers a deployment; it is listed and called at once."""
     info = dict(request.model_info or {})
     wanted = info.pop("id", None)
-    model, draft = read_model(request.model_name, request.litellm_params.model_dump(), info)
+    params = await _with_credential(work, request.litellm_params.model_dump())
+    model, draft = read_model(request.model_name, params, info)
     deployment_id = await service.add_deployment(work, model, draft, str(wanted) if wanted else None)
     return await _reply(work, deployment_id)
 
@@ -84,12 +85,23 @@ async def patch(work: WorkOf, deployment_id: str, request: ModelChange) -> dict[
         # The prices of model_info count only where litellm_params name none, so its new ones take the old ones' place.
         kept = {name: value for name, value in params_of(row).items() if name not in info.keys() - sent.keys()}
         merged_info = {k: v for k, v in (row.info | info).items() if v is not None and k != "id"}
-        model, draft = read_model(request.model_name or row.model_name, kept | sent, merged_info)
+        params = await _with_credential(work, kept | sent)
+        model, draft = read_model(request.model_name or row.model_name, params, merged_info)
         fields = set(draft.__struct_fields__) - {"price", "stream_usage", "enabled", *_KEPT_ON_UPDATE}
-        fields |= sent.keys() & set(_KEPT_ON_UPDATE)
+        fields |= (sent.keys() | ({"api_key"} if sent.get(CREDENTIAL) else set())) & set(_KEPT_ON_UPDATE)
         values = {field: getattr(draft, field) for field in fields}
         await service.change_deployment(work, deployment_id, values, draft.price, model)
     return await _reply(work, deployment_id)
+
+
+async def _with_credential(work: Work, params: dict[str, Any]) -> dict[str, Any]:
+    """What the credential that is named holds, and what is said besides. Errors: InvalidField."""
+    name = params.get(CREDENTIAL)
+    if not name:
+        return params
+    if params.get("api_key"):
+        raise InvalidField(f"Send api_key or {CREDENTIAL}, not both: the key stands in the credential.", "api_key")
+    return await credentials.values_of(work, str(name)) | {k: v for k, v in params.items() if v is not None}
 
 
 @router.post("/model/update", dependencies=_MASTER)

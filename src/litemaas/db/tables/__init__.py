@@ -6,6 +6,7 @@ from litemaas.db.tables.budgets import budget_events, budget_windows, budgets, l
 from litemaas.db.tables.catalog import deployments, models, prices
 from litemaas.db.tables.chargeback import chargeback_lines, closed_months, cost_centres
 from litemaas.db.tables.conversions import conversion_tasks
+from litemaas.db.tables.credentials import named_credentials
 from litemaas.db.tables.customers import budget_plans, customers
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.jobs import jobs
@@ -47,6 +48,7 @@ __all__ = [
     "leases",
     "metadata",
     "models",
+    "named_credentials",
     "notices",
     "payload_captures",
     "prices",
