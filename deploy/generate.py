@@ -1,10 +1,11 @@
-"""Which files of ``deploy/`` are made from others? The chart's schema, its dashboards, and the plain manifests.
+"""Which files are made from those of ``deploy/``? The chart's schema, its dashboards, the plain manifests, a role's files.
 
     python deploy/generate.py            writes them anew
     python deploy/generate.py --check    says which are out of date, and exits with 1
 
 The schema is made from the settings of both planes, the dashboards from observability/dashboards.py; the manifests are the
-chart, rendered (needs requirements/deploy.txt).
+chart, rendered (needs requirements/deploy.txt). The role for metrics carries dashboards, rules and Grafana's manifests, because
+a collection that is installed from Git has nothing but its own directory.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ import schema  # noqa: E402 — beside this file
 HERE = Path(__file__).parent
 CHART = HERE / "helm/litemaas"
 _HEAD = "# Rendered from deploy/helm/litemaas with ci/{values}; `python deploy/generate.py` writes it anew.\n"
+ROLE = HERE.parent / "ansible/rhpds/litemaas/roles/ocp4_workload_rhoai_metrics/files"
+CARRIED = {
+    "rules/models.yaml": "gitops/model-serving/rules.yaml",
+    "rules/gpus.yaml": "observability/gpu-rules.yaml",
+    # With a name that ansible-lint takes for nothing of its own.
+    **{
+        f"grafana/{name}.manifest": f"observability/grafana/{name}.yaml" for name in ("access", "grafana", "datasource")
+    },
+}
+"""Files of the role, and what in ``deploy/`` they are."""
+CARRIED_DASHBOARDS = ("vllm", "gpu", "openvino")
 RENDERED = {
     HERE / f"kustomize/base/{platform}/litemaas.yaml": f"kustomize-{platform}-values.yaml"
     for platform in ("kubernetes", "openshift")
@@ -70,6 +82,11 @@ def files(*, with_helm: bool) -> dict[Path, str]:
     made = {CHART / "values.schema.json": schema.text()}
     for name, dashboard in dashboards.dashboards().items():
         made[CHART / f"files/dashboards/{name}.json"] = dashboards.as_json(dashboard)
+        if name in CARRIED_DASHBOARDS:
+            made[ROLE / f"dashboards/{name}.json"] = dashboards.as_json(dashboard)
+    for name, source in CARRIED.items():
+        head = f"# This is deploy/{source}; `python deploy/generate.py` writes it anew.\n"
+        made[ROLE / name] = head + (HERE / source).read_text()
     if with_helm:
         made |= {path: _manifests(values) for path, values in RENDERED.items()}
     return made

@@ -29,7 +29,6 @@ SET_BY_CHART = {
     *("openshift_oauth_url", "openshift_api_url", "openshift_client_id", "ca_bundle", "backup_target", "state_dir"),
     *("host_policy", "developer_sign_in"),  # for one machine only
     *("gateway.host", "gateway.port", "gateway.control_url", "gateway.worker_id", "control.host", "control.port"),
-    "control.portal_dir",  # in a cluster nginx serves the portal
 }
 """Settings that are no values: they are secrets, the chart knows them, or each pod has its own."""
 

@@ -1,14 +1,14 @@
 """Credentials of model servers that have a name.
 
-Revision ID: 0020
+Revision ID: 0023
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
