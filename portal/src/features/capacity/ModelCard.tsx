@@ -116,5 +116,5 @@ function Caps({ deployment }: { deployment: Deployment }) {
     deployment.rpm_limit !== null && `${say("rpm")}: ${count(deployment.rpm_limit)}`,
     deployment.tpm_limit !== null && `${say("tpm")}: ${count(deployment.tpm_limit)}`,
   ].filter(Boolean);
-  return caps.length === 0 ? <span className="lm-subtle">{say("no_cap")}</span> : <span className="lm-subtle">{caps.join(" · ")}</span>;
+  return caps.length === 0 ? <span className="lm-subtle lm-once">{say("no_cap")}</span> : <span className="lm-subtle">{caps.join(" · ")}</span>;
 }
