@@ -66,7 +66,7 @@ from litemaas.control.signin.endpoints import FORGET_SIGN_INS
 from litemaas.control.signin.setup import sign_in_of
 from litemaas.control.subscriptions import admin as deciding
 from litemaas.control.subscriptions import endpoints as subscriptions
-from litemaas.control.subscriptions import model_life
+from litemaas.control.subscriptions import granting, model_life
 from litemaas.control.subscriptions.jobs import END_MODELS, EXPIRE_SUBSCRIPTIONS, TELL_OF_QUOTAS
 from litemaas.control.teams import endpoints as teams
 from litemaas.control.trail import endpoints as trail
@@ -107,6 +107,7 @@ FEATURES = (
     models,
     subscriptions,
     deciding,
+    granting,
     own_keys,
     key_info,
     keys,

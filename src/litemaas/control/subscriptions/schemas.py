@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from litemaas.control.catalog.model_schemas import Capability, ModelType, Pricing
-from litemaas.control.http.shapes import Body, Moment, PageQuery
+from litemaas.control.http.shapes import Body, Moment, Name, PageQuery
 from litemaas.core.catalog import Lifecycle
 from litemaas.core.entitlements import Block
 from litemaas.core.subscriptions import Status
@@ -22,6 +22,8 @@ Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 Id = Annotated[UUID, Field(strict=False)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=500)]
 Sort = Literal["status_changed_at", "created_at", "updated_at", "expires_at", "model_name", "status"]
+
+MOST_GRANTS = 1000
 
 
 class SubscriptionIn(Body):
@@ -144,6 +146,54 @@ class Granted(BaseModel):
     created: list[str]
     activated: list[str]
     already_active: list[str]
+
+
+class BulkGrants(Body):
+    """Every model to every one of these people and teams; at most a thousand pairs."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model_ids": ["6f1c1ae0-5f0a-4a8e-9a57-0d7c3f6a2b11"], "user_ids": ["ann", "bob"], "team_ids": [],
+                "reason": "Course of this term",
+            }
+        }
+    )  # fmt: skip
+
+    model_ids: Annotated[list[Id], Field(min_length=1, max_length=20)]
+    user_ids: Annotated[list[Name], Field(max_length=500)] = []
+    team_ids: Annotated[list[Name], Field(max_length=500)] = []
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _is_of_a_size(self) -> Self:
+        pairs = len(set(self.model_ids)) * (len(set(self.user_ids)) + len(set(self.team_ids)))
+        if not 0 < pairs <= MOST_GRANTS:
+            raise ValueError(
+                f"name people or teams, and at most {MOST_GRANTS} pairs of a holder and a model; these are {pairs}"
+            )
+        return self
+
+
+class GrantError(BaseModel):
+    """``user_id`` or ``team_id``: who did not get it."""
+
+    user_id: str | None
+    team_id: str | None
+    model_id: str
+    code: str
+    message: str
+
+
+class BulkGranted(BaseModel):
+    """How many pairs; each was granted in a transaction of its own. Who had it already counts as successful."""
+
+    successful: int
+    created: int
+    activated: int
+    already_active: int
+    failed: int
+    errors: list[GrantError]
 
 
 class HolderOut(BaseModel):
