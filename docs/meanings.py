@@ -26,6 +26,8 @@ SETTINGS = {
     "MCP__PORT": "its port",
     "TRACING__ENDPOINT": "OTLP over HTTP, like `http://collector:4318`: where traces go; without it there are none",
     "TRACING__SAMPLE_RATIO": "part of the calls that are traced, of those whose client has not decided (`traceparent`)",
+    "TIMEZONE": "in which days, weeks and months of budgets, quotas and figures begin, like `Europe/Berlin`; the same "
+    "for all processes, set by `litemaas migrate` before anything is used",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
     "ENCRYPTION_KEY": "at least 16 random characters; seals provider credentials, the same for both planes",
     "PUBLIC_URL": "where browsers reach the control plane and the portal",

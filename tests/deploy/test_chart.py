@@ -213,6 +213,17 @@ def test_a_migration_runs_before_an_upgrade_and_not_before_an_installation(rende
         assert [c["name"] for c in pod["initContainers"]] == ["migrate"]
 
 
+def test_both_planes_and_every_migration_are_told_the_time_zone(rendered: Rendered):
+    it = rendered("discovery")
+    for part in ("gateway", "control"):
+        assert it.of("ConfigMap", f"litemaas-{part}")["data"]["LITEMAAS_TIMEZONE"] == "Europe/Berlin"
+    containers = [c for pod in it.pods().values() for c in [*pod.get("initContainers", []), *pod["containers"]]]
+    migrating = [container for container in containers if container["name"] == "migrate"]
+    assert len(migrating) >= 2
+    for container in migrating:
+        assert {"name": "LITEMAAS_TIMEZONE", "value": "Europe/Berlin"} in container["env"]
+
+
 def test_only_the_platform_that_has_it_gets_a_service_account_client():
     with pytest.raises(helm_python.HelmError, match="platform=openshift"):
         render({**values_of("minimal"), "oauth": {"authProvider": "openshift"}})

@@ -178,10 +178,11 @@ def mcp() -> None:
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current; 1 if not.")] = False,
 ) -> None:
-    """Bring the schema of LITEMAAS_DATABASE_URL up to date; several replicas may do it at once."""
+    """Bring the schema of LITEMAAS_DATABASE_URL up to date, and set LITEMAAS_TIMEZONE; several replicas may do it at once."""
     from litemaas.cli.database import bring_up_to_date
 
-    sys.exit(bring_up_to_date(os.environ.get("LITEMAAS_DATABASE_URL"), only_check=check))
+    zone = os.environ.get("LITEMAAS_TIMEZONE") or "UTC"
+    sys.exit(bring_up_to_date(os.environ.get("LITEMAAS_DATABASE_URL"), zone, only_check=check))
 
 
 @app.command()

@@ -42,7 +42,7 @@ async def _check(
     connection = await connector(database_url, "litemaas-reconcile")()
     try:
         span = await kept_span(connection, *days)
-        print(f"From {span.first} to {span.end} (UTC, out); the records of other days are not compared.")
+        print(f"From {span.first} to {span.end} ({span.zone}, out); the records of other days are not compared.")
         if with_rebuild:
             await _rebuild(connection, span)
         checks = await check_everything(connection, span)
@@ -54,7 +54,7 @@ async def _check(
 
 
 async def _rebuild(connection: asyncpg.Connection, span: Span) -> None:
-    await rebuild(connection, *span.moments)
+    await rebuild(connection, span.first, span.end)
     print(f"The rollups of {(span.end - span.first).days} days were counted anew.")
 
 

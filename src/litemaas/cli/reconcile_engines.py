@@ -16,6 +16,7 @@ import asyncpg
 import httpx2
 
 from litemaas.db.reconciliation import Check
+from litemaas.db.zones import ZONE
 
 _WITHIN_S = 5.0
 _MOST_BYTES = 8_000_000
@@ -26,7 +27,7 @@ _ENGINES = """
 SELECT api_base, engine_model, array_agg(id ORDER BY id) AS ids, bool_and(tls_verify) AS tls_verify, max(tls_ca) AS tls_ca
 FROM deployments WHERE deleted_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
 """
-_SERVED = """
+_SERVED = f"""
 WITH hours AS (
     SELECT c.at, d.deployment_id, c.prompt_tokens, c.completion_tokens
     FROM usage_model_hours c JOIN usage_model_dimensions d ON d.id = c.dimension_id WHERE d.deployment_id = ANY($1)
@@ -34,10 +35,10 @@ WITH hours AS (
 ), counted AS (
     SELECT prompt_tokens, completion_tokens FROM hours WHERE at > $2
     UNION ALL SELECT prompt_tokens, completion_tokens FROM usage_records
-    WHERE deployment_id = ANY($1) AND started_at >= $2 AND started_at < date_trunc('hour', $2, 'UTC') + interval '1 hour'
+    WHERE deployment_id = ANY($1) AND started_at >= $2 AND started_at < date_trunc('hour', $2, {ZONE}) + interval '1 hour'
 )
 SELECT coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint FROM counted
-"""
+"""  # noqa: S608 — a name of ours
 
 
 async def check_engines(connection: asyncpg.Connection) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 from enum import StrEnum
 
 import msgspec
@@ -173,13 +174,14 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """The catalogue at one version; the data plane keeps the last good one.
 
-    ``aliases``: other name → name. ``wildcards``: the longest beginnings first.
+    ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin.
     """
 
     version: int
     models: dict[str, Model]
     aliases: dict[str, str] = {}
     wildcards: tuple[Model, ...] = ()
+    zone: tzinfo = UTC
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""
@@ -195,11 +197,11 @@ class Snapshot(msgspec.Struct, frozen=True):
         return None
 
 
-def snapshot_of(version: int, models: dict[str, Model]) -> Snapshot:
+def snapshot_of(version: int, models: dict[str, Model], zone: tzinfo = UTC) -> Snapshot:
     """A model's own name goes before an alias; of models that claim the same alias, the first by name has it."""
     aliases: dict[str, str] = {}
     for name in sorted(models):
         for alias in models[name].aliases:
             aliases.setdefault(alias, name)
     wildcards = [model for model in models.values() if model.is_wildcard]
-    return Snapshot(version, models, aliases, tuple(sorted(wildcards, key=lambda m: (-len(m.name), m.name))))
+    return Snapshot(version, models, aliases, tuple(sorted(wildcards, key=lambda m: (-len(m.name), m.name))), zone)

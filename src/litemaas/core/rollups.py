@@ -16,7 +16,7 @@ ENDED = ("status", "error_code")
 DIMENSIONS = ASKED + SERVED + ENDED
 """What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
 GRAINS = ("hour", "day", "week", "month")
-"""Spans of a cell, in UTC; weeks begin on Monday."""
+"""Spans of a cell, in the installation's time zone; weeks begin on Monday."""
 CUBES: dict[str, tuple[str, ...]] = {
     "total": ENDED,
     "model": SERVED + ENDED,

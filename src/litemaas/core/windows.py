@@ -8,7 +8,7 @@ one. Windows written in words or in the usual day counts follow the calendar; an
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import msgspec
 
@@ -42,8 +42,7 @@ def window_at(duration: str | None, at: datetime, set_at: datetime, zone: tzinfo
     """
     if duration is None:
         return FOREVER
-    local = at.astimezone(zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = _local_midnight(at.astimezone(zone))
     match _CALENDAR.get(duration):
         case "day":
             start, end = midnight, _local_midnight(midnight + timedelta(days=1))
@@ -65,7 +64,7 @@ def _stepped_window(duration: str, at: datetime, set_at: datetime, zone: tzinfo)
     count, unit = _parse(duration)
     if count == 0:
         raise ValueError(f"{duration!r} is not a budget window: it must be longer than nothing")
-    anchor = set_at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    anchor = _local_midnight(set_at.astimezone(zone))
     if unit in ("mo", "y"):
         months = count * (12 if unit == "y" else 1)
         first = anchor.replace(day=1)
@@ -73,10 +72,29 @@ def _stepped_window(duration: str, at: datetime, set_at: datetime, zone: tzinfo)
         steps = ((local.year - first.year) * 12 + local.month - first.month) // months
         start = add_months(first, steps * months)
         return Window(start.astimezone(UTC), add_months(start, months).astimezone(UTC))
+    if unit in ("d", "w"):
+        days = count * (7 if unit == "w" else 1)
+        first_day = anchor.date() + (day_of(at, zone) - anchor.date()) // timedelta(days=days) * timedelta(days=days)
+        return Window(midnight(first_day, zone), midnight(first_day + timedelta(days=days), zone))
     length = timedelta(seconds=count * _SECONDS[unit])
     begin = anchor.astimezone(UTC)
     start = begin + (at.astimezone(UTC) - begin) // length * length
     return Window(start, start + length)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """When a day begins in a zone, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def day_of(at: datetime, zone: tzinfo) -> date:
+    """On which day a moment is in a zone."""
+    return at.astimezone(zone).date()
+
+
+def month_start(now: datetime, zone: tzinfo) -> datetime:
+    """When this month began in a zone, in UTC."""
+    return midnight(day_of(now, zone).replace(day=1), zone)
 
 
 def check_window(duration: str) -> None:
@@ -118,4 +136,5 @@ def _parse(duration: str) -> tuple[int, str]:
 
 
 def _local_midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Where clocks are put forward at midnight, the moment at which they are. ``fold``: not that of the moment asked about."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)

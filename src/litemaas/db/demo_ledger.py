@@ -169,7 +169,7 @@ async def fill(
         if number % 10 == 9:
             tell(f"{number + 1} of {DAYS} days")
     stored_s = time.monotonic() - began_at
-    await rebuild(connection, today - timedelta(days=DAYS - 1), today + timedelta(days=1))
+    await rebuild(connection, (today - timedelta(days=DAYS - 1)).date(), (today + timedelta(days=1)).date())
     rebuilt_s = time.monotonic() - began_at - stored_s
     tell(f"rollups counted in {rebuilt_s:.0f} s")
     await connection.execute("VACUUM ANALYZE", timeout=_TIMEOUT_S)

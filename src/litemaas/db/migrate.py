@@ -18,19 +18,25 @@ import asyncpg
 
 from litemaas.db.connect import connector
 from litemaas.db.partitions import ensure_partitions, lock_out_other_replicas
+from litemaas.db.zones import set_zone
 
 _MIGRATION_TIMEOUT_S = 600
 T = TypeVar("T")
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str, zone: str | None = None) -> None:
     """Brings the schema and the ledger's partitions up to date; returns at once when they are, or are ahead of this code.
 
     Fails: with asyncpg's error when the server is away or a lock is not had within its time-out; the
     schema is then as before, because everything happens in one transaction.
+
+    ``zone``: the time zone that days are to begin in; None = the one that was set. Errors: ZoneDiffers when something was used
+    in another one.
     """
     if not _run(lambda: _check(database_url, prepare_partitions=True)):
         _run(lambda: _migrate(database_url))
+    if zone is not None:
+        _run(lambda: _keep_zone(database_url, zone))
 
 
 def is_current(database_url: str) -> bool:
@@ -68,6 +74,14 @@ async def _check(database_url: str, *, prepare_partitions: bool) -> bool:
         if current and prepare_partitions:
             await ensure_partitions(connection)
         return current
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _keep_zone(database_url: str, zone: str) -> None:
+    connection = await connector(database_url, "litemaas-migrate")()
+    try:
+        await set_zone(connection, zone)
     finally:
         await connection.close(timeout=5)
 

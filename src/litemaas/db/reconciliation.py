@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import asyncpg
 
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.rollups import CUBES, dimension_table, rollup_table
+from litemaas.core.windows import day_of, midnight
 from litemaas.db.partitions import first_kept_day
+from litemaas.db.zones import ZONE, zone_kept
 
 UNITS = ("calls", "prompt_tokens", "completion_tokens", "pages", "cost_nano")
 _TIMEOUT_S = 600
@@ -51,10 +53,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Span:
-    """Whole days in UTC; ``end`` is out."""
+    """Whole days in the installation's zone; ``end`` is out."""
 
     first: date
     end: date
+    zone: tzinfo = UTC
 
     @property
     def last(self) -> date:
@@ -62,16 +65,24 @@ class Span:
 
     @property
     def moments(self) -> tuple[datetime, datetime]:
-        return _midnight(self.first), _midnight(self.end)
+        return midnight(self.first, self.zone), midnight(self.end, self.zone)
 
 
 async def kept_span(connection: asyncpg.Connection, first: date | None, last: date | None) -> Span:
     """The days of which the records are still there, within those asked for (both in; None = no bound)."""
+    zone = await zone_kept(connection)
+    now = datetime.now(UTC)
     kept = await first_kept_day(connection)
     early = await connection.fetchval("SELECT min(started_at) FROM usage_records_default")
-    oldest = min(day for day in (kept, early.astimezone(UTC).date() if early else None, _today()) if day is not None)
-    newest = _today() + timedelta(days=1)
-    return Span(max(first or oldest, oldest), min(last + timedelta(days=1) if last else newest, newest))
+    whole = [_first_whole_day(kept, zone)] if kept is not None else []
+    oldest = min(*whole, *([day_of(early, zone)] if early is not None else []), day_of(now, zone))
+    newest = day_of(now, zone) + timedelta(days=1)
+    return Span(max(first or oldest, oldest), min(last + timedelta(days=1) if last else newest, newest), zone)
+
+
+def _first_whole_day(kept: date, zone: tzinfo) -> date:
+    """The first day in a zone of which nothing was before ``kept``, the ledger's first day in UTC."""
+    return kept if midnight(kept, zone) >= midnight(kept, UTC) else kept + timedelta(days=1)
 
 
 async def check_everything(connection: asyncpg.Connection, span: Span) -> list[Check]:
@@ -119,22 +130,23 @@ async def _rollup(connection: asyncpg.Connection, cube: str, grain: str, group: 
     return await _grouped(connection, query, span)
 
 
-def _compare(check: Check, ledger: Mapping[object, Sums], rollup: Mapping[object, Sums]) -> Check:
+def _compare(check: Check, ledger: Mapping[object, Sums], rollup: Mapping[object, Sums], zone: tzinfo = UTC) -> Check:
     nothing = (0,) * len(UNITS)
     for group in sorted({*ledger, *rollup}, key=str):
-        where = f"{group:%Y-%m-%d}" if isinstance(group, datetime) else str(group) or "(none)"
+        where = f"{group.astimezone(zone):%Y-%m-%d}" if isinstance(group, datetime) else str(group) or "(none)"
         check.compare(where, UNITS, ledger.get(group, nothing), rollup.get(group, nothing))
     return check
 
 
 async def _days(connection: asyncpg.Connection, span: Span) -> list[Check]:
-    ledger = await _ledger(connection, "date_trunc('day', started_at, 'UTC')", span)
-    day = "date_trunc('day', at, 'UTC')"
+    ledger = await _ledger(connection, f"date_trunc('day', started_at, {ZONE})", span)
+    day = f"date_trunc('day', at, {ZONE})"
     return [
         _compare(
             Check(f"ledger = {rollup_table(cube, grain)}, per day"),
             ledger,
             await _rollup(connection, cube, grain, day, span),
+            span.zone,
         )
         for cube in CUBES
         for grain in ("hour", "day")
@@ -145,17 +157,17 @@ async def _coarse(connection: asyncpg.Connection, span: Span) -> list[Check]:
     """Weeks and months beside their days, which may be kept longer than the records."""
     week = span.first - timedelta(days=span.first.weekday())
     spans = {
-        "week": Span(week, span.end + timedelta(days=(7 - span.end.weekday()) % 7)),
-        "month": Span(span.first.replace(day=1), (span.end + timedelta(days=31)).replace(day=1)),
+        "week": Span(week, span.end + timedelta(days=(7 - span.end.weekday()) % 7), span.zone),
+        "month": Span(span.first.replace(day=1), (span.end + timedelta(days=31)).replace(day=1), span.zone),
     }
     checks = []
     for cube in CUBES:
         for grain, whole in spans.items():
-            group = f"date_trunc('{grain}', at, 'UTC')"
+            group = f"date_trunc('{grain}', at, {ZONE})"
             days = await _rollup(connection, cube, "day", group, whole)
             cells = await _rollup(connection, cube, grain, group, whole)
             check = Check(f"{rollup_table(cube, 'day')} = {rollup_table(cube, grain)}, per {grain}")
-            checks.append(_compare(check, days, cells))
+            checks.append(_compare(check, days, cells, span.zone))
     return checks
 
 
@@ -230,11 +242,3 @@ async def _budgets(connection: asyncpg.Connection) -> Check:
         else:
             check.compare(row["scope"], ["cost_nano"], [row["cost"]], [row["settled"]])
     return check
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

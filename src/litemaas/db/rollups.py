@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import asyncpg
 
@@ -24,6 +24,8 @@ from litemaas.core.rollups import (
     dimension_table,
     rollup_table,
 )
+from litemaas.core.windows import midnight
+from litemaas.db.zones import ZONE, zone_kept
 
 _LOCK = 0x4C4D_0003
 """The advisory lock of whoever writes cells ("LM", 3)."""
@@ -63,7 +65,7 @@ def _name(cube: str) -> str:
 def _add(cube: str, grain: str) -> str:
     return f"""
         INSERT INTO {rollup_table(cube, grain)} AS r (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('{grain}', at, 'UTC'), {cube}_id, {_SUMS} FROM cells GROUP BY 1, 2
+        SELECT date_trunc('{grain}', at, {ZONE}), {cube}_id, {_SUMS} FROM cells GROUP BY 1, 2
         ON CONFLICT (at, dimension_id) DO UPDATE SET {_ADDED}
     """  # noqa: S608 — names of ours
 
@@ -114,7 +116,7 @@ def _count_records() -> str:
     }
     bounds = f"'{{{', '.join(map(str, BOUNDS_US))}}}'::bigint[]"
     columns = [
-        "date_trunc('hour', started_at, 'UTC') AS at",
+        f"date_trunc('hour', started_at, {ZONE}) AS at",
         *(f"{value} AS {name}" for name, value in zip(DIMENSIONS, dimensions, strict=True)),
         *(f"{value} AS {name}" for name, value in sums.items()),
         "max(started_at) AS last_at",
@@ -151,29 +153,32 @@ def _recount_from_days(cube: str, grain: str) -> tuple[str, str]:
         f"DELETE FROM {cells} WHERE {_IN_SPAN}",  # noqa: S608 — names of ours
         f"""
         INSERT INTO {cells} (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('{grain}', at, 'UTC'), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
+        SELECT date_trunc('{grain}', at, {ZONE}), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
         """,  # noqa: S608 — names of ours
     )
 
 
-async def rebuild(connection: asyncpg.Connection, first: datetime, end: datetime) -> None:
-    """Counts the days from ``first`` (midnight UTC, in) to ``end`` (out) anew, each by itself, then their weeks and months.
+async def rebuild(connection: asyncpg.Connection, first: date, end: date) -> None:
+    """Counts the days from ``first`` to ``end`` (out; both in the installation's zone) anew, each by itself, then their weeks
+    and months.
 
     Writers go on meanwhile. Days whose records are gone would become empty: leave them out.
     """
+    zone = await zone_kept(connection)
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_TIMEOUT_S)
     try:
         day = first
         while day < end:
+            since, until = midnight(day, zone), midnight(day + timedelta(days=1), zone)
             async with _one_moment(connection):
                 for statement in _FORGET:
-                    await connection.execute(statement, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
-                await connection.execute(_RECOUNT, day, day + timedelta(days=1), timeout=_TIMEOUT_S)
+                    await connection.execute(statement, since, until, timeout=_TIMEOUT_S)
+                await connection.execute(_RECOUNT, since, until, timeout=_TIMEOUT_S)
             day += timedelta(days=1)
         for start, following in _weeks(first, end):
-            await _add_up_days(connection, "week", start, following)
+            await _add_up_days(connection, "week", midnight(start, zone), midnight(following, zone))
         for start, following in _months(first, end):
-            await _add_up_days(connection, "month", start, following)
+            await _add_up_days(connection, "month", midnight(start, zone), midnight(following, zone))
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
@@ -185,14 +190,14 @@ async def _add_up_days(connection: asyncpg.Connection, grain: str, start: dateti
                 await connection.execute(statement, start, following, timeout=_TIMEOUT_S)
 
 
-def _weeks(first: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _weeks(first: date, end: date) -> Iterator[tuple[date, date]]:
     start = first - timedelta(days=first.weekday())
     while start < end:
         yield start, start + timedelta(days=7)
         start += timedelta(days=7)
 
 
-def _months(first: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _months(first: date, end: date) -> Iterator[tuple[date, date]]:
     start = first.replace(day=1)
     while start < end:
         following = (start + timedelta(days=32)).replace(day=1)

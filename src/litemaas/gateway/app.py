@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
@@ -79,6 +80,7 @@ from litemaas.kit.logging import configure_logging
 from litemaas.kit.settings import SettingsError, load_settings
 from litemaas.kit.tasks import Background
 from litemaas.kit.telemetry import end_tracing, tracing
+from litemaas.kit.zones import zone_of
 
 _UPKEEP_S = 5.0
 _IDLE_LEASE_S = 30.0
@@ -104,7 +106,8 @@ class Gateway:
             settings.database_url, PREPARE, connections=own.database_connections, timeout_s=own.database_timeout_s
         )
         vault = Vault(settings.encryption_key)
-        self.directory = Directory(self.postgres, vault)
+        self._zone = setting_of_zone(settings.timezone)
+        self.directory = Directory(self.postgres, vault, self._zone)
         self.captures = Captures(Payloads(self.postgres, vault))
         self.leases = Leases(self.postgres, self.worker_id)
         self.feed = ChangeFeed(
@@ -210,7 +213,7 @@ class Gateway:
 
     def _open_budgets(self, own: GatewaySection) -> None:
         leasing = Leasing(self.leases, own.budgets.lease_calls, own.database_timeout_s)
-        self.budgets = Budgets(leasing, self.journal, time.time)
+        self.budgets = Budgets(leasing, self.journal, time.time, self._zone)
         workers = Workers(self.postgres, self.worker_id)
         self.heartbeat = Heartbeat(workers, self.budgets, own.budgets, time.time)
         self.loads = Loads(workers, self.targets)
@@ -250,8 +253,14 @@ class Gateway:
         """Replays what an earlier life left in the journal, loads the catalogue and listens.
 
         ``listening``: the address, where it was opened before.
-        Errors: ServiceUnavailable when the database does not answer; OSError when the port is taken.
+        Errors: ServiceUnavailable when the database does not answer; SettingsError for another time zone than the database's;
+        OSError when the port is taken.
         """
+        kept = await self.directory.zone_kept()
+        if kept != self._settings.timezone:
+            raise SettingsError(
+                f"LITEMAAS_TIMEZONE is {self._settings.timezone}, but the database keeps its days in {kept}"
+            )
         await self.accountant.empty()
         await self.heartbeat.begin(socket.gethostname(), os.getpid())
         await self.feed.look()
@@ -367,6 +376,14 @@ class Gateway:
 
     def _on_refusal(self, status: int) -> None:
         self.metrics.refused_connections[status] += 1
+
+
+def setting_of_zone(name: str) -> ZoneInfo:
+    """Errors: SettingsError."""
+    try:
+        return zone_of(name)
+    except ValueError as error:
+        raise SettingsError(f"LITEMAAS_TIMEZONE: {error}") from None
 
 
 def _guardrails_in(setting: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Protocol
 
 from litemaas.core.errors import ServiceUnavailable
@@ -69,11 +69,12 @@ class Budgets:
     what this worker, of which nobody has heard for long, had leased; each heartbeat moves it on.
     """
 
-    def __init__(self, leasing: Leasing, records: Records, now: Callable[[], float]) -> None:
+    def __init__(self, leasing: Leasing, records: Records, now: Callable[[], float], zone: tzinfo = UTC) -> None:
         self.leasing = leasing
         self.trusted_until = float("inf")
         self._records = records
         self._now = now
+        self._zone = zone
         self._accounts: dict[str, Account] = {}
         self._retired: dict[tuple[str, datetime], Account] = {}
         self._lives = time.time_ns()
@@ -99,7 +100,7 @@ class Budgets:
     def _account(self, rule: BudgetRule, now: float) -> Account:
         account = self._accounts.get(rule.scope)
         if account is None or now >= account.ends_at:
-            account = self._opened(account, rule, _window(rule, now))
+            account = self._opened(account, rule, self._window(rule, now))
         elif account.rule is not rule:
             if account.rule == rule:
                 account.rule = rule
@@ -109,7 +110,7 @@ class Budgets:
 
     def _changed(self, account: Account, rule: BudgetRule, now: float) -> Account:
         """The administrator changed the budget: a raised limit may be drawn at once, a lowered one ends what is leased."""
-        window = _window(rule, now)
+        window = self._window(rule, now)
         if window != account.window:
             return self._opened(account, rule, window)
         lowered = rule.limit_nano is not None and rule.limit_nano < (account.rule.limit_nano or 0)
@@ -246,6 +247,5 @@ class Budgets:
         if self._retired.pop((account.rule.scope, account.window.start), None) is None:
             self._accounts.pop(account.rule.scope).closed = True
 
-
-def _window(rule: BudgetRule, now: float) -> Window:
-    return window_at(rule.duration, datetime.fromtimestamp(now, UTC), rule.set_at)
+    def _window(self, rule: BudgetRule, now: float) -> Window:
+        return window_at(rule.duration, datetime.fromtimestamp(now, UTC), rule.set_at, self._zone)

@@ -153,9 +153,8 @@ class Lane:
         self._counters = limiter.counters(self.rates)
         return self._counters
 
-    @staticmethod
-    def window_start(rule: BudgetRule, at: float) -> datetime:
-        return window_at(rule.duration, datetime.fromtimestamp(at, UTC), rule.set_at).start
+    def window_start(self, rule: BudgetRule, at: float) -> datetime:
+        return window_at(rule.duration, datetime.fromtimestamp(at, UTC), rule.set_at, self.snapshot.zone).start
 
     def tail(self, served: str, at: float) -> str:
         """The end of a record: who asked, what served and where it is booked (``at`` in seconds since 1970)."""
@@ -168,7 +167,8 @@ class Lane:
         """Where a call that began ``at`` (seconds since 1970) is booked, as the journal writes it."""
         if at >= self._booked_until:
             moment = datetime.fromtimestamp(at, UTC)
-            windows = [(rule.scope, window_at(rule.duration, moment, rule.set_at)) for rule in self.booked]
+            zone = self.snapshot.zone
+            windows = [(rule.scope, window_at(rule.duration, moment, rule.set_at, zone)) for rule in self.booked]
             self._bookings = bookings_text([(scope, window.start) for scope, window in windows])
             ends = [window.end.timestamp() for _, window in windows if window.end is not None]
             self._booked_until = min(ends, default=float("inf"))

@@ -154,6 +154,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     master_key: str
     encryption_key: str
     redis_url: str | None = None
+    timezone: str = "UTC"
     state_dir: str = ".litemaas"
     gateway: GatewaySection = GatewaySection()
     tracing: TracingSettings = TracingSettings()

@@ -186,17 +186,17 @@ async def test_the_budget_card_shows_the_window_as_it_stands(
 
 def test_ranges_are_cut_to_today_and_bounded():
     today = date(2026, 11, 25)
-    assert days_of(None, None, today, 90).first == date(2026, 10, 27)
-    cut = days_of(date(2026, 11, 24), date(2027, 1, 1), today, 90)
+    assert days_of(None, None, today, 90, UTC).first == date(2026, 10, 27)
+    cut = days_of(date(2026, 11, 24), date(2027, 1, 1), today, 90, UTC)
     assert (cut.last, cut.count, cut.complete) == (today, 2, False)
     assert cut.before().first == date(2026, 11, 22)
-    assert days_of(date(2026, 11, 1), date(2026, 11, 2), today, 90).complete
+    assert days_of(date(2026, 11, 1), date(2026, 11, 2), today, 90, UTC).complete
     with pytest.raises(InvalidDateRange):
-        days_of(date(2026, 11, 3), date(2026, 11, 2), today, 90)
+        days_of(date(2026, 11, 3), date(2026, 11, 2), today, 90, UTC)
     with pytest.raises(InvalidDateRange):
-        days_of(date(2026, 11, 26), None, today, 90)
+        days_of(date(2026, 11, 26), None, today, 90, UTC)
     with pytest.raises(DateRangeTooLarge, match="2026-10-27 to 2026-11-25"):
-        days_of(date(2025, 11, 1), None, today, 90)
+        days_of(date(2025, 11, 1), None, today, 90, UTC)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,17 @@ async def test_what_comes_back_is_exactly_what_was_there(
     assert await database.fetchval("select nextval(pg_get_serial_sequence('audit', 'id'))") >= 1
 
 
+async def test_a_backup_of_another_time_zone_is_not_put_in_the_place_of_what_is_there(
+    backups: Backups, filled: None, database: asyncpg.Connection
+):
+    info = await backups.create("tests", quiet, encrypted=False)
+    await database.execute("update installation set timezone = 'Europe/Berlin'")
+    name = await database.fetchval("select current_database()")
+    with pytest.raises(BackupRefused, match="LITEMAAS_TIMEZONE=UTC"):
+        await backups.restore(info, name, "tests", quiet)
+    assert await database.fetchval("select timezone from installation") == "Europe/Berlin"
+
+
 async def test_a_backup_is_of_one_moment_while_people_go_on_writing(
     backups: Backups, filled: None, database: asyncpg.Connection
 ):

@@ -24,7 +24,7 @@ KEY = "a" * 64
 def a_call(number: int, **members: Any) -> dict[str, Any]:
     dice = random.Random(number)
     plain = {
-        "started_at": NOW - timedelta(minutes=dice.randrange(2_000)),
+        "started_at": NOW - timedelta(minutes=dice.randrange(1_440)),
         "key_hash": KEY,
         "user_id": None,
         "team_id": None,

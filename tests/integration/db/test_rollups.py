@@ -87,7 +87,7 @@ async def test_every_cube_and_grain_sums_to_the_ledger_and_counting_anew_changes
     await fold(database)
     await agree(database)
     before = await cells(database)
-    await rebuild(database, DAY - timedelta(days=30), DAY + timedelta(days=4))
+    await rebuild(database, (DAY - timedelta(days=30)).date(), (DAY + timedelta(days=4)).date())
     assert await cells(database) == before
     assert sum(len(found) for found in before.values()) > 500
 
@@ -138,7 +138,7 @@ async def test_writers_folders_and_a_recount_at_once_lose_nothing(database_url: 
         while waiting:
             await fold(connection)
             if dice.random() < 0.1:
-                await rebuild(connection, DAY, DAY + timedelta(days=2))
+                await rebuild(connection, DAY.date(), (DAY + timedelta(days=2)).date())
         await connection.close()
 
     await asyncio.gather(*(write() for _ in range(4)), fold_and_recount(), fold_and_recount())

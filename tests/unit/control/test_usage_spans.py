@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +16,19 @@ _START = datetime(2025, 12, 1, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(days=-30), timedelta(days=100)).map(lambda since: _START + since) | st.builds(
     lambda hours: _START + timedelta(hours=hours), st.integers(-200, 2_000)
 )
+ZONES = st.sampled_from([
+    ZoneInfo(name)
+    for name in ("UTC", "Europe/Berlin", "America/Santiago", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland")
+])  # fmt: skip
+"""Whole, half and quarter hours from UTC; clocks that are moved at night, at midnight, or never."""
 GRAINS = st.sampled_from([None, "hour", "day", "week", "month"])
 
 
-@given(MOMENTS | st.none(), MOMENTS | st.none(), GRAINS)
-def test_spans_are_the_whole_period_once(since: datetime | None, until: datetime | None, grain: str | None):
-    spans = spans_of(since, until, grain)
+@given(MOMENTS | st.none(), MOMENTS | st.none(), GRAINS, ZONES)
+def test_spans_are_the_whole_period_once(
+    since: datetime | None, until: datetime | None, grain: str | None, zone: ZoneInfo
+):  # fmt: skip
+    spans = spans_of(since, until, grain, zone)
     if since is not None and until is not None and since >= until:
         assert spans == []
         return
@@ -29,36 +37,39 @@ def test_spans_are_the_whole_period_once(since: datetime | None, until: datetime
     for span in spans:
         if span.source != "records":
             edges = [edge for edge in (span.since, span.until) if edge is not None]
-            assert all(beginning(span.source, edge) == edge for edge in edges), span
+            assert all(beginning(span.source, edge, zone) == edge for edge in edges), span
         else:
             assert span.since is not None
             assert span.until is not None
             assert span.until - span.since < timedelta(hours=2)
 
 
-@given(MOMENTS, st.sampled_from(["hour", "day", "week", "month"]))
-def test_every_moment_is_in_the_span_that_holds_it(at: datetime, grain: str):
-    start = beginning(grain, at)
-    assert start <= at < following(grain, start)
-    assert beginning(grain, following(grain, start)) == following(grain, start)
+@given(MOMENTS, st.sampled_from(["hour", "day", "week", "month"]), ZONES)
+def test_every_moment_is_in_the_span_that_holds_it(at: datetime, grain: str, zone: ZoneInfo):
+    start = beginning(grain, at, zone)
+    assert start <= at < following(grain, start, zone)
+    assert beginning(grain, following(grain, start, zone), zone) == following(grain, start, zone)
 
 
 def test_a_quarter_is_two_whole_months_and_the_weeks_and_days_around_them():
-    spans = spans_of(datetime(2026, 8, 28, tzinfo=UTC), datetime(2026, 11, 26, tzinfo=UTC), None)
+    spans = spans_of(datetime(2026, 8, 28, tzinfo=UTC), datetime(2026, 11, 26, tzinfo=UTC), None, UTC)
     assert [(span.source, span.since.day) for span in spans if span.since] == [
         ("day", 28), ("month", 1), ("day", 1), ("week", 2), ("day", 23),
     ]  # fmt: skip
 
 
-@given(MOMENTS, MOMENTS, GRAINS)
-def test_no_cell_is_longer_than_the_grain_nor_of_two_of_its_spans(since: datetime, until: datetime, grain: str | None):
-    for span in spans_of(since, until, grain):
+@given(MOMENTS, MOMENTS, GRAINS, ZONES)
+def test_no_cell_is_longer_than_the_grain_nor_of_two_of_its_spans(
+    since: datetime, until: datetime, grain: str | None, zone: ZoneInfo
+):  # fmt: skip
+    for span in spans_of(since, until, grain, zone):
         if grain is None or span.source == "records" or span.since is None or span.until is None:
             continue
         start = span.since
         while start < span.until:
-            assert beginning(grain, start) == beginning(grain, following(span.source, start) - timedelta(seconds=1))
-            start = following(span.source, start)
+            last = following(span.source, start, zone) - timedelta(seconds=1)
+            assert beginning(grain, start, zone) == beginning(grain, last, zone)
+            start = following(span.source, start, zone)
 
 
 def test_changes_are_told_as_the_specification_says():

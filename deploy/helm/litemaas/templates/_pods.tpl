@@ -136,6 +136,9 @@ args:
     exit 1
 env:
   {{- include "litemaas.secretEnv" (list $root "database") | nindent 2 }}
+  {{- with $root.Values.litemaas.timezone }}
+  - {name: LITEMAAS_TIMEZONE, value: {{ . | quote }}}
+  {{- end }}
   {{- include "litemaas.caEnv" $root | nindent 2 }}
 resources: {{ toYaml $resources | nindent 2 }}
 securityContext: {{ include "litemaas.containerSecurity" . | nindent 2 }}

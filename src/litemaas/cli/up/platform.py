@@ -27,6 +27,7 @@ from litemaas.cli.wording import describe_database_error
 from litemaas.control.signin.settings import is_here, is_loopback
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.db.migrate import upgrade
+from litemaas.db.zones import ZoneDiffers
 
 _PROBE_WITHIN_S = 3.0
 _STOP_WITHIN_S = 15.0
@@ -103,7 +104,9 @@ class Platform:
 
     async def _migrate(self, database_url: str) -> None:
         try:
-            await asyncio.to_thread(upgrade, database_url)
+            await asyncio.to_thread(upgrade, database_url, self._environ.get("LITEMAAS_TIMEZONE") or "UTC")
+        except ZoneDiffers as error:
+            raise CannotStart(str(error)) from None
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             where = "the embedded PostgreSQL" if self._postgres else "the database of LITEMAAS_DATABASE_URL"
             raise CannotStart(f"{where} cannot be used: {describe_database_error(error)}") from error

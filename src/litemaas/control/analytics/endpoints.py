@@ -59,7 +59,7 @@ async def post_analytics(work: WorkOf, body: AnalyticsQuery) -> Analytics:
 
 @router.get("/timeseries", dependencies=_READ)
 async def show_series(work: WorkOf, query: Annotated[SeriesQuery, Query()]) -> Series:
-    """Sums per hour, day, ISO week or month (UTC), if wanted of the dearest groups one by one."""
+    """Sums per hour, day, ISO week or month of the installation's time zone, if wanted of the dearest groups one by one."""
     connection, _, wanted, days = await _asked(work, query)
     return await service.series(
         work, connection, wanted, days, query.by, query.group_by, query.top_n, latency=query.latency
@@ -74,7 +74,7 @@ async def post_series(work: WorkOf, body: SeriesQuery) -> Series:
 
 @router.get("/heatmap", dependencies=_READ)
 async def show_heat_map(work: WorkOf, query: Annotated[ScopedQuery, Query()]) -> HeatMap:
-    """Weekdays by hours of the day (UTC)."""
+    """Weekdays by hours of the day, in the installation's time zone."""
     connection, _, wanted, days = await _asked(work, query)
     return await service.heat_map(work, connection, wanted, days)
 
@@ -146,9 +146,9 @@ async def _asked(
     scope = await scope_of(work, query.scope, exporting=exporting)
     limits = await settings.read(work, AnalyticsSettings)
     most = limits.max_export_days if exporting else limits.max_days
-    days = days_of(query.start_date, query.end_date, service.today(work), most)
+    days = days_of(query.start_date, query.end_date, service.today(work), most, work.zone)
     members: dict[str, Any] = {name: tuple(getattr(query, name)) for name in _FILTERS}
-    wanted = await narrowed(work, scope, UsageFilter(**members))
+    wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone))
     return connection, scope, service.within(wanted, days), days
 
 

@@ -1,12 +1,13 @@
-"""Which days are asked for, and which days are they compared with? Dates are inclusive, days those of UTC."""
+"""Which days are asked for, and which are they compared with? Dates are inclusive; days are of the installation's zone."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import msgspec
 
 from litemaas.control.http.refusals import DateRangeTooLarge, InvalidDateRange
+from litemaas.core.windows import midnight
 
 USUAL_DAYS = 30
 _SUGGESTED = (7, 30, 60, 90, 180, 365)
@@ -19,6 +20,7 @@ class Days(msgspec.Struct, frozen=True):
     first: date
     last: date
     complete: bool
+    zone: tzinfo = UTC
 
     @property
     def count(self) -> int:
@@ -26,20 +28,20 @@ class Days(msgspec.Struct, frozen=True):
 
     @property
     def since(self) -> datetime:
-        return datetime.combine(self.first, time.min, UTC)
+        return midnight(self.first, self.zone)
 
     @property
     def until(self) -> datetime:
         """Out: the midnight after the last day."""
-        return datetime.combine(self.last + timedelta(days=1), time.min, UTC)
+        return midnight(self.last + timedelta(days=1), self.zone)
 
     def before(self) -> Days:
         """The same number of days immediately before; what has passed is complete."""
         last = self.first - timedelta(days=1)
-        return Days(last - timedelta(days=self.count - 1), last, complete=True)
+        return Days(last - timedelta(days=self.count - 1), last, complete=True, zone=self.zone)
 
 
-def days_of(start: date | None, end: date | None, today: date, most: int) -> Days:
+def days_of(start: date | None, end: date | None, today: date, most: int, zone: tzinfo) -> Days:
     """The last 30 days if nothing is asked for; an end to come is cut to today.
 
     Errors: InvalidDateRange; DateRangeTooLarge with ranges that would do.
@@ -50,7 +52,7 @@ def days_of(start: date | None, end: date | None, today: date, most: int) -> Day
         raise InvalidDateRange("start_date must not come after end_date.")
     if first > last:
         raise InvalidDateRange("start_date must not come after today.")
-    days = Days(first, last, complete=last < today)
+    days = Days(first, last, complete=last < today, zone=zone)
     if days.count > most:
         fitting = [n for n in _SUGGESTED if n <= most][-_MOST_SUGGESTED:]
         ranges = ", ".join(f"{last - timedelta(days=n - 1)} to {last}" for n in fitting)

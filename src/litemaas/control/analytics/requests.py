@@ -103,6 +103,7 @@ async def _filter(work: Work, query: RequestQuery) -> UsageFilter:
     kept = (await settings.read(work, RetentionSettings)).request_log_days
     oldest = work.now - timedelta(days=kept)
     return UsageFilter(
+        zone=work.zone,
         keys=tuple(query.keys), users=tuple(query.users), teams=tuple(query.teams), models=tuple(query.models),
         statuses=tuple(query.outcome), error_codes=tuple(query.error_code), endpoints=tuple(query.endpoints),
         request_id=query.request_id, min_cost_nano=query.min_cost_nano,

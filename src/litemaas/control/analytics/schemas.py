@@ -180,7 +180,7 @@ class Breakdown(BaseModel):
 
 
 class HeatCell(BaseModel):
-    """``weekday`` 0 = Monday; ``hour`` in UTC."""
+    """``weekday`` 0 = Monday; ``hour`` of the installation's time zone."""
 
     weekday: int
     hour: int

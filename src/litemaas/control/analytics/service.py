@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ from litemaas.control.usage.figures import Sort
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
 from litemaas.control.usage.spans import Grain
-from litemaas.core.windows import window_at
+from litemaas.core.windows import day_of, window_at
 
 _MOST_OPTIONS = 500
 _ALL_GROUPS = 100_000
@@ -71,8 +71,8 @@ async def analytics(
         latency=current.latency.duration if current.latency else None,
         ttft=current.latency.ttft if current.latency else None,
         trends=_trends(overview, compared=began is not None and began < days.since, people=scope.shows_people),
-        daily=[_day(point) for point in daily.data],
-        daily_models=[row for point in daily.data for row in _day_models(point)],
+        daily=[_day(point, work.zone) for point in daily.data],
+        daily_models=[row for point in daily.data for row in _day_models(point, work.zone)],
         top_models=await _named(connection, wanted, "model", top),
         top_users=people,
         top_keys=await _named(connection, wanted, "key", min(top, _PEOPLE_TOP)),
@@ -106,7 +106,8 @@ async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter,
     trend = await usage.trend(connection, wanted, work.now, "hour", None, 1, latency=False)
     cells = {(d, h): [0, 0, 0] for d in range(7) for h in range(24)}
     for point in trend.data:
-        cell = cells[point.at.weekday(), point.at.hour]
+        at = point.at.astimezone(work.zone)
+        cell = cells[at.weekday(), at.hour]
         for place, amount in enumerate((point.requests, point.total_tokens, point.cost_nano)):
             cell[place] += amount
     data = [
@@ -142,7 +143,9 @@ async def budget_cards(work: Work, user_id: str, username: str) -> list[BudgetCa
     for kind, owner, _ in owners:
         row = rows.get(scope := f"{kind}:{owner}")
         windows[scope] = (
-            window_at(row.budget_duration, work.now, row.budget_set_at) if row else window_at(None, work.now, work.now)
+            window_at(row.budget_duration, work.now, row.budget_set_at, work.zone)
+            if row
+            else window_at(None, work.now, work.now, work.zone)
         )
     spent = await keys.settled(connection, [(scope, window.start) for scope, window in windows.items()])
     cards = []
@@ -176,7 +179,10 @@ async def all_groups(connection: AsyncConnection, wanted: UsageFilter, dimension
 
 
 async def all_days(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> list[Day]:
-    return [_day(point) for point in (await usage.trend(connection, wanted, now, "day", None, 1, latency=True)).data]
+    return [
+        _day(point, wanted.calendar)
+        for point in (await usage.trend(connection, wanted, now, "day", None, 1, latency=True)).data
+    ]
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def within(wanted: UsageFilter, days: Days) -> UsageFilter:
 
 
 def today(work: Work) -> Any:
-    return work.now.astimezone(UTC).date()
+    return day_of(work.now, work.zone)
 
 
 def _range(days: Days) -> DayRange:
@@ -248,19 +254,20 @@ def _trends(overview: Overview, *, compared: bool, people: bool) -> list[Change]
     ]
 
 
-def _day(point: TrendPoint) -> Day:
+def _day(point: TrendPoint, zone: tzinfo) -> Day:
     return Day(
-        date=point.at.date(), requests=point.requests, successful=point.successful_requests, failed=point.failed_requests,
+        date=day_of(point.at, zone), requests=point.requests, successful=point.successful_requests,
+        failed=point.failed_requests,
         cancelled=point.cancelled_requests, blocked=point.blocked_requests, total_tokens=point.total_tokens,
         prompt_tokens=point.prompt_tokens, completion_tokens=point.completion_tokens, cost_nano=point.cost_nano,
         success_rate=point.success_rate, latency=point.latency,
     )  # fmt: skip
 
 
-def _day_models(point: TrendPoint) -> list[DayModel]:
+def _day_models(point: TrendPoint, zone: tzinfo) -> list[DayModel]:
     return [
         DayModel(
-            date=point.at.date(),
+            date=point.at.astimezone(zone).date(),
             model=group.group,
             is_rest=group.is_rest,
             requests=group.requests,

@@ -82,6 +82,7 @@ from litemaas.db.engine import open_engine
 from litemaas.kit.clock import Clock, SystemClock
 from litemaas.kit.crypto import Vault
 from litemaas.kit.telemetry import end_tracing, tracing
+from litemaas.kit.zones import zone_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -165,7 +166,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     engine = open_engine(settings.database_url, settings.control.pool_size, "litemaas-control")
     publisher: Publisher = ValkeyPublisher(settings.redis_url) if settings.redis_url else SilentPublisher()
     traces = tracing(settings.tracing, "litemaas-control", f"{socket.gethostname()}:{os.getpid()}")
-    plane = Plane(engine, publisher, Vault(settings.encryption_key), clock or SystemClock())
+    plane = Plane(engine, publisher, Vault(settings.encryption_key), clock or SystemClock(), zone_of(settings.timezone))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

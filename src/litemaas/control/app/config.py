@@ -40,6 +40,8 @@ class Config(BaseModel):
     currency: CurrencySettings
     branding: ShownBranding
     limits: Limits
+    timezone: str
+    """In which days, weeks and months of budgets, quotas and figures begin."""
 
 
 @router.get("/config")
@@ -54,6 +56,7 @@ async def get_config(work: WorkOf, request: Request) -> Config:
         currency=branding.currency,
         branding=_switched_on(branding),
         limits=Limits(max_days=analytics.max_days, max_export_days=analytics.max_export_days),
+        timezone=str(work.zone),
     )
 
 

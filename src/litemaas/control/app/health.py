@@ -35,25 +35,30 @@ async def live() -> Health:
 
 @router.get("/ready")
 async def ready(request: Request) -> Health:
-    """503 when the database is away or its schema is older than this version needs.
+    """503 when the database is away, its schema is older than this version needs, or its days are of another time zone.
 
     A newer one is fine: while an upgrade replaces replicas, the old ones serve on.
     """
     plane: Plane = request.app.state.plane
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
-            revision = await _revision(plane.engine)
+            revision, zone = await _revision(plane.engine)
     except Exception as error:  # noqa: BLE001 — whatever the reason, this replica cannot work
         structlog.get_logger("control.health").warning("not ready", error=type(error).__name__)
         raise ServiceUnavailable("The database cannot be reached.") from None
     if revision is None or revision < newest_revision():
         raise ServiceUnavailable("The database's schema is not current. Run 'litemaas migrate'.")
+    if zone != str(plane.zone):
+        raise ServiceUnavailable(f"LITEMAAS_TIMEZONE is {plane.zone}, but the database keeps its days in {zone}.")
     return Health()
 
 
-async def _revision(engine: AsyncEngine) -> str | None:
+async def _revision(engine: AsyncEngine) -> tuple[str | None, str]:
+    """The schema's revision, and the time zone of its days."""
     async with engine.connect() as connection:
         if (await connection.execute(text("SELECT to_regclass('alembic_version')::text"))).scalar() is None:
-            return None
-        revision: str | None = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-        return revision
+            return None, ""
+        revision: str = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+        if revision < newest_revision():
+            return revision, ""
+        return revision, (await connection.execute(text("SELECT timezone FROM installation"))).scalar_one()

@@ -10,6 +10,7 @@ import msgspec
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
+from litemaas.kit.zones import zone_of
 
 _MIN_SECRET = 16
 
@@ -41,6 +42,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     master_key: str
     encryption_key: str
     redis_url: str | None = None
+    timezone: str = "UTC"
     public_url: str | None = None
     gateway_public_url: str | None = None
     trusted_proxies: str = ""
@@ -60,6 +62,10 @@ def check_settings(settings: Settings) -> Settings:
     if not settings.database_url.startswith(("postgresql", "postgres")):
         raise SettingsError("LITEMAAS_DATABASE_URL: must be a postgresql:// URL")
     trusted_networks(settings)
+    try:
+        zone_of(settings.timezone)
+    except ValueError as error:
+        raise SettingsError(f"LITEMAAS_TIMEZONE: {error}") from None
     check_sign_in(settings, surroundings(settings))
     if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://", "smtp+starttls://")):
         raise SettingsError("LITEMAAS_SMTP_URL: must begin with smtp://, smtps:// or smtp+starttls://")

@@ -61,7 +61,7 @@ async def get_state(work: WorkOf, kind: SpendKind, owner_id: Owner) -> StateOut:
     shown = []
     for row in windows:
         rule = rules.get(row.scope)
-        current = window_at(rule.duration, work.now, rule.set_at) if rule is not None else None
+        current = window_at(rule.duration, work.now, rule.set_at, work.zone) if rule is not None else None
         is_current = current is not None and current.start == row.window_start
         place = (row.scope, row.window_start)
         shown.append(
@@ -117,7 +117,7 @@ def _budget_out(work: Work, row: Row[Any], spent_nano: int) -> BudgetOut:
         **{field: values[field] for field in BudgetOut.model_fields.keys() & values.keys()},
         kind=BudgetKind(kind),
         id=owner_id,
-        budget_reset_at=service.current_window(row, work.now).end,
+        budget_reset_at=service.current_window(row, work.now, work.zone).end,
         spent_nano=spent_nano,
     )
 

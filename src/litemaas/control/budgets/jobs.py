@@ -28,7 +28,7 @@ async def tell_of_budgets(plane: Plane) -> None:
         connection = await work.connection()
         rows = await repository.spent_lately(connection, work.now - _LOOKED_BACK)
         for row in rows:
-            if window_at(row.budget_duration, work.now, row.budget_set_at).start == row.window_start:
+            if window_at(row.budget_duration, work.now, row.budget_set_at, work.zone).start == row.window_start:
                 await _tell(work, row)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -87,7 +87,7 @@ async def reset_all(work: Work) -> int:
 
 async def spend_of(work: Work, rows: Sequence[Row[Any]]) -> dict[str, int]:
     """What is settled in each budget's current window. Units: nano-USD by scope."""
-    windows = {row.scope: (row.scope, current_window(row, work.now).start) for row in rows}
+    windows = {row.scope: (row.scope, current_window(row, work.now, work.zone).start) for row in rows}
     booked = await keys.settled(await work.connection(), list(windows.values()))
     return {scope: booked.get(window, 0) for scope, window in windows.items()}
 
@@ -132,8 +132,8 @@ async def windows_of(
     return windows, await repository.leases_of(connection, windows), await repository.events_of(connection, windows)
 
 
-def current_window(row: Row[Any], now: datetime) -> Window:
-    return window_at(row.budget_duration, now, row.budget_set_at)
+def current_window(row: Row[Any], now: datetime, zone: tzinfo) -> Window:
+    return window_at(row.budget_duration, now, row.budget_set_at, zone)
 
 
 def budget_not_found() -> NotFound:
@@ -143,8 +143,8 @@ def budget_not_found() -> NotFound:
 async def _carry_spend(work: Work, before: Row[Any], duration: str | None) -> int:
     """Returns what the new window begins with. Units: nano-USD."""
     connection = await work.connection()
-    old = (before.scope, current_window(before, work.now).start)
-    new = (before.scope, window_at(duration, work.now, work.now).start)
+    old = (before.scope, current_window(before, work.now, work.zone).start)
+    new = (before.scope, window_at(duration, work.now, work.now, work.zone).start)
     booked = await keys.settled(connection, [old, new])
     spent = booked.get(old, 0)
     if new == old or spent <= booked.get(new, 0):

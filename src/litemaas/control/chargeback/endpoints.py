@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -24,6 +24,7 @@ from litemaas.control.settings.groups import ChargebackSettings, CurrencySetting
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
+from litemaas.core.windows import day_of
 
 router = APIRouter(prefix="/api/v1/admin/chargeback", tags=["chargeback"], route_class=WorkRoute, responses=PROBLEMS)
 _READ = [requires(Permission.ADMIN_CHARGEBACK_READ)]
@@ -137,7 +138,7 @@ async def export_lines(work: WorkOf, request: Request, query: Annotated[ExportQu
     name = f"chargeback-{month:%Y-%m}"
     if query.format == "focus":
         group = await settings.read(work, ChargebackSettings)
-        issuer = Issuer(group.operator, group.billing_account_id, group.billing_account_name, currency)
+        issuer = Issuer(group.operator, group.billing_account_id, group.billing_account_name, currency, work.zone)
         return attachment(f"{name}-focus", "csv", as_csv(focus.COLUMNS, _focus(plane, chosen, month, issuer)))
     lines = rows_of(plane, chosen, _line)
     if query.format == "json":
@@ -151,7 +152,7 @@ async def export_lines(work: WorkOf, request: Request, query: Annotated[ExportQu
 async def close_month(work: WorkOf, body: CloseIn) -> ClosedMonth:
     """Freezes a month that is over; what comes in for it later is a correction of the next one."""
     month = _month(work, body.month)
-    if repository.after(month) > work.now.astimezone(UTC).date():
+    if repository.after(month) > day_of(work.now, work.zone):
         raise InvalidField("A month can be closed when it is over.", "month")
     connection = await work.connection()
     if await repository.closed_month(connection, month) is not None:
@@ -186,7 +187,7 @@ def _first_open(month: date, closed: list[date]) -> date:
 
 def _month(work: Work, written: str | None) -> date:
     if written is None:
-        return work.now.astimezone(UTC).date().replace(day=1)
+        return day_of(work.now, work.zone).replace(day=1)
     year, month = re.split("-", written)
     return date(int(year), int(month), 1)
 

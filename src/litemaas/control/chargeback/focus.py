@@ -6,7 +6,7 @@ Source: FinOps Open Cost and Usage Specification 1.2 as the control-plane contra
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from sqlalchemy import Row
 
 from litemaas.control.chargeback.repository import after
 from litemaas.core.money import MILLION, format_usd
+from litemaas.core.windows import midnight
 
 Record = dict[str, Any]
 COLUMNS = (
@@ -33,6 +34,7 @@ class Issuer(msgspec.Struct, frozen=True):
     account_id: str
     account_name: str
     currency: str
+    zone: tzinfo
 
 
 def rows_of(line: Row[Any], month: date, issuer: Issuer) -> Iterator[Record]:
@@ -68,8 +70,9 @@ def _row(
     return {
         "BilledCost": money, "EffectiveCost": money, "ContractedCost": money, "ListCost": money,
         "BillingAccountId": issuer.account_id, "BillingAccountName": issuer.account_name,
-        "BillingCurrency": issuer.currency, "BillingPeriodStart": _midnight(month), "BillingPeriodEnd": _midnight(after(month)),
-        "ChargePeriodStart": _midnight(line.day), "ChargePeriodEnd": _midnight(line.day + timedelta(days=1)),
+        "BillingCurrency": issuer.currency, "BillingPeriodStart": _instant(month, issuer),
+        "BillingPeriodEnd": _instant(after(month), issuer),
+        "ChargePeriodStart": _instant(line.day, issuer), "ChargePeriodEnd": _instant(line.day + timedelta(days=1), issuer),
         "ChargeCategory": "Credit" if cost < 0 else "Usage", "ChargeClass": "Correction" if line.correction else None,
         "ChargeFrequency": "Usage-Based", "ChargeDescription": words, "PricingCategory": "Standard",
         "PricingQuantity": quantity, "PricingUnit": unit, "ListUnitPrice": price, "ContractedUnitPrice": price,
@@ -89,5 +92,6 @@ def _per_unit(per_million: int) -> str:
     return written or "0"
 
 
-def _midnight(day: date) -> str:
-    return f"{day.isoformat()}T00:00:00Z"
+def _instant(day: date, issuer: Issuer) -> str:
+    """When a day begins where the installation is, written in UTC as FOCUS wants it."""
+    return f"{midnight(day, issuer.zone):%Y-%m-%dT%H:%M:%SZ}"

@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.db.zones import ZONE
+
 UNASSIGNED = "unassigned"
 _KEYS = (
     "day", "cost_centre", "team_id", "team_name", "user_id", "user_name", "key_id", "key_name", "model", "price_version"
@@ -29,14 +31,14 @@ GROUPS = {
     "key": ("cost_centre", "team_name", "user_name", "key_id", "key_name"),
     "model": ("cost_centre", "model"),
 }
-_MIDNIGHT = "(CAST({} AS date)::timestamp AT TIME ZONE 'UTC')"
+_MIDNIGHT = f"(CAST({{}} AS date)::timestamp AT TIME ZONE {ZONE})"
 
 _LEDGER = f"""
     WITH owned AS (
         SELECT kind, id, cost_centre, since, lead(since, 1, 'infinity') OVER (PARTITION BY kind, id ORDER BY since) AS until
         FROM cost_centres
     ), calls AS (
-        SELECT (r.started_at AT TIME ZONE 'UTC')::date AS day,
+        SELECT (r.started_at AT TIME ZONE {ZONE})::date AS day,
             coalesce(k.cost_centre, t.cost_centre, u.cost_centre, '{UNASSIGNED}') AS cost_centre,
             coalesce(r.team_id, '') AS team_id, coalesce(r.user_id, '') AS user_id, r.key_hash AS key_id, r.model,
             coalesce(r.price_version, 0) AS price_version,
@@ -110,14 +112,14 @@ async def changed_since_closing(connection: AsyncConnection, before: date) -> li
     """
     found = await connection.execute(
         text(
-            """
+            f"""
             SELECT m.month FROM closed_months m
             LEFT JOIN LATERAL (
                 SELECT coalesce(sum(c.cost_nano), 0) AS cost, coalesce(sum(c.calls), 0) AS calls FROM (
                     SELECT cost_nano, calls, at FROM usage_key_months k JOIN usage_key_dimensions d ON d.id = k.dimension_id
                     WHERE d.key_hash <> '' AND d.status <> 'refused'
                     UNION ALL SELECT cost_nano, calls, at FROM usage_deltas WHERE key_hash <> '' AND status <> 'refused'
-                ) AS c WHERE date_trunc('month', c.at, 'UTC') = m.month::timestamp AT TIME ZONE 'UTC'
+                ) AS c WHERE date_trunc('month', c.at, {ZONE}) = m.month::timestamp AT TIME ZONE {ZONE}
             ) AS ledger ON true
             LEFT JOIN LATERAL (
                 SELECT coalesce(sum(input_cost_nano + output_cost_nano + other_cost_nano), 0) AS cost,
@@ -125,7 +127,7 @@ async def changed_since_closing(connection: AsyncConnection, before: date) -> li
                 FROM chargeback_lines l WHERE l.day >= m.month AND l.day < m.month + interval '1 month'
             ) AS billed ON true
             WHERE m.month < :before AND (ledger.cost <> billed.cost OR ledger.calls <> billed.calls) ORDER BY m.month
-            """
+            """  # noqa: S608 — a name of ours
         ),
         {"before": before},
     )

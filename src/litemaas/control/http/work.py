@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any
 
 import asyncpg
@@ -34,11 +34,14 @@ CHANGE_HEADER = "x-litemaas-change"
 class Plane:
     """What the composition root hands to every request; ``app.state.plane``."""
 
-    def __init__(self, engine: AsyncEngine, publisher: Publisher, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, publisher: Publisher, vault: Vault, clock: Clock, zone: tzinfo = UTC
+    ) -> None:  # fmt: skip
         self.engine = engine
         self.publisher = publisher
         self.vault = vault
         self.clock = clock
+        self.zone = zone
 
     @asynccontextmanager
     async def work(self, principal: Principal = SYSTEM) -> AsyncIterator[Work]:
@@ -67,6 +70,8 @@ class Work:
         self.principal = principal
         self.actor = principal.id
         self.now: datetime = plane.clock.now()
+        self.zone = plane.zone
+        """In which days, weeks and months begin."""
         self.once: tuple[str, str] | None = None
         """Asker and key under which the answer is kept, where the request has an ``Idempotency-Key``."""
         self.refusals: list[Mapping[str, Any]] = []

@@ -80,7 +80,9 @@ async def _limit_checks(
     rules = await _rules(work, row, model)
     if found["subscription_id"] is not None and row.governed:
         rules += quota_rules(found["subscription_id"], found["quota_requests"], found["quota_tokens"])
-    places = {rule.scope: (rule.scope, window_at(rule.duration, work.now, rule.set_at).start) for rule in rules}
+    places = {
+        rule.scope: (rule.scope, window_at(rule.duration, work.now, rule.set_at, work.zone).start) for rule in rules
+    }
     windows = await views.windows(connection, set(places.values()))
     told = []
     for rule in rules:
@@ -95,7 +97,8 @@ async def _limit_checks(
         told.append(CheckOut(
             name="quota" if is_quota else "budget", passes=passes, code=None if passes else code, subject=rule.scope,
             limit=rule.limit_nano, used=used, unit=_unit(rule),
-            frees_at=window_at(rule.duration, work.now, rule.set_at).end, action=None if passes else action_for(code),
+            frees_at=window_at(rule.duration, work.now, rule.set_at, work.zone).end,
+            action=None if passes else action_for(code),
         ))  # fmt: skip
     return told
 

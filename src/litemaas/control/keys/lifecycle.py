@@ -133,7 +133,7 @@ async def reset_spend(work: Work, row: Row[Any], reason: str) -> None:
     """The key's own window begins at nothing; owner, team, pot and the ledger stay as they are."""
     connection = await work.connection()
     before = (await service.spend_of(work, [row]))[row.key_hash]
-    start = service.current_window(row, work.now).start
+    start = service.current_window(row, work.now, work.zone).start
     await repository.set_settled(connection, key_scope(row.key_hash), start, 0)
     work.changed(ChangeKind.BUDGET, key_scope(row.key_hash))
     service.tell(work, row)

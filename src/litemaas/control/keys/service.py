@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -69,7 +69,7 @@ async def _add(work: Work, values: dict[str, Any], key_hash: str, key_name: str,
             raise AlreadyExists("This key already exists.", "key")
         raise alias_taken()
     if spent_nano:
-        start = window_at(values["budget_duration"], work.now, work.now).start
+        start = window_at(values["budget_duration"], work.now, work.now, work.zone).start
         await repository.set_settled(connection, key_scope(key_hash), start, spent_nano)
     work.changed(ChangeKind.KEY, key_hash)
     spend = {"spent_nano": spent_nano} if spent_nano else {}
@@ -95,7 +95,9 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
         raise alias_taken()
     if spent_nano is not None:
         after = await _held(work, key_hash)
-        await repository.set_settled(connection, key_scope(key_hash), current_window(after, work.now).start, spent_nano)
+        await repository.set_settled(
+            connection, key_scope(key_hash), current_window(after, work.now, work.zone).start, spent_nano
+        )
         work.changed(ChangeKind.BUDGET, key_scope(key_hash))
     if columns or spent_nano is not None:
         tell(work, before)
@@ -146,13 +148,13 @@ def tell(work: Work, row: Row[Any]) -> None:
 
 async def spend_of(work: Work, rows: Sequence[Row[Any]]) -> dict[str, int]:
     """What each key has spent in its current window, or in all its life without one. Units: nano-USD by key hash."""
-    windows = {row.key_hash: (key_scope(row.key_hash), current_window(row, work.now).start) for row in rows}
+    windows = {row.key_hash: (key_scope(row.key_hash), current_window(row, work.now, work.zone).start) for row in rows}
     booked = await repository.settled(await work.connection(), list(windows.values()))
     return {key_hash: booked.get(window, 0) for key_hash, window in windows.items()}
 
 
-def current_window(row: Row[Any], now: datetime) -> Window:
-    return window_at(row.budget_duration, now, row.budget_set_at)
+def current_window(row: Row[Any], now: datetime, zone: tzinfo) -> Window:
+    return window_at(row.budget_duration, now, row.budget_set_at, zone)
 
 
 def hash_of(key_or_hash: str) -> str:
@@ -180,8 +182,8 @@ async def _held(work: Work, key_hash: str) -> Row[Any]:
 async def _carry_spend(work: Work, before: Row[Any], duration: str | None) -> None:
     connection = await work.connection()
     scope = key_scope(before.key_hash)
-    old = (scope, current_window(before, work.now).start)
-    new = (scope, window_at(duration, work.now, work.now).start)
+    old = (scope, current_window(before, work.now, work.zone).start)
+    new = (scope, window_at(duration, work.now, work.now, work.zone).start)
     booked = await repository.settled(connection, [old, new])
     spent = booked.get(old, 0)
     if new != old and spent > booked.get(new, 0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     subscriptions: dict[tuple[str | None, str | None, str], Row[Any]]
     policies: list[Policy]
     now: datetime
+    zone: tzinfo
 
 
 async def look_around(work: Work, rows: Sequence[Row[Any]]) -> Surroundings:
@@ -42,6 +43,7 @@ async def look_around(work: Work, rows: Sequence[Row[Any]]) -> Surroundings:
         subscriptions=await views.subscriptions_of(connection, user_ids, team_ids, names),
         policies=[policy_of(row._mapping) for row in await views.policies(connection)],
         now=work.now,
+        zone=work.zone,
     )
 
 
@@ -182,7 +184,7 @@ def _out(row: Row[Any], around: Surroundings, spent_nano: int, use: Row[Any] | N
             full_name=owner.full_name if owner is not None else None,
         ),
         "team": None if row.team_id is None else Team(id=row.team_id, name=team.name if team is not None else None),
-        "budget_reset_at": service.current_window(row, around.now).end,
+        "budget_reset_at": service.current_window(row, around.now, around.zone).end,
         "budget_utilisation": round(spent_nano / limit * 100, 2) if limit else None,
         "spent_nano": spent_nano,
         "request_count": int(use.calls) if use is not None else 0,

@@ -6,7 +6,7 @@ Pages hold whole days, the newest first; totals cover the whole filter on every 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +26,7 @@ from litemaas.control.usage.figures import GroupBy
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField, MissingField
 from litemaas.core.money import usd_from_nano
+from litemaas.core.windows import day_of, midnight
 
 router = APIRouter(route_class=WorkRoute)
 _ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
@@ -41,20 +42,20 @@ _MOST_DAYS = 1000
 _PREFIX = "/v1"
 
 
-def period(start_date: str | None, end_date: str | None) -> tuple[datetime, datetime]:
+def period(start_date: str | None, end_date: str | None, zone: tzinfo) -> tuple[datetime, datetime]:
     """Both days are in; the end returned is the midnight after the last. Errors: MissingField, InvalidField."""
     days = []
     for name, text in (("start_date", start_date), ("end_date", end_date)):
         if not text:
             raise MissingField(f"Name start_date and end_date, like 2026-11-23; {name} is missing.", name)
         try:
-            days.append(datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC))
+            days.append(datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC).date())
         except ValueError:
             raise InvalidField(f"{name} must be a date like 2026-11-23.", name) from None
     if days[1] < days[0]:
         raise InvalidField("end_date is before start_date.", "end_date")
     try:
-        return days[0], days[1] + timedelta(days=1)
+        return midnight(days[0], zone), midnight(days[1] + timedelta(days=1), zone)
     except OverflowError:
         raise InvalidField("end_date is too late a date.", "end_date") from None
 
@@ -67,11 +68,13 @@ class Asked(BaseModel):
     model: str | None = None
     api_key: str | None = None
 
-    def wanted(self, **owners: Any) -> UsageFilter:
+    def wanted(self, zone: tzinfo, **owners: Any) -> UsageFilter:
         """Errors: MissingField, InvalidField."""
-        since, until = period(self.start_date, self.end_date)
+        since, until = period(self.start_date, self.end_date, zone)
         named = (hash_of(self.api_key),) if self.api_key else ()
-        return UsageFilter(since=since, until=until, models=(self.model,) if self.model else (), keys=named, **owners)
+        return UsageFilter(
+            since=since, until=until, models=(self.model,) if self.model else (), keys=named, zone=zone, **owners
+        )
 
 
 class Paged(Asked):
@@ -101,7 +104,7 @@ class OfTags(Paged):
 @router.get("/user/daily/activity", dependencies=_ANY_KEY, response_model=None)
 async def of_users(work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()]) -> Response:
     """What everybody used; a virtual key sees its person's use, or only its own where it belongs to nobody."""
-    wanted = _own(caller, asked.wanted(users=(asked.user_id,) if asked.user_id else ()), asked.user_id)
+    wanted = _own(caller, asked.wanted(work.zone, users=(asked.user_id,) if asked.user_id else ()), asked.user_id)
     return await _answer(work, wanted, "user", asked)
 
 
@@ -120,14 +123,16 @@ async def of_teams(work: WorkOf, caller: CallerOf, asked: Annotated[OfTeams, Que
             raise Refused(401, "auth_error", "team_ids", "Name the teams of your own user in team_ids.")
         for team_id in named:
             await require_seat(work, caller, team_id)
-    return await _answer(work, asked.wanted(teams=named), "team", asked, without=_listed(asked.exclude_team_ids))
+    return await _answer(
+        work, asked.wanted(work.zone, teams=named), "team", asked, without=_listed(asked.exclude_team_ids)
+    )
 
 
 @router.get("/customer/daily/activity", dependencies=_READER, response_model=None)
 @router.get("/end_user/daily/activity", dependencies=_READER, response_model=None)
 async def of_customers(work: WorkOf, asked: Annotated[OfCustomers, Query()]) -> Response:
     """What end users used."""
-    wanted = asked.wanted(end_users=_listed(asked.end_user_ids))
+    wanted = asked.wanted(work.zone, end_users=_listed(asked.end_user_ids))
     return await _answer(work, wanted, "end_user", asked, without=_listed(asked.exclude_end_user_ids))
 
 
@@ -137,7 +142,7 @@ async def of_tags(work: WorkOf, asked: Annotated[OfTags, Query()]) -> Response:
     named = _listed(asked.tags)
     if not named:
         raise MissingField("Name the tags, with commas between them.", "tags")
-    return await _answer(work, asked.wanted(tags=named), "user", asked)
+    return await _answer(work, asked.wanted(work.zone, tags=named), "user", asked)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
@@ -183,7 +188,9 @@ async def _days(
 ) -> list[dict[str, Any]]:
     if not shown:
         return []
-    part = msgspec.structs.replace(wanted, since=shown[-1], until=shown[0] + timedelta(days=1))
+    part = msgspec.structs.replace(
+        wanted, since=shown[-1], until=midnight(day_of(shown[0], wanted.calendar) + timedelta(days=1), wanted.calendar)
+    )
     groups: dict[str, GroupBy] = {
         "models": "model",
         "providers": "provider",
@@ -199,7 +206,11 @@ async def _days(
         breakdown = {name: _by_group(rows, at, named) for name, rows in cells.items()}
         breakdown["endpoints"] = {name.removeprefix(_PREFIX): value for name, value in breakdown["endpoints"].items()}
         breakdown |= {"mcp_servers": {}, "model_groups": breakdown["models"], "api_keys": _by_key(of_keys, named)}
-        found[at] = {"date": at.strftime("%Y-%m-%d"), "metrics": _added(of_keys), "breakdown": breakdown}
+        found[at] = {
+            "date": at.astimezone(wanted.calendar).strftime("%Y-%m-%d"),
+            "metrics": _added(of_keys),
+            "breakdown": breakdown,
+        }
     return list(found.values())
 
 

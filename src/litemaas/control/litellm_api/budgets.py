@@ -80,20 +80,20 @@ async def update(work: WorkOf, request: BudgetChange) -> dict[str, Any]:
 @router.post("/info", dependencies=_READER)
 async def info(work: WorkOf, request: BudgetList) -> list[dict[str, Any]]:
     """Those of the named budgets that there are."""
-    return [plan_row(row, work.now) for row in await plans.held_many(work, request.budgets)]
+    return [plan_row(row, work.now, work.zone) for row in await plans.held_many(work, request.budgets)]
 
 
 @router.get("/list", dependencies=_READER)
 async def list_budgets(work: WorkOf) -> list[dict[str, Any]]:
     """All budgets with a name, the newest first."""
-    return [plan_row(row, work.now) for row in await plans_repository.list_all(await work.connection())]
+    return [plan_row(row, work.now, work.zone) for row in await plans_repository.list_all(await work.connection())]
 
 
 @router.get("/settings", dependencies=_READER)
 async def settings(work: WorkOf, budget_id: str) -> list[dict[str, Any]]:
     """What can be set of a budget, and what it is."""
     row = await plans.held(work, budget_id)
-    shown = plan_row(row, work.now)
+    shown = plan_row(row, work.now, work.zone)
     kinds = {"max_budget": "Float", "soft_budget": "Float", "budget_duration": "String"}
     return [
         {
@@ -124,4 +124,4 @@ async def delete(work: WorkOf, request: BudgetDeletion) -> dict[str, Any]:
 
 async def _row(work: Work, plan_id: str) -> dict[str, Any]:
     row: Row[Any] = await plans.held(work, plan_id)
-    return plan_row(row, work.now)
+    return plan_row(row, work.now, work.zone)

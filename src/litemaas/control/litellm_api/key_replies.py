@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from litemaas.control.http.work import Work
 from litemaas.control.keys.service import current_window
 from litemaas.control.litellm_api.key_requests import limits_of
 from litemaas.core.money import usd_from_nano
@@ -79,7 +80,7 @@ def no_key() -> dict[str, Any]:
     return {**dict.fromkeys(_NOTHING), **empty, "key": "", "spend": 0.0}
 
 
-def key_row(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
+def key_row(row: Row[Any], spent_nano: int, work: Work) -> dict[str, Any]:
     """``info`` of ``/key/info``; also the body of updates and blocks."""
     extras = row.extras
     return {
@@ -88,7 +89,7 @@ def key_row(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
         "soft_budget_cooldown": False,
         "expires": with_offset(row.expires_at),
         **_limits(row, spent_nano),
-        "budget_reset_at": with_offset(current_window(row, now).end),
+        "budget_reset_at": with_offset(current_window(row, work.now, work.zone).end),
         "policies": extras.get("policies", []),
         "model_spend": {},
         "blocked": row.blocked or None,
@@ -116,9 +117,9 @@ def key_row(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
 _NOT_IN_LISTS = ("policies", "budget_id", "organization_id", "litellm_organization_table", "litellm_project_table")
 
 
-def listed(row: Row[Any], spent_nano: int, now: datetime) -> dict[str, Any]:
+def listed(row: Row[Any], spent_nano: int, work: Work) -> dict[str, Any]:
     """A full object of ``/key/list``."""
-    members = {name: value for name, value in key_row(row, spent_nano, now).items() if name not in _NOT_IN_LISTS}
+    members = {name: value for name, value in key_row(row, spent_nano, work).items() if name not in _NOT_IN_LISTS}
     user = {f"user_{name}": None for name in ("role", "email", "spend", "max_budget", "tpm_limit", "rpm_limit")}
     team_members = ("alias", "spend", "max_budget", "tpm_limit", "rpm_limit", "metadata", "member")
     team = {f"team_{name}": None for name in team_members}

@@ -26,7 +26,7 @@ async def rows_shown(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, Any
     """``info`` of ``/key/info`` for each key."""
     spent = await service.spend_of(work, rows)
     named = await plans_of(work, rows)
-    return [key_row(row, spent[row.key_hash], work.now) | plan for row, plan in zip(rows, named, strict=True)]
+    return [key_row(row, spent[row.key_hash], work) | plan for row, plan in zip(rows, named, strict=True)]
 
 
 async def plans_of(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:

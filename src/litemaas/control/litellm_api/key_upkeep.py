@@ -142,7 +142,7 @@ async def reset_spend(work: WorkOf, key: str, request: SpendReset) -> dict[str, 
         "spend": usd_from_nano(wanted),
         "previous_spend": usd_from_nano(before),
         "max_budget": None if row.max_budget_nano is None else usd_from_nano(row.max_budget_nano),
-        "budget_reset_at": with_z(service.current_window(row, work.now).end),
+        "budget_reset_at": with_z(service.current_window(row, work.now, work.zone).end),
     }
 
 

@@ -115,7 +115,7 @@ async def list_keys(
     if return_full_object:
         spent = await service.spend_of(work, rows)
         around = await owners_of(work, rows)
-        keys = [listed(row, spent[row.key_hash], work.now) | around[row.key_hash] for row in rows]
+        keys = [listed(row, spent[row.key_hash], work) | around[row.key_hash] for row in rows]
     return {"keys": keys, "total_count": total, "current_page": page, "total_pages": -(-total // size)}
 
 

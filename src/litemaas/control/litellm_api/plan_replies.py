@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Row
@@ -30,8 +30,8 @@ def plan_limits(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def plan_row(row: Row[Any], now: datetime) -> dict[str, Any]:
-    window = window_at(row.budget_duration, now, row.budget_set_at)
+def plan_row(row: Row[Any], now: datetime, zone: tzinfo) -> dict[str, Any]:
+    window = window_at(row.budget_duration, now, row.budget_set_at, zone)
     stamps = {"created_at": with_z(row.created_at), "created_by": row.created_by,
               "updated_at": with_z(row.updated_at), "updated_by": row.updated_by}  # fmt: skip
     return {**plan_limits(row), "budget_reset_at": with_z(window.end), **stamps, **dict.fromkeys(_NULL)}

@@ -41,12 +41,16 @@ class Wanted(BaseModel):
     endTime: str | None = None  # noqa: N815 — the client's word
 
 
-def _within(start_date: str | None, end_date: str | None, **narrowed: Any) -> UsageFilter:
+def _within(work: Work, start_date: str | None, end_date: str | None, **narrowed: Any) -> UsageFilter:
     """Everything where neither date is named."""
     if not start_date and not end_date:
         return UsageFilter(**narrowed)
-    since, until = period(start_date, end_date)
-    return UsageFilter(since=since, until=until, **narrowed)
+    since, until = period(start_date, end_date, work.zone)
+    return UsageFilter(zone=work.zone, since=since, until=until, **narrowed)
+
+
+def _day(work: Work, row: Row[Any]) -> str:
+    return f"{row.at.astimezone(work.zone):%Y-%m-%d}"
 
 
 def _of_key(api_key: str | None) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ async def of_users(work: WorkOf, user_id: str | None = None, limit: Limit = 1000
 @router.get("/spend/tags", dependencies=_READER)
 async def of_tags(work: WorkOf, start_date: str | None = None, end_date: str | None = None) -> list[dict[str, Any]]:
     """What calls with each tag cost."""
-    found = await tags.sums(await work.connection(), _within(start_date, end_date))
+    found = await tags.sums(await work.connection(), _within(work, start_date, end_date))
     return [
         {"individual_request_tag": row.tag, "log_count": row.requests, "total_spend": usd_from_nano(row.cost_nano)}
         for row in found
@@ -96,7 +100,7 @@ async def of_tags_between(
     work: WorkOf, start_date: str | None = None, end_date: str | None = None, tags: str | None = None
 ) -> list[dict[str, Any]]:
     """As ``/spend/tags``, between two dates that must be named."""
-    period(start_date, end_date)
+    period(start_date, end_date, work.zone)
     named = {one.strip() for one in (tags or "").split(",") if one.strip()}
     found = await of_tags(work, start_date, end_date)
     return [row for row in found if not named or row["individual_request_tag"] in named]
@@ -114,7 +118,7 @@ async def of_models(
     work: WorkOf, limit: Limit = 100, start_date: str | None = None, end_date: str | None = None
 ) -> list[dict[str, Any]]:
     """By public name, the dearest first."""
-    rows = await figures.grouped(await work.connection(), _within(start_date, end_date), ("model",), _MONEY)
+    rows = await figures.grouped(await work.connection(), _within(work, start_date, end_date), ("model",), _MONEY)
     return [{"model": row.g0, "total_spend": usd_from_nano(row.cost_nano)} for row in rows if row.g0][:limit]
 
 
@@ -129,7 +133,7 @@ async def in_all(work: WorkOf) -> dict[str, float]:
 async def per_day(work: WorkOf, api_key: str | None = None) -> list[dict[str, Any]]:
     """What each day cost, of everybody or of one key."""
     rows = await figures.daily(await work.connection(), UsageFilter(keys=_of_key(api_key)), (), _MONEY)
-    return [{"date": row.at.strftime("%Y-%m-%d"), "spend": usd_from_nano(row.cost_nano)} for row in rows]
+    return [{"date": _day(work, row), "spend": usd_from_nano(row.cost_nano)} for row in rows]
 
 
 @router.get("/global/spend/keys", dependencies=_READER)
@@ -157,7 +161,7 @@ async def of_teams(work: WorkOf) -> dict[str, Any]:
     days: dict[str, dict[str, Any]] = {}
     sums: dict[str, int] = {}
     for row in rows:
-        name, date = row.g0 or "Unassigned", row.at.strftime("%Y-%m-%d")
+        name, date = row.g0 or "Unassigned", _day(work, row)
         days.setdefault(date, {"date": date})[name] = usd_from_nano(row.cost_nano)
         sums[name] = sums.get(name, 0) + row.cost_nano
     order = sorted(sums, key=lambda name: (-sums[name], name))
@@ -169,7 +173,7 @@ async def of_teams(work: WorkOf) -> dict[str, Any]:
 async def of_end_users(work: WorkOf, request: Annotated[Wanted | None, Body()] = None) -> list[dict[str, Any]]:
     """Who stands behind the calls, the dearest first."""
     request = request or Wanted()
-    wanted = _within(request.startTime, request.endTime, keys=_of_key(request.api_key))
+    wanted = _within(work, request.startTime, request.endTime, keys=_of_key(request.api_key))
     rows = await figures.grouped(await work.connection(), wanted, ("end_user",), _COUNTED)
     return [
         {"end_user": row.g0, "total_count": row.requests, "total_spend": usd_from_nano(row.cost_nano)}
@@ -189,7 +193,7 @@ async def of_providers(
     work: WorkOf, start_date: str | None = None, end_date: str | None = None
 ) -> list[dict[str, Any]]:
     """What each kind of model server cost."""
-    rows = await figures.grouped(await work.connection(), _within(start_date, end_date), ("provider",), _MONEY)
+    rows = await figures.grouped(await work.connection(), _within(work, start_date, end_date), ("provider",), _MONEY)
     return [{"provider": row.g0 or "unknown", "spend": usd_from_nano(row.cost_nano)} for row in rows]
 
 
@@ -204,9 +208,9 @@ async def report(
     customer_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Per day, and within it per team, customer or key, with what each model cost there."""
-    since, until = period(start_date, end_date)
+    since, until = period(start_date, end_date, work.zone)
     wanted = UsageFilter(
-        since=since, until=until, keys=_of_key(api_key), teams=(team_id,) if team_id else (),
+        zone=work.zone, since=since, until=until, keys=_of_key(api_key), teams=(team_id,) if team_id else (),
         end_users=(customer_id,) if customer_id else (),
     )  # fmt: skip
     by: Any = {"team": "team", "customer": "end_user", "api_key": "key"}[group_by]
@@ -214,7 +218,7 @@ async def report(
     rows = await figures.daily(connection, wanted, (by, "model"), _COUNTED)
     names = await _team_names(work, {row.g0 for row in rows}) if group_by == "team" else {}
     days: dict[str, list[dict[str, Any]]] = {}
-    for (at, name), own in _together(rows).items():
+    for (at, name), own in _together(work, rows).items():
         cells = [{"model": row.g1, "total_spend": usd_from_nano(row.cost_nano), "total_tokens": row.total_tokens}
                  for row in own]  # fmt: skip
         spend = usd_from_nano(sum(row.cost_nano for row in own))
@@ -225,10 +229,10 @@ async def report(
     return [{"group_by_day": at, member: entries} for at, entries in days.items()]
 
 
-def _together(rows: Sequence[Row[Any]]) -> dict[tuple[str, str], list[Row[Any]]]:
+def _together(work: Work, rows: Sequence[Row[Any]]) -> dict[tuple[str, str], list[Row[Any]]]:
     found: dict[tuple[str, str], list[Row[Any]]] = {}
     for row in rows:
-        found.setdefault((row.at.strftime("%Y-%m-%d"), row.g0), []).append(row)
+        found.setdefault((_day(work, row), row.g0), []).append(row)
     return found
 
 
@@ -239,9 +243,11 @@ async def _team_names(work: Work, ids: set[str]) -> dict[str, str]:
 @router.get("/global/activity", dependencies=_READER)
 async def activity(work: WorkOf, start_date: str | None = None, end_date: str | None = None) -> dict[str, Any]:
     """Requests and tokens per day."""
-    since, until = period(start_date, end_date)
-    rows = await figures.daily(await work.connection(), UsageFilter(since=since, until=until), (), _COUNTED)
-    return _counted(rows)
+    since, until = period(start_date, end_date, work.zone)
+    rows = await figures.daily(
+        await work.connection(), UsageFilter(zone=work.zone, since=since, until=until), (), _COUNTED
+    )
+    return _counted(work, rows)
 
 
 @router.get("/global/activity/model", dependencies=_READER)
@@ -249,19 +255,26 @@ async def activity_of_models(
     work: WorkOf, start_date: str | None = None, end_date: str | None = None
 ) -> list[dict[str, Any]]:
     """Requests and tokens per model and day, the busiest model first."""
-    since, until = period(start_date, end_date)
-    rows = await figures.daily(await work.connection(), UsageFilter(since=since, until=until), ("model",), _COUNTED)
+    since, until = period(start_date, end_date, work.zone)
+    rows = await figures.daily(
+        await work.connection(), UsageFilter(zone=work.zone, since=since, until=until), ("model",), _COUNTED
+    )
     models: dict[str, list[Row[Any]]] = {}
     for row in rows:
         models.setdefault(row.g0, []).append(row)
-    found = [{"model": name, **_counted(own, name)} for name, own in models.items()]
+    found = [{"model": name, **_counted(work, own, name)} for name, own in models.items()]
     return sorted(found, key=lambda one: (-one["sum_api_requests"], one["model"]))
 
 
-def _counted(rows: Sequence[Row[Any]], model: str | None = None) -> dict[str, Any]:
+def _counted(work: Work, rows: Sequence[Row[Any]], model: str | None = None) -> dict[str, Any]:
     group = {} if model is None else {"model_group": model}
     days = [
-        {"date": row.at.strftime("%b %d"), "api_requests": row.requests, "total_tokens": row.total_tokens, **group}
+        {
+            "date": row.at.astimezone(work.zone).strftime("%b %d"),
+            "api_requests": row.requests,
+            "total_tokens": row.total_tokens,
+            **group,
+        }
         for row in rows
     ]
     return {

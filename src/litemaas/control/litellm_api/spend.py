@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import usd_from_nano
+from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
@@ -53,8 +54,9 @@ async def logs(
         keys=(hash_of(api_key),) if api_key else (),
         users=(user_id,) if user_id else (),
         request_id=request_id,
-        since=_midnight(start_date, "start_date"),
-        until=_midnight(end_date, "end_date", days_later=1),
+        since=_midnight(start_date, "start_date", work.zone),
+        until=_midnight(end_date, "end_date", work.zone, days_later=1),
+        zone=work.zone,
     )
     if wanted.since and wanted.until and summarize:
         connection = await service.snapshot(work)
@@ -70,11 +72,12 @@ def _written(rows: list[dict[str, Any]]) -> Response:
     return Response(msgspec.json.encode(rows), media_type="application/json")
 
 
-def _midnight(day: str | None, field: str, days_later: int = 0) -> datetime | None:
+def _midnight(day: str | None, field: str, zone: tzinfo, days_later: int = 0) -> datetime | None:
     if not day:
         return None
     try:
-        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=days_later)
+        named = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        return midnight(named + timedelta(days=days_later), zone)
     except (ValueError, OverflowError):
         raise InvalidField(f"{field} must be a date like 2026-11-23.", field) from None
 

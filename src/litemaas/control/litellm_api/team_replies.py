@@ -148,7 +148,7 @@ def _own_limits(team: Team, member: Row[Any]) -> dict[str, Any] | None:
 async def keys_of(work: Work, team_id: str) -> list[dict[str, Any]]:
     rows, _ = await keys.list_keys(await work.connection(), KeyFilter(team_id=team_id), 0, MOST_KEYS)
     spent = await spend_of(work, rows)
-    return [{"token": row.key_hash, **key_row(row, spent[row.key_hash], work.now)} for row in rows]
+    return [{"token": row.key_hash, **key_row(row, spent[row.key_hash], work)} for row in rows]
 
 
 async def full_rows(work: Work, teams: Sequence[Team]) -> list[dict[str, Any]]:

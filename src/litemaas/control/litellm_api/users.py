@@ -131,7 +131,7 @@ async def _keys(work: Work, wanted: KeyFilter) -> list[dict[str, Any]]:
     names = {team.id: alias_of(team) for team in await team_provisioning.held_many(work, paying)}
     return [
         {
-            "token": row.key_hash, **key_row(row, spent[row.key_hash], work.now), "team_alias": names.get(row.team_id)
+            "token": row.key_hash, **key_row(row, spent[row.key_hash], work), "team_alias": names.get(row.team_id)
         }
         for row in rows
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from litemaas.control.http.problems import code_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
 from litemaas.control.subscriptions import quotas, repository, service
-from litemaas.control.subscriptions.quotas import has_room, month_at
+from litemaas.control.subscriptions.quotas import has_room, month_of
 from litemaas.control.subscriptions.repository import Holder, SubscriptionFilter
 from litemaas.control.subscriptions.schemas import (
     AdminSubscriptionOut,
@@ -43,6 +43,7 @@ from litemaas.control.subscriptions.showing import Surroundings, history_entry, 
 from litemaas.core.errors import InvalidField, LiteMaaSError, NotFound
 from litemaas.core.permissions import Permission
 from litemaas.core.subscriptions import Event, Status
+from litemaas.core.windows import day_of, midnight
 
 router = APIRouter(
     prefix="/api/v1/admin",
@@ -84,11 +85,11 @@ async def export_queue(work: WorkOf, request: Request, query: Annotated[QueueExp
 
 @router.get("/subscriptions/stats")
 async def count_queue(work: WorkOf) -> QueueStats:
-    """What waits, and what was decided today (UTC)."""
+    """What waits, and what was decided today, in the installation's time zone."""
     connection = await work.connection()
     counted = await repository.counts(connection, SubscriptionFilter(), work.now)
-    today = work.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    decided = await repository.decided_since(connection, today)
+    began = midnight(day_of(work.now, work.zone), work.zone)
+    decided = await repository.decided_since(connection, began)
     three = (counted.get(Status.PENDING, 0), decided.get("approve", 0), decided.get("deny", 0))
     by_status = {status: counted.get(status, 0) for status in Status}
     return QueueStats(
@@ -119,7 +120,7 @@ async def reset_quotas(work: WorkOf, body: QuotaReset) -> QuotaResetDone:
     elif body.user_id is not None:
         rows = await repository.all_of(connection, Holder(user_id=body.user_id))
     else:
-        found = await repository.with_any_use(connection, month_at(work.now)[0])
+        found = await repository.with_any_use(connection, month_of(work)[0])
         use = await quotas.use_of(work, found)
         rows = [row for row in found if not has_room(row, use[row.id])]
     await quotas.reset(work, rows, body.reason)
@@ -180,22 +181,21 @@ async def reset_quota(
 @router.get("/users/{user_id}/subscriptions")
 async def list_of_user(work: WorkOf, user_id: str, query: Annotated[QueueQuery, Query()]) -> Page[AdminSubscriptionOut]:
     """A person's own."""
-    await _require_user(work, user_id)
+    await require_user(work, user_id)
     return await list_queue(work, query.model_copy(update={"users": [user_id], "teams": []}))
 
 
 @router.post("/users/{user_id}/subscriptions")
 async def grant_to_user(work: WorkOf, user_id: str, body: Grants) -> Granted:
     """Gives models to a person without their asking; policies still hold."""
-    await _require_user(work, user_id)
+    await require_user(work, user_id)
     return await _grant(work, Holder(user_id=user_id), body)
 
 
 @router.post("/teams/{team_id}/subscriptions")
 async def grant_to_team(work: WorkOf, team_id: str, body: Grants) -> Granted:
     """Gives models to a team without its asking; policies still hold."""
-    if team_id not in await repository.team_rows(await work.connection(), [team_id]):
-        raise NotFound("The team was not found.")
+    await require_team(work, team_id)
     return await _grant(work, Holder(team_id=team_id), body)
 
 
@@ -224,7 +224,7 @@ async def _decide_each(work: Work, request: Request, ids: Sequence[UUID], event:
     wanted = sorted(set(ids))
     for subscription_id in wanted:
         try:
-            async with _apart(work, request.app.state.plane) as item:
+            async with apart(work, request.app.state.plane) as item:
                 await service.decide(item, await _held(item, subscription_id), event, reason)
         except LiteMaaSError as error:
             errors.append(
@@ -234,7 +234,7 @@ async def _decide_each(work: Work, request: Request, ids: Sequence[UUID], event:
 
 
 @asynccontextmanager
-async def _apart(work: Work, plane: Plane) -> AsyncIterator[Work]:
+async def apart(work: Work, plane: Plane) -> AsyncIterator[Work]:
     """A transaction of its own for the same request."""
     async with plane.work(work.principal) as item:
         item.request_id, item.address, item.user_agent = work.request_id, work.address, work.user_agent
@@ -248,9 +248,14 @@ async def _held(work: Work, subscription_id: UUID) -> Row[Any]:
     return row
 
 
-async def _require_user(work: Work, user_id: str) -> None:
+async def require_user(work: Work, user_id: str) -> None:
     if user_id not in await repository.people(await work.connection(), [user_id]):
         raise NotFound("The user was not found.")
+
+
+async def require_team(work: Work, team_id: str) -> None:
+    if team_id not in await repository.team_rows(await work.connection(), [team_id]):
+        raise NotFound("The team was not found.")
 
 
 async def _shown(work: Work, subscription_id: UUID, response: Response) -> AdminSubscriptionOut:

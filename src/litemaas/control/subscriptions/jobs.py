@@ -10,7 +10,7 @@ from litemaas.control.http.work import Plane
 from litemaas.control.notices.events import Event
 from litemaas.control.notices.service import notify
 from litemaas.control.subscriptions import lifecycle, repository
-from litemaas.control.subscriptions.quotas import UNITS, month_at, use_of
+from litemaas.control.subscriptions.quotas import UNITS, month_of, use_of
 from litemaas.control.subscriptions.transitions import happen_to_all, people_behind
 from litemaas.core.subscriptions import Event as Change
 from litemaas.core.subscriptions import Status
@@ -47,7 +47,7 @@ async def end_models(plane: Plane) -> None:
 async def tell_of_quotas(plane: Plane) -> None:
     """Holders hear that 80 or 100 % of a quota are used; once per month, and of both at once only the higher."""
     async with plane.work() as work:
-        start, _ = month_at(work.now)
+        start, _ = month_of(work)
         rows = await repository.with_any_use(await work.connection(), start)
         use = await use_of(work, rows)
         reached = [

@@ -36,16 +36,16 @@ def quota_scope(subscription_id: str, unit: str) -> str:
     return f"quota:{subscription_id}/{unit}"
 
 
-def month_at(now: datetime) -> tuple[datetime, datetime]:
-    """The calendar month: its first instant and the next one's."""
-    window = window_at("monthly", now, now)
+def month_of(work: Work) -> tuple[datetime, datetime]:
+    """This calendar month: its first instant and the next one's."""
+    window = window_at("monthly", work.now, work.now, work.zone)
     assert window.end is not None  # noqa: S101 — a month ends
     return window.start, window.end
 
 
 async def use_of(work: Work, rows: Sequence[Row[Any]]) -> dict[str, Use]:
     """By subscription, in one query."""
-    start, end = month_at(work.now)
+    start, end = month_of(work)
     scopes = [quota_scope(row.id, unit) for row in rows for unit in UNITS]
     counted = await repository.used(await work.connection(), scopes, start) if rows else {}
     return {
@@ -113,7 +113,7 @@ def warnings_for(quotas: Mapping[str, int | None]) -> list[str]:
 
 async def carry_over(work: Work, former: str, new: str) -> None:
     """The use of this month stays counted when a subscription takes the place of a deleted one."""
-    start, _ = month_at(work.now)
+    start, _ = month_of(work)
     connection = await work.connection()
     counted = await repository.used(connection, [quota_scope(former, unit) for unit in UNITS], start)
     carried = {
@@ -126,7 +126,7 @@ async def reset(work: Work, rows: Sequence[Row[Any]], reason: str | None) -> Non
     """Counts this month anew; the ledger and analytics stay as they are."""
     if not rows:
         return
-    start, _ = month_at(work.now)
+    start, _ = month_of(work)
     scopes = [quota_scope(row.id, unit) for row in rows for unit in UNITS]
     connection = await work.connection()
     counted = await repository.used(connection, scopes, start)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from litemaas.control.auth.gates import requires
 from litemaas.control.http.cursors import read_cursor, write_cursor
 from litemaas.control.http.shapes import PROBLEMS
-from litemaas.control.http.work import WorkOf, WorkRoute
+from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.usage import repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import (
@@ -51,7 +51,7 @@ async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> 
     before = read_cursor(query.cursor) if query.cursor else None
     connection = await work.connection()
     await repository.prepare(connection)
-    rows = await service.list_records(connection, _filter(query), query.limit + 1, before, work.now)
+    rows = await service.list_records(connection, _filter(work, query), query.limit + 1, before, work.now)
     page = rows[: query.limit]
     more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
     return RecordPage(
@@ -67,7 +67,7 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
     sort = query.sort or ("group" if is_time else "cost_nano")
     descending = query.order == "desc" if query.order else sort != "group"
     return await service.summarize(
-        await service.snapshot(work), _filter(query), query.group_by, sort, descending=descending, limit=query.limit,
+        await service.snapshot(work), _filter(work, query), query.group_by, sort, descending=descending, limit=query.limit,
         page=query.page, latency=query.latency,
     )  # fmt: skip
 
@@ -75,15 +75,15 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
 @router.get("/overview")
 async def show_overview(work: WorkOf, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """A period beside the one before it, with latencies and who was active."""
-    return await service.overview(await service.snapshot(work), _filter(query), work.now)
+    return await service.overview(await service.snapshot(work), _filter(work, query), work.now)
 
 
 @router.get("/trend")
 async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Trend:
-    """Sums per hour, day, ISO week or month (UTC), if wanted of the dearest groups one by one."""
+    """Sums per hour, day, ISO week or month of the installation's time zone, if wanted of the dearest groups one by one."""
     return await service.trend(
         await service.snapshot(work),
-        _filter(query),
+        _filter(work, query),
         work.now,
         query.by,
         query.group_by,
@@ -95,13 +95,13 @@ async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Tre
 @router.get("/options")
 async def list_options(work: WorkOf, query: Annotated[OptionsQuery, Query()]) -> Options:
     """What can be filtered by, deleted things included."""
-    return await service.options(await service.snapshot(work), _filter(query), work.now, query.limit)
+    return await service.options(await service.snapshot(work), _filter(work, query), work.now, query.limit)
 
 
-def _filter(query: UsageQuery) -> UsageFilter:
+def _filter(work: Work, query: UsageQuery) -> UsageFilter:
     if query.since and query.until and query.since >= query.until:
         raise InvalidField("since must be before until.", "since")
     members: dict[str, Any] = {member: tuple(getattr(query, name)) for member, name in _PARAMETER_OF.items()}
     members |= query.model_dump(include={"request_id", "min_duration_us", "min_cost_nano"})
     members |= {name: at.astimezone(UTC) for name in ("since", "until") if (at := getattr(query, name)) is not None}
-    return UsageFilter(**members)
+    return UsageFilter(**members, zone=work.zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from litemaas.core.rollups import (
     dimension_table,
     rollup_table,
 )
+from litemaas.db.zones import ZONE
 
 GroupBy = Literal[
     "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "hour", "day",
@@ -159,12 +160,18 @@ def _parts(question: _Question) -> list[str]:
     everything = Span("records", wanted.since, wanted.until)
     if wanted.needs_records or "end_user" in question.dimensions:
         return [_of_records(question, everything)]
-    spans = spans_of(wanted.since, wanted.until, question.grain)
+    spans = _spans(wanted, question.grain)
     whole = [span for span in spans if span.source != "records"]
     parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
         parts += [_of_deltas(question, _around(whole)), _of_rollups(question, whole)]
     return parts or [_of_records(question, everything)]
+
+
+def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
+    if wanted.since is None and wanted.until is None:
+        return spans_of(None, None, grain, UTC)  # all of time, whatever the zone
+    return spans_of(wanted.since, wanted.until, grain, wanted.calendar)
 
 
 def _cube_for(question: _Question) -> str:
@@ -236,7 +243,7 @@ def _kept(question: _Question, columns: Sequence[str]) -> list[str]:
 def _summed(question: _Question, dimensions: Sequence[str], sums: str, source: str) -> str:
     keys = [f"{name} AS g{place}" for place, name in enumerate(dimensions)]
     if question.grain is not None:
-        keys.append(f"date_trunc('{question.grain}', at, 'UTC') AS at")
+        keys.append(f"date_trunc('{question.grain}', at, {ZONE}) AS at")
     grouped = f" GROUP BY {', '.join(str(place) for place in range(1, len(keys) + 1))}" if keys else ""
     return f"SELECT {', '.join([*keys, sums])} FROM {source}{grouped}"  # noqa: S608
 
@@ -276,7 +283,7 @@ async def breakdown(
 
 
 _WRITTEN: dict[str, str] = {
-    "hour": 'YYYY-MM-DD"T"HH24:00"Z"', "day": "YYYY-MM-DD", "week": 'IYYY-"W"IW', "month": "YYYY-MM"
+    "hour": 'YYYY-MM-DD"T"HH24:MI"Z"', "day": "YYYY-MM-DD", "week": 'IYYY-"W"IW', "month": "YYYY-MM"
 }  # fmt: skip
 
 
@@ -285,7 +292,8 @@ def _named(
 ) -> tuple[str, str]:
     """How a group's name is written, and the figures by group."""
     if by == "hour" or by == "day" or by == "week" or by == "month":
-        return f"to_char(at AT TIME ZONE 'UTC', '{_WRITTEN[by]}')", _figures(values, wanted, (), by, sums=sums)
+        zone = "'UTC'" if by == "hour" else ZONE
+        return f"to_char(at AT TIME ZONE {zone}, '{_WRITTEN[by]}')", _figures(values, wanted, (), by, sums=sums)
     return "g0", _figures(values, wanted, (by,), sums=sums, kept=kept)
 
 
@@ -344,7 +352,7 @@ def _who(question: _Question) -> list[str]:
     names, called = "user_id, key_hash", "status <> 'refused'"
     spans = [Span("records", wanted.since, wanted.until)]
     if not wanted.needs_records:
-        spans = spans_of(wanted.since, wanted.until, None) or spans
+        spans = _spans(wanted, None) or spans
     parts = []
     for span in spans:
         if span.source == "records":
@@ -365,7 +373,7 @@ def _who(question: _Question) -> list[str]:
 
 
 async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> list[tuple[datetime, int]]:
-    """The days (UTC) with calls and how many, the newest first."""
+    """The days with calls and how many, the newest first."""
     values = Values()
     figures = _figures(values, wanted, (), "day", sums=("requests", "blocked_requests"))
     rows = await _ask(connection, f"{figures} ORDER BY at DESC", values)
@@ -390,7 +398,7 @@ async def cost_by_day(
     """Cost per day and groups (``g0``, ``g1`` …), for the summaries of LiteLLM's API; days in their order."""
     values = Values()
     figures = _figures(values, wanted, groups, "day", sums=("cost_nano",))
-    query = f"SELECT *, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM ({figures}) AS f ORDER BY at"  # noqa: S608
+    query = f"SELECT *, to_char(at AT TIME ZONE {ZONE}, 'YYYY-MM-DD') AS day FROM ({figures}) AS f ORDER BY at"  # noqa: S608
     return await _ask(connection, query, values)
 
 

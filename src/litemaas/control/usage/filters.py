@@ -6,7 +6,7 @@ Conditions are SQL as it is sent: figures are asked with statements of many colu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -36,6 +36,14 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     min_cost_nano: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    zone: tzinfo | None = None
+
+    @property
+    def calendar(self) -> tzinfo:
+        """Errors: ValueError for a question about a period that does not say whose days it means: a defect."""
+        if self.zone is None:
+            raise ValueError("a filter with a period needs its time zone")
+        return self.zone
 
     @property
     def needs_records(self) -> bool:

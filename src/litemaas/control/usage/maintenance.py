@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/v1/admin/usage", tags=["usage"], route_class=Wor
 
 
 class DaysIn(Body):
-    """Whole days in UTC, both in; null = as far as records are kept."""
+    """Whole days, both in; null = as far as records are kept."""
 
     start_date: Day | None = None
     end_date: Day | None = None
@@ -101,7 +101,7 @@ def _doing(database_url: str, *, with_rebuild: bool) -> Callable[[Running], Awai
             if span.first >= span.end:
                 raise JobFailed("No records of these days are kept; their sums stay as they are.")
             if with_rebuild:
-                await rebuild(connection, *span.moments)
+                await rebuild(connection, span.first, span.end)
             checks = await check_everything(connection, span)
         finally:
             await connection.close(timeout=5)

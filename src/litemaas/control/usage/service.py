@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from litemaas.control.usage.schemas import (
 from litemaas.control.usage.spans import Grain, beginning, following
 from litemaas.core.errors import InvalidField
 from litemaas.core.rollups import DURATION_BUCKETS, TTFT_BUCKETS, percentile
+from litemaas.core.windows import day_of, midnight
 
 _USUAL_DAYS = 30
 _MOST_POINTS = 2_000
@@ -73,28 +74,28 @@ async def _where_to_look(
     connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
 ) -> UsageFilter | None:
     """``wanted`` within the days that the page is on; None = there are none."""
-    known = wanted.cells_only()
+    known, zone = wanted.cells_only(), wanted.calendar
     if before is not None:
-        known = msgspec.structs.replace(known, until=following("day", beginning("day", before[0])))
+        known = msgspec.structs.replace(known, until=following("day", beginning("day", before[0], zone), zone))
     days = await figures.days_with_calls(connection, known)
     enough = (
-        None if wanted.needs_records else _day_with_enough(days, limit, before)
+        None if wanted.needs_records else _day_with_enough(days, limit, before, zone)
     )  # a day's calls need not meet all of it
     if wanted.may_mean_strangers:
         return wanted if enough is None else _cut(wanted, enough, None)
     if not days:
         return None
-    newest = following("day", days[0][0])
+    newest = following("day", days[0][0], zone)
     return _cut(wanted, enough or days[-1][0], None if newest > now else newest)
 
 
 def _day_with_enough(
-    days: Sequence[tuple[datetime, int]], limit: int, before: tuple[datetime, str] | None
+    days: Sequence[tuple[datetime, int]], limit: int, before: tuple[datetime, str] | None, zone: tzinfo
 ) -> datetime | None:
     """The first day of a page; of the day on which it begins it is not known how many calls are left."""
     calls = 0
     for at, count in days:
-        if before is None or following("day", at) <= before[0]:
+        if before is None or following("day", at, zone) <= before[0]:
             calls += count
         if calls >= limit:
             return at
@@ -175,7 +176,7 @@ async def trend(
     Errors: InvalidField when they are too many.
     """
     since, until = _period(wanted, now)
-    starts = list(_starts(grain, since, until))
+    starts = list(_starts(grain, since, until, wanted.calendar))
     within = _within(wanted, since, until, now)
     names = (*SUMS, *LATENCY) if latency else SUMS
     spans = {row.at: row._asdict() for row in await figures.trend(connection, within, grain, sums=names)}
@@ -254,9 +255,11 @@ def change_of(metric: str, current: float | None, previous: float | None) -> Cha
 
 def _period(wanted: UsageFilter, now: datetime) -> tuple[datetime, datetime]:
     """Errors: InvalidField when the period is empty."""
-    tomorrow = following("day", beginning("day", now))
+    zone = wanted.calendar
+    tomorrow = following("day", beginning("day", now, zone), zone)
     until = min(wanted.until or tomorrow, tomorrow)
-    since = wanted.since or beginning("day", until - timedelta(microseconds=1)) - timedelta(days=_USUAL_DAYS - 1)
+    last = day_of(until - timedelta(microseconds=1), zone)
+    since = wanted.since or midnight(last - timedelta(days=_USUAL_DAYS - 1), zone)
     if since >= until:
         raise InvalidField("since must be before until, and not after today.", "since")
     return since, until
@@ -267,13 +270,13 @@ def _within(wanted: UsageFilter, since: datetime, until: datetime, now: datetime
     return msgspec.structs.replace(wanted, since=since, until=None if until > now else until)
 
 
-def _starts(grain: Grain, since: datetime, until: datetime) -> Iterator[datetime]:
-    start = beginning(grain, since)
+def _starts(grain: Grain, since: datetime, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+    start = beginning(grain, since, zone)
     for _ in range(_MOST_POINTS):
         if start >= until:
             return
         yield start
-        start = following(grain, start)
+        start = following(grain, start, zone)
     if start < until:
         raise InvalidField(f"The period has more than {_MOST_POINTS} of these spans; ask for longer ones.", "by")
 

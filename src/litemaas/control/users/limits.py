@@ -38,7 +38,7 @@ async def standing_of(work: Work, scopes: Collection[str]) -> dict[str, Standing
     """Where each scope stands, in two queries whatever their number."""
     connection = await work.connection()
     rows = await limit_rows.limits_of(connection, scopes)
-    windows = {scope: _window(rows.get(scope), work.now) for scope in scopes}
+    windows = {scope: _window(rows.get(scope), work) for scope in scopes}
     spent = await limit_rows.settled(connection, [(scope, window.start) for scope, window in windows.items()])
     return {
         scope: Standing(
@@ -52,7 +52,7 @@ async def standing_of(work: Work, scopes: Collection[str]) -> dict[str, Standing
 async def spent_inside(work: Work, scope: str, inner: Collection[str]) -> dict[str, int]:
     """What is booked on ``inner`` scopes in the current window of ``scope``, whose windows they share. Units: nano-USD."""
     connection = await work.connection()
-    window = _window((await limit_rows.limits_of(connection, [scope])).get(scope), work.now)
+    window = _window((await limit_rows.limits_of(connection, [scope])).get(scope), work)
     booked = await limit_rows.settled(connection, [(one, window.start) for one in inner])
     return {one: booked.get((one, window.start), 0) for one in inner}
 
@@ -74,7 +74,7 @@ async def reset_spend(work: Work, scope: str) -> int:
     """The current window begins with nothing spent; returns what it had. Units: nano-USD."""
     connection = await work.connection()
     row = (await limit_rows.limits_of(connection, [scope], lock=True)).get(scope)
-    place = scope, _window(row, work.now).start
+    place = scope, _window(row, work).start
     before = (await limit_rows.settled(connection, [place])).get(place, 0)
     await limit_rows.put_settled(connection, {place: 0})
     work.changed(ChangeKind.BUDGET, scope)
@@ -85,7 +85,7 @@ async def set_spend(work: Work, scope: str, nano: int) -> None:
     """The current window stands at this spend; the ledger stays as it is. Units: nano-USD."""
     connection = await work.connection()
     row = (await limit_rows.limits_of(connection, [scope], lock=True)).get(scope)
-    await limit_rows.put_settled(connection, {(scope, _window(row, work.now).start): nano})
+    await limit_rows.put_settled(connection, {(scope, _window(row, work).start): nano})
     work.changed(ChangeKind.BUDGET, scope)
 
 
@@ -93,9 +93,9 @@ async def _carry_spend(work: Work, scopes: Sequence[str], duration: str | None) 
     """What was spent in windows that a new duration ends counts in those that begin."""
     connection = await work.connection()
     rows = await limit_rows.limits_of(connection, scopes, lock=True)
-    start = window_at(duration, work.now, work.now).start
+    start = window_at(duration, work.now, work.now, work.zone).start
     old = {
-        scope: (scope, _window(rows.get(scope), work.now).start)
+        scope: (scope, _window(rows.get(scope), work).start)
         for scope in scopes
         if (rows[scope].budget_duration if scope in rows else None) != duration
     }
@@ -108,5 +108,9 @@ async def _carry_spend(work: Work, scopes: Sequence[str], duration: str | None) 
     await limit_rows.put_settled(connection, carried)
 
 
-def _window(row: Row[Any] | None, now: datetime) -> Window:
-    return window_at(row.budget_duration, now, row.budget_set_at) if row is not None else Window(EPOCH, None)
+def _window(row: Row[Any] | None, work: Work) -> Window:
+    return (
+        window_at(row.budget_duration, work.now, row.budget_set_at, work.zone)
+        if row is not None
+        else Window(EPOCH, None)
+    )

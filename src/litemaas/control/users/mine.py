@@ -25,6 +25,7 @@ from litemaas.control.users.schemas import (
     Use,
 )
 from litemaas.core.errors import InvalidField
+from litemaas.core.windows import month_start
 
 router = APIRouter(
     prefix="/api/v1/me", tags=["me"], route_class=WorkRoute, dependencies=[requires(Open.SIGNED_IN)], responses=PROBLEMS
@@ -62,9 +63,9 @@ async def list_activity(work: WorkOf, query: Annotated[ActivityQuery, Query()]) 
 
 @router.get("/stats")
 async def get_stats(work: WorkOf) -> OwnStats:
-    """Keys and subscriptions by state, and what all of one's keys used: ever, and this month (UTC)."""
+    """Keys and subscriptions by state, and what all of one's keys used: ever, and this calendar month."""
     connection, user_id = await work.connection(), person_of(work)
-    month = work.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = month_start(work.now, work.zone)
     use = (await repository.use_of(connection, user_id, month))._mapping
     return OwnStats(
         keys=await repository.keys_by_state(connection, user_id, work.now),

@@ -91,7 +91,13 @@ async def restore(
             await connection.execute("SELECT pg_advisory_xact_lock($1)", MAINTENANCE_LOCK)
             living = await connection.fetchval("SELECT current_schema()")
             last_change = await _last_change(connection)
+            zone = await connection.fetchval("SELECT timezone FROM installation")
             outcome = await _into(connection, path, keys, "litemaas_restoring", report)
+            if (theirs := await connection.fetchval("SELECT timezone FROM installation")) != zone:
+                raise BackupRefused(
+                    f"The backup's days are of {theirs}, those of this installation of {zone}. "
+                    f"Restore it into a new database that was migrated with LITEMAAS_TIMEZONE={theirs}."
+                )
             if not outcome.success:
                 raise BackupRefused(f"What was restored is not what was backed up: {'; '.join(outcome.mismatches)}")
             await _tell_everybody(connection, last_change)

@@ -14,7 +14,7 @@ from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
 from litemaas.db.tables.payloads import captured_payloads, payload_captures
 from litemaas.db.tables.people import sessions, sign_ins, tokens, users
-from litemaas.db.tables.platform import duties, given_answers, settings
+from litemaas.db.tables.platform import duties, given_answers, installation, settings
 from litemaas.db.tables.playground import saved_prompts
 from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
@@ -44,6 +44,7 @@ __all__ = [
     "dismissals",
     "duties",
     "given_answers",
+    "installation",
     "jobs",
     "leases",
     "metadata",

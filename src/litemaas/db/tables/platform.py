@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text, text
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
 from litemaas.db.tables.base import Moment, metadata, moment
@@ -28,6 +28,15 @@ duties = Table(
     Column("last_ended_at", Moment),
     Column("last_error", Text),
 )
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False, server_default=text("1")),
+    Column("timezone", Text, nullable=False, server_default=text("'UTC'")),
+    CheckConstraint("id = 1", name="installation_is_one"),
+)
+"""One row. ``timezone``: in which days, weeks and months of budgets and rollups begin; fixed once something was used."""
 
 given_answers = Table(
     "given_answers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -96,9 +96,15 @@ order by d.model_name, d.created_at, d.id
 class Directory:
     """Keys, models and news. Every method: ServiceUnavailable when the database does not answer."""
 
-    def __init__(self, postgres: Postgres, vault: Vault) -> None:
+    def __init__(self, postgres: Postgres, vault: Vault, zone: tzinfo) -> None:
         self._postgres = postgres
         self._vault = vault
+        self._zone = zone
+
+    async def zone_kept(self) -> str:
+        """The time zone of the database's windows."""
+        async with self._postgres.connection() as connection:
+            return str(await connection.fetchval("select timezone from installation"))
 
     async def find_key(self, key_hash: str) -> tuple[VirtualKey, int] | None:
         async with self._postgres.connection() as connection:
@@ -109,7 +115,7 @@ class Directory:
             access = await read_access(connection, row, now) if row["governed"] else None
             key = _virtual_key(row, await _limits_of(connection, _shared_scopes(row)), access)
             rule = key.budgets[0]
-            window = window_at(rule.duration, now, rule.set_at)
+            window = window_at(rule.duration, now, rule.set_at, self._zone)
             spent = await connection.fetchval(_SPENT, rule.scope, window.start)
             return key, spent or 0
 
@@ -147,7 +153,7 @@ class Directory:
                 continue
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
-        return snapshot_of(version, models)
+        return snapshot_of(version, models, self._zone)
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
         sealed = row["api_key_sealed"]
