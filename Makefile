@@ -15,7 +15,7 @@ NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_siz
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-deploy test-ansible test-sanity lint format types contracts check bench bench-reads bench-keys lock compiled clean
+.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-api test-deploy test-ansible test-sanity lint format types contracts check bench bench-reads bench-keys lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,11 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 
 $(STAMPS)/compiler: $(STAMPS)/runtime requirements/compile.txt
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/compile.txt
+	@touch $@
+
+$(STAMPS)/api: $(STAMPS)/dev requirements/api.txt
+	@echo "· installing schemathesis"
+	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/api.txt
 	@touch $@
 
 $(STAMPS)/deploy: $(STAMPS)/dev requirements/deploy.txt
@@ -69,7 +74,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory test-portal
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/deploy --ignore tests/ansible
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/api --ignore tests/deploy --ignore tests/ansible
 	@$(MAKE) --no-print-directory test-compiled
 
 test-portal: $(STAMPS)/runtime  ## types, lint, texts and behaviour of the portal, its bundle, and a browser for its journeys (needs node)
@@ -91,6 +96,9 @@ test-unit: $(STAMPS)/dev  ## only the tests without I/O
 
 test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more examples of every property; takes an hour or more
 	@LITEMAAS_NIGHTLY=1 LITEMAAS_TEST_PROFILE=nightly HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/chaos tests/unit/gateway --timeout 3600
+
+test-api: $(STAMPS)/api  ## send made-up requests of all kinds to a real control plane and hold it to its OpenAPI
+	@LITEMAAS_API_TESTS=1 $(BIN)/python -m pytest tests/api
 
 test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
 	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
@@ -131,6 +139,7 @@ lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile requirements/uv.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/uv.txt
 	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
 	@$(UV) --system-certs pip compile requirements/deploy.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/deploy.txt
+	@$(UV) --system-certs pip compile requirements/api.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/api.txt
 	@$(UV) --system-certs pip compile requirements/ansible.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -c requirements/deploy.txt -o requirements/ansible.txt
 
 clean:  ## forget the environment and the state
