@@ -32,6 +32,8 @@ PUBLIC = {
     # These look for themselves: a virtual key, or whether the catalogue is open to everybody.
     "/api/v1/key-info", "/api/v1/key-info/explain", "/api/v1/models", "/api/v1/models/facets", "/api/v1/models/{model_id}",
     "/api/v1/models/{model_id}/stats",
+    # A participant of a workshop has its code, and then a seat's cookie.
+    "/api/v1/claims/{guid}", "/api/v1/claims/{guid}/seat", "/api/v1/claims/{guid}/seat/try",
 }  # fmt: skip
 
 
