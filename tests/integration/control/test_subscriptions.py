@@ -377,7 +377,9 @@ async def test_retiring_touches_its_own_alone_and_can_be_undone(
     assert await told(database, "ann") == ["model.retired"]
     await subscribe(people["ann"], model, 409)
     problems = (await people["overseer"].get("/api/v1/admin/models/problems")).json()["data"]
-    assert {one["name"]: one["problems"] for one in problems} == {model["name"]: ["keys_on_retired"]}
+    # Nobody serves these models, which a health check may have found out by now.
+    found = {one["name"]: set(one["problems"]) - {"no_healthy_endpoint"} for one in problems}
+    assert {name: kinds for name, kinds in found.items() if kinds} == {model["name"]: {"keys_on_retired"}}
     back = await people["admin"].post(f"{path}/reinstate", json={"restore": True})
     assert back.json()["status"] == "available"
     statuses = {row["id"]: row["status"] for row in await database.fetch("select id, status from subscriptions")}
