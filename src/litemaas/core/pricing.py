@@ -37,19 +37,18 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
     """
     plain_prompt = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
     plain_completion = usage.completion_tokens - usage.reasoning_tokens
-    cached = price.cached_input_per_million
-    written = price.cache_write_per_million
-    reasoning = price.reasoning_per_million
-    input_exact = (
-        plain_prompt * price.input_per_million
-        + usage.cached_tokens * (price.input_per_million if cached is None else cached)
-        + usage.cache_write_tokens * (price.input_per_million if written is None else written)
-        + usage.pages * price.page_per_million
-        + requests * price.request_per_million
-    )
-    output_exact = plain_completion * price.output_per_million + usage.reasoning_tokens * (
-        price.output_per_million if reasoning is None else reasoning
-    )
+    input_price, output_price = price.input_per_million, price.output_per_million
+    input_exact = plain_prompt * input_price + requests * price.request_per_million
+    output_exact = plain_completion * output_price
+    # Most calls have none of these.
+    if usage.cached_tokens:
+        input_exact += usage.cached_tokens * _own_or(price.cached_input_per_million, input_price)
+    if usage.cache_write_tokens:
+        input_exact += usage.cache_write_tokens * _own_or(price.cache_write_per_million, input_price)
+    if usage.pages:
+        input_exact += usage.pages * price.page_per_million
+    if usage.reasoning_tokens:
+        output_exact += usage.reasoning_tokens * _own_or(price.reasoning_per_million, output_price)
     media = usage.media
     if media is not None:
         return _with_media(input_exact, output_exact, media, price)
@@ -59,6 +58,10 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
         input=(input_exact + half) // MILLION,
         output=(output_exact + half) // MILLION,
     )
+
+
+def _own_or(own: int | None, usual: int) -> int:
+    return usual if own is None else own
 
 
 def _with_media(input_exact: int, output_exact: int, media: Media, price: Price) -> Cost:
