@@ -10,7 +10,7 @@ COMPILED := $(CURDIR)/build/compiled/src
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
 # These say nothing of the hot path.
-NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_size.py first_day_of_a_person.py) \
+NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_workshops.py portal_size.py first_day_of_a_person.py) \
 	--ignore tests/contract/test_rehearsal.py --ignore tests/contract/test_people_and_reports.py
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -33,6 +34,8 @@ BODIES = (
     ("/v1/embeddings", {"model": "nomic", "input": ["a", "b"]}),
     ("/v1/completions", {"model": "granite", "prompt": "Once", "max_tokens": 3}),
 )
+SPACES = re.compile(rb"\b(GET|POST) +(\S+) +(HTTP/1\.1\r\n)")
+"""More of them between the words of a request line are one for llhttp, as RFC 9112 (3) allows, and an error for h11."""
 PAGES = (b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n", b"GET /health/liveness HTTP/1.1\r\nhost: a\r\n\r\n")
 
 
@@ -98,7 +101,7 @@ async def test_whatever_is_sent_is_answered_at_most_once_and_costs_no_connection
     ids = []
     for pieces, answers in zip(sent, heard, strict=True):
         final = [answer for answer in answers if answer.status != 100]
-        assert len(final) <= len(as_h11_reads(b"".join(pieces))[0]) + 1
+        assert len(final) <= len(as_h11_reads(SPACES.sub(rb"\1 \2 \3", b"".join(pieces)))[0]) + 1
         assert not [answer for answer in final if answer.status >= 500 and answer.status != 505]  # 505: another HTTP
         ids += [answer.headers["x-litellm-call-id"] for answer in final if "x-litellm-call-id" in answer.headers]
     assert len(ids) == len(set(ids))

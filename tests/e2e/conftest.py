@@ -47,3 +47,16 @@ def start_up() -> Iterator[StartUp]:
 def state_dir(tmp_path: Path) -> Path:
     """Where a platform of the test's own keeps its state; not yet there."""
     return tmp_path / "state"
+
+
+@pytest.fixture(scope="module")
+def portal_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Where a module of journeys has its own platform: its people have done nothing before."""
+    up = Up(tmp_path_factory.mktemp("portal") / "state", "--demo")
+    try:
+        connection = up.ready()
+        engine_port = (up.state_dir / "sim-chat.port").read_text(encoding="ascii").strip()
+        yield {**connection, "LITEMAAS_SIM_URL": f"http://127.0.0.1:{engine_port}"}
+        assert up.stop() == 0, up.output
+    finally:
+        up.kill_everything()

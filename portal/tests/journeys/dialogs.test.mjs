@@ -1,6 +1,6 @@
 // Is what opens above a page fit for everybody? Dialogs, menus and the drawer: no serious barrier, Escape closes, focus returns.
 import assert from "node:assert/strict";
-import { ask, barriers, base, journey, leave, MODEL, say, settled, useBrowser, visit } from "./stage.mjs";
+import { ask, barriers, base, journey, leave, MODEL, say, settled, still, useBrowser, visit } from "./stage.mjs";
 
 useBrowser();
 const OPEN = "[role=dialog], [role=menu], .lm-drawer";
@@ -20,12 +20,14 @@ async function open(page, place, names) {
     }
     await page.locator(OPEN).first().waitFor();
     await page.locator(".lm-skeleton").first().waitFor({ state: "detached" });
-    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().endTime !== Infinity).map(({ finished }) => finished)));
+    await still(page);
     const told = (line) => `${place} ${words}: ${line}`;
     found.push(...(await barriers(page, undefined, OPEN)).map(told));
     await dark(page, true);
+    await still(page);
     found.push(...(await barriers(page, ["color-contrast"], OPEN)).map((line) => told(`(dark) ${line}`)));
     await dark(page, false);
+    await still(page);
     await page.keyboard.press("Escape");
     await page.locator(OPEN).first().waitFor({ state: "detached", timeout: 3_000 }).catch(() => found.push(told("Escape does not close it")));
     const back = await button.evaluate((element) => document.activeElement === element || element.contains(document.activeElement)).catch(() => true);

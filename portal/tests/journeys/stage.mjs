@@ -97,4 +97,10 @@ export async function settled(page) {
   await page.locator(".lm-skeleton").first().waitFor({ state: "detached" });
 }
 
+/** Nothing moves or fades any more; a colour on its way to another one is nobody's. */
+export async function still(page) {
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().endTime !== Infinity).map(({ finished }) => finished)));
+}
+
 export const file = async (download) => readFileSync(await download.path(), "utf8");

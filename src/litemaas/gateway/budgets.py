@@ -15,6 +15,7 @@ from leased to settled in the transaction that stores the usage record.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -78,6 +79,7 @@ class Budgets:
         self._accounts: dict[str, Account] = {}
         self._retired: dict[tuple[str, datetime], Account] = {}
         self._lives = time.time_ns()
+        self._upkeep = asyncio.Lock()
 
     # -- accounts -----------------------------------------------------------------------------------------------------
 
@@ -214,6 +216,10 @@ class Budgets:
 
         Errors: ServiceUnavailable.
         """
+        async with self._upkeep:  # two at once would end the same account twice
+            await self._return_idle(idle_s)
+
+    async def _return_idle(self, idle_s: float) -> None:
         now = monotonic()
         oldest = now - idle_s
         for account in list(self.every_account()):

@@ -200,6 +200,27 @@ async def test_a_lease_that_nobody_uses_goes_back_as_a_whole() -> None:
     assert not list(one.budgets.every_account())
 
 
+async def test_giving_back_twice_at_once_ends_a_lease_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, one, _ = await two_workers()
+    hold = await one.begin((KEY,), 100)
+    assert hold is not None
+    hold.close(100)
+    bank.settle("one", "key:k", 100, 100)
+    end, ended = one.budgets.leasing.end, 0
+
+    async def slowly(account: Account, life: int) -> None:
+        nonlocal ended
+        ended += 1
+        await asyncio.sleep(0)
+        await end(account, life)
+
+    monkeypatch.setattr(one.budgets.leasing, "end", slowly)
+    await asyncio.gather(one.budgets.return_idle(-1.0), one.budgets.return_idle(-1.0))
+
+    assert ended == 1
+    assert not bank.rows
+
+
 async def test_what_is_spent_and_not_yet_stored_stays_leased(monkeypatch: pytest.MonkeyPatch) -> None:
     bank, one, _ = await two_workers()
     monkeypatch.setattr(AllStored, "is_stored", lambda self, position: False)
