@@ -217,7 +217,8 @@ def test_both_planes_and_every_migration_are_told_the_time_zone(rendered: Render
     it = rendered("discovery")
     for part in ("gateway", "control"):
         assert it.of("ConfigMap", f"litemaas-{part}")["data"]["LITEMAAS_TIMEZONE"] == "Europe/Berlin"
-    containers = [c for pod in it.pods().values() for c in [*pod.get("initContainers", []), *pod["containers"]]]
+    pods = [pod["spec"] for pod in it.pods().values()]
+    containers = [c for pod in pods for c in [*pod.get("initContainers", []), *pod["containers"]]]
     migrating = [container for container in containers if container["name"] == "migrate"]
     assert len(migrating) >= 2
     for container in migrating:
