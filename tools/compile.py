@@ -9,6 +9,7 @@ this says so and leaves nothing behind: the interpreted package does the same fo
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -46,6 +47,7 @@ def main(target: Path) -> int:
     if missing:
         shutil.rmtree(target, ignore_errors=True)
         say(f"{missing}: the gateway runs interpreted, which takes about twice the CPU time")
+        write_bytecode(PROJECT / "src", PROJECT / "src")
         return 0
     digest = digest_of_sources()
     if (target / DIGEST).is_file() and (target / DIGEST).read_text() == digest:
@@ -54,6 +56,7 @@ def main(target: Path) -> int:
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     try:
         compile_into(fresh)
+        write_bytecode(fresh / "src", target / "src")
         (fresh / DIGEST).write_text(digest)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
@@ -107,6 +110,14 @@ def compile_into(directory: Path) -> None:
     )  # fmt: skip
     if done.returncode:
         raise CompilerFailed(done.stdout)
+
+
+def write_bytecode(sources: Path, home: Path) -> None:
+    """Once, here: where PYTHONDONTWRITEBYTECODE is set, every process would else compile it all at each start.
+
+    ``home``: where the sources will be when they run.
+    """
+    compileall.compile_dir(sources, quiet=2, stripdir=str(sources), prependdir=str(home))
 
 
 if __name__ == "__main__":
