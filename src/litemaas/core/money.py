@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, Overflow
 from typing import Final
 
+from litemaas.core.digits import digits, three_digits
+
 NANO: Final = 1_000_000_000
 MILLION: Final = 1_000_000
 MAX_NANO: Final = 2**63 - 1
@@ -43,8 +45,8 @@ def format_usd(nano: int) -> str:
 
 def nine_decimals(nano: int) -> str:
     """An amount of nano-USD that is not negative, in USD with all its decimals; for what is written per call."""
-    rest = str(NANO + nano % NANO)  # with a one in front, so that all nine digits are there
-    return f"{nano // NANO}.{rest[1:]}"
+    thousands = nano // 1000
+    return f"{digits(nano // NANO)}.{three_digits(thousands // 1000)}{three_digits(thousands)}{three_digits(nano)}"
 
 
 def per_million_from_usd_per_unit(price: float | int | str | Decimal) -> int:

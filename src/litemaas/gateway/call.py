@@ -86,8 +86,8 @@ class Call:
     """One request to an inference endpoint on its way through the stages.
 
     ``hold``, ``quota`` and ``ticket``: what is reserved of budgets, quotas and rate limits; the settlement closes them.
-    ``refusal``: why it was blocked. ``slot``: its place among the running calls. ``started_at``: seconds since
-    1970; ``instant``: the same as the journal writes it.
+    ``refusal``: why it was blocked. ``slot``: its place among the running calls. ``started_at``: seconds since 1970.
+    ``begun``: what was known when an engine was asked, as the journal writes it.
     ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
     ``ended_at``: when its settlement began (``monotonic``), 0 before.
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
@@ -98,9 +98,9 @@ class Call:
     """
 
     __slots__ = (
-        "ask", "attempts", "caller", "condition", "cost", "deferred", "ended_at", "ending",
+        "ask", "attempts", "begun", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "guard", "hold", "id", "instant", "lane", "output_limit", "place", "quota", "refusal", "reply",
+        "first_byte_at", "guard", "hold", "id", "lane", "output_limit", "place", "quota", "refusal", "reply",
         "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ class Call:
         self.ask: Ask | None = None
         self.lane: Lane | None = None
         self.output_limit: int | None = None
-        self.instant = ""
+        self.begun = ""
         self.slot = -1
         self.hold: Hold | None = None
         self.quota: QuotaHold | None = None

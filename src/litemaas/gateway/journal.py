@@ -112,7 +112,7 @@ class Journal:
         for columns in self._unwritten:
             data = columns.encode("utf-8", "replace")
             pieces.append(data)
-            pieces.append(b"\t%08x\n" % crc32(data))
+            pieces.append(b"\t%d\n" % crc32(data))
         lines = b"".join(pieces)
         size = len(lines)
         memory = self._memory
@@ -215,7 +215,7 @@ class Journal:
         broken: list[bytes] = []
         for line in lines.split(b"\n")[:-1]:
             columns, _, checksum = line.rpartition(b"\t")
-            (sound if checksum == b"%08x" % crc32(columns) else broken).append(line)
+            (sound if checksum == b"%d" % crc32(columns) else broken).append(line)
         if lost := [line for line in broken if line]:
             self.set_aside(b"\n".join(lost) + b"\n")
         return b"".join(line + b"\n" for line in sound)

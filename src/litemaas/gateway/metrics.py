@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,7 @@ OWN_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 """The gateway's own part: 0.05 s is where the alert GatewayLatency begins."""
 
 _OWN_BUCKETS_US: Final = [int(bound * 1e6) for bound in OWN_BUCKETS_S]
+_OWN_BUCKETS: Final = len(OWN_BUCKETS_S)
 _BUCKETS: Final = len(BUCKETS_S)
 _BUCKETS_US: Final = [int(bound * 1e6) for bound in BUCKETS_S]
 
@@ -124,7 +124,10 @@ class Metrics(Collector):
             until_s = call.first_byte_at - call.request.received_at
             counters.first_bytes.observe(until_s)
             own_us = int((until_s - call.upstream_s) * 1e6)
-            self.own_counts[bisect_left(_OWN_BUCKETS_US, own_us)] += 1
+            place = 0
+            while place < _OWN_BUCKETS and own_us > _OWN_BUCKETS_US[place]:
+                place += 1
+            self.own_counts[place] += 1
             self.own_us += own_us
 
     def render(self) -> bytes:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, Protocol
 
+from litemaas.core.digits import digits
 from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 
@@ -40,11 +41,11 @@ class WhatIsLeft:
         """The limits and what is left of each; the numbers are what is used, and count only where there is a limit."""
         lines = ""
         if self._requests_text:
-            lines = f"{self._requests_text}{max(0, self._requests - requests)}\r\n"
+            lines = f"{self._requests_text}{digits(max(0, self._requests - requests))}\r\n"
         if self._tokens_text:
-            lines = f"{lines}{self._tokens_text}{max(0, self._tokens - tokens)}\r\n"
+            lines = f"{lines}{self._tokens_text}{digits(max(0, self._tokens - tokens))}\r\n"
         if self._places_text:
-            lines = f"{lines}{self._places_text}{max(0, self._places - places)}\r\n"
+            lines = f"{lines}{self._places_text}{digits(max(0, self._places - places))}\r\n"
         return lines
 
 

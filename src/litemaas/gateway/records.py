@@ -14,20 +14,25 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from litemaas.core.digits import digits, three_digits
 from litemaas.core.ledger import Booking
+from litemaas.core.usage import UsageSource
 
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
     from litemaas.core.usage import Usage
 
 JOURNAL_COLUMNS = (
-    ("request_id", "text"), ("started_at", "timestamptz"), ("duration_us", "bigint"), ("ttft_us", "bigint"),
-    ("stream", "boolean"), ("status", "text"), ("http_status", "smallint"), ("error_code", "text"), ("error_message", "text"),
-    ("end_user", "text"), ("engine_request_id", "text"), ("prompt_tokens", "int"), ("completion_tokens", "int"),
-    ("cached_tokens", "int"), ("cache_write_tokens", "int"), ("reasoning_tokens", "int"), ("pages", "int"),
-    ("usage_source", "text"), ("cost_nano", "bigint"), ("input_cost_nano", "bigint"), ("output_cost_nano", "bigint"),
-    ("attempts", "int"), ("client_ip", "text"), ("user_agent", "text"), ("tags", "jsonb"), ("metadata", "jsonb"),
-    ("held_nano", "bigint"),
+    # what is known before an engine is asked
+    ("request_id", "text"), ("started_at", "timestamptz"), ("stream", "boolean"), ("end_user", "text"), ("attempts", "int"),
+    ("client_ip", "text"), ("user_agent", "text"),
+    # how it ended
+    ("held_nano", "bigint"), ("duration_us", "bigint"), ("ttft_us", "bigint"), ("status", "text"), ("http_status", "smallint"),
+    ("error_code", "text"), ("error_message", "text"), ("engine_request_id", "text"),
+    ("prompt_tokens", "int"), ("completion_tokens", "int"), ("cached_tokens", "int"), ("cache_write_tokens", "int"),
+    ("reasoning_tokens", "int"), ("pages", "int"), ("usage_source", "text"),
+    ("cost_nano", "bigint"), ("input_cost_nano", "bigint"), ("output_cost_nano", "bigint"),
+    ("tags", "jsonb"), ("metadata", "jsonb"),
     # who asked
     ("endpoint", "text"), ("key_hash", "text"), ("key_alias", "text"), ("user_id", "text"), ("team_id", "text"),
     ("model", "text"),
@@ -44,6 +49,11 @@ NOTHING_SERVED: Final = "\t".join([NULL] * 5)
 NOT_BOOKED: Final = "[]"
 NO_LABELS: Final = "[]\t{}"
 """No tags and no notes."""
+SERVED_WELL: Final = f"success\t200\t{NULL}\t{NULL}"
+"""The outcome of nearly every call."""
+_USUAL_PARTS: Final = f"\t0\t0\t0\t0\t{UsageSource.ENGINE.value}\t"
+"""What follows prompt and completion where the engine counted, and nothing but these."""
+_ENGINE: Final = UsageSource.ENGINE
 _MAX_JSON: Final = 65_536
 _LEFT_OUT = '{"left_out":"it was larger than 65536 bytes"}'
 _JSON_ESCAPE = re.compile(r"\\(u0000|.)")
@@ -55,9 +65,10 @@ def text(value: str | None) -> str:
     """A text column."""
     if value is None:
         return NULL
-    if value.isprintable() and "\\" not in value:  # nearly always; nothing that is escaped is printable
-        return value
-    return value.translate(_ESCAPES)
+    # One by one, which is quick; nearly always none of them is there.
+    if "\\" in value or "\t" in value or "\n" in value or "\r" in value or "\0" in value:
+        return value.translate(_ESCAPES)
+    return value
 
 
 def json_text(value: list[str] | dict[str, object]) -> str:
@@ -93,19 +104,37 @@ def agent_text(header: bytes | None) -> str:
     return NULL if header is None else text(header[:256].decode("latin-1"))
 
 
+def begun_text(
+    call_id: str, instant: str, stream: bool, end_user: str, attempts: int, client_ip: str, agent: str
+) -> str:
+    """The columns that are known before an engine is asked; each text as the journal writes it."""
+    return f"{call_id}\t{instant}\t{'t' if stream else 'f'}\t{end_user}\t{digits(attempts)}\t{client_ip}\t{agent}"
+
+
 def record_line(
-    call_id: str, instant: str, duration_us: int, ttft: str, how: str, end_user: str, engine_id: str, usage: Usage, cost: Cost,
-    attempts: int, client_ip: str, agent: str, labels: str, held: int, tail: str,
+    begun: str, held: int, duration_us: int, ttft: str, outcome: str, engine_id: str, usage: Usage, cost: Cost, labels: str,
+    tail: str,
 ) -> str:  # fmt: skip
     """A record's columns in the order of ``JOURNAL_COLUMNS``, without the checksum.
 
-    ``how``: stream, status, HTTP status, error code and message. ``tail``: who asked, what served, where it is booked.
+    ``begun``: :func:`begun_text`. ``outcome``: status, HTTP status, error code and message. ``tail``: who asked, what served,
+    where it is booked.
     """
     return (
-        f"{call_id}\t{instant}\t{duration_us}\t{ttft}\t{how}\t{end_user}\t{engine_id}"
-        f"\t{usage.prompt_tokens}\t{usage.completion_tokens}\t{usage.cached_tokens}\t{usage.cache_write_tokens}"
-        f"\t{usage.reasoning_tokens}\t{usage.pages}\t{usage.source._value_}\t{cost.total}\t{cost.input}\t{cost.output}"
-        f"\t{attempts}\t{client_ip}\t{agent}\t{labels}\t{held}\t{tail}"
+        f"{begun}\t{held}\t{duration_us}\t{ttft}\t{outcome}\t{engine_id}"
+        f"\t{digits(usage.prompt_tokens)}\t{digits(usage.completion_tokens)}{_parts_of(usage)}"
+        f"{cost.total}\t{cost.input}\t{cost.output}\t{labels}\t{tail}"
+    )
+
+
+def _parts_of(usage: Usage) -> str:
+    """The columns between the tokens and the cost, with a tab at either end."""
+    special = usage.cached_tokens or usage.cache_write_tokens or usage.reasoning_tokens or usage.pages
+    if not special and usage.source is _ENGINE:
+        return _USUAL_PARTS
+    return (
+        f"\t{usage.cached_tokens}\t{usage.cache_write_tokens}\t{usage.reasoning_tokens}\t{usage.pages}"
+        f"\t{usage.source.value}\t"
     )
 
 
@@ -118,12 +147,11 @@ class InstantText:
         self._second = -1
         self._text = ""
 
-    def __call__(self, at: float) -> str:
+    def of(self, at: float) -> str:
+        """Units: seconds since 1970."""
         second = int(at)
         if second != self._second:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S.")
-        micros = str(
-            1_000_000 + int((at - second) * 1_000_000)
-        )  # with a one in front, so that all six digits are there
-        return f"{self._text}{micros[1:]}+00"
+        micros = int((at - second) * 1_000_000)
+        return f"{self._text}{three_digits(micros // 1000)}{three_digits(micros)}+00"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from litemaas.core.digits import digits, three_digits
 from litemaas.core.money import format_usd, nine_decimals
 from litemaas.kit.ticks import monotonic
 
@@ -60,7 +61,8 @@ class ReplyHeaders:
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         lines = (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"
-            f"x-litellm-attempted-retries: {call.attempts - 1}\r\nx-litellm-attempted-fallbacks: {call.fallbacks}\r\n"
+            f"x-litellm-attempted-retries: {digits(call.attempts - 1)}\r\n"
+            f"x-litellm-attempted-fallbacks: {digits(call.fallbacks)}\r\n"
             f"x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
@@ -91,8 +93,7 @@ def limit_lines_of(key: VirtualKey) -> str:
 
 
 def _milliseconds(us: int) -> str:
-    rest = str(1000 + us % 1000)  # with a one in front, so that all three digits are there
-    return f"{us // 1000}.{rest[1:]}"
+    return f"{digits(us // 1000)}.{three_digits(us)}"
 
 
 def call_id_of(call: Call) -> str:

@@ -23,7 +23,7 @@ from litemaas.core.errors import UpstreamDied
 from litemaas.core.price import Price
 from litemaas.core.pricing import cost_of
 from litemaas.core.usage import Usage, UsageSource
-from litemaas.gateway.records import NULL, record_line
+from litemaas.gateway.records import NO_LABELS, NULL, SERVED_WELL, record_line
 
 if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
@@ -39,6 +39,8 @@ _NO_COUNTS: Final = bytes(_COUNTS.size)
 CRASHED = "gateway_crashed"
 _HOW = f"failure\t500\t{CRASHED}\tthe gateway stopped in the middle of this call"
 _CONVERSION_FAILED = f"failure\t500\t{UpstreamDied.code}\tthe model server could not convert it"
+_BEGUN: Final = 7
+"""Columns that are known before an engine is asked."""
 NO_SLOT: Final = -1
 
 
@@ -155,12 +157,17 @@ def price_text(price: Price) -> str:
     return ",".join("" if part is None else str(part) for part in parts)
 
 
-def running_text(
-    call_id: str, instant: str, stream: str, end_user: str, attempts: int, client_ip: str, agent: str, held: int,
-    price: str, tail: str,
-) -> str:  # fmt: skip
-    """Everything that is known of a call before its answer; each part as the journal writes it, without its own tabs."""
-    return f"{call_id}\t{instant}\t{stream}\t{end_user}\t{attempts}\t{client_ip}\t{agent}\t{held}\t{price}\t{tail}"
+def running_text(begun: str, held: int, price: str, tail: str) -> str:
+    """Everything that is known of a call before its answer. ``begun``: :func:`~litemaas.gateway.records.begun_text`."""
+    return f"{begun}\t{held}\t{price}\t{tail}"
+
+
+def _read(text: str) -> tuple[str, str, str, str]:
+    """What :func:`running_text` was given. Errors: ValueError."""
+    *begun, held, price, tail = text.split("\t", _BEGUN + 2)
+    if len(begun) != _BEGUN:
+        raise ValueError("a part is missing")
+    return "\t".join(begun), held, price, tail
 
 
 def finished_line(record: str, usage: Usage, documents: int, succeeded: bool, held: int) -> tuple[str, Cost]:
@@ -168,30 +175,22 @@ def finished_line(record: str, usage: Usage, documents: int, succeeded: bool, he
 
     ``record``: as :func:`running_text` wrote it. ``documents``: paid at the price per request, where pages have none.
     """
-    call_id, instant, stream, end_user, attempts, client_ip, agent, _, price, tail = record.split("\t", 9)
+    begun, _, price, tail = _read(record)
     prices = _price(price)
     requests = 0 if usage.pages and prices.page_per_million else documents
     cost = cost_of(usage, prices, requests)
-    how = f"{stream}\tsuccess\t200\t{NULL}\t{NULL}" if succeeded else f"{stream}\t{_CONVERSION_FAILED}"
-    line = record_line(
-        call_id, instant, 0, NULL, how, end_user, NULL, usage, cost, int(attempts), client_ip, agent, "[]\t{}", held, tail,
-    )  # fmt: skip
-    return line, cost
+    outcome = SERVED_WELL if succeeded else _CONVERSION_FAILED
+    return record_line(begun, held, 0, NULL, outcome, NULL, usage, cost, NO_LABELS, tail), cost
 
 
 def _line_of(slot: bytes) -> str | None:
     """The record of a call that a crash ended: what a stream had used is paid, an answer that never came is not."""
     length = int.from_bytes(slot[_LENGTH_AT:_TEXT_AT], "little")
-    parts = slot[_TEXT_AT : _TEXT_AT + length].decode("utf-8", "replace").split("\t", 9)
     try:
-        call_id, instant, stream, end_user, attempts, client_ip, agent, held, price, tail = parts
+        begun, held, price, tail = _read(slot[_TEXT_AT : _TEXT_AT + length].decode("utf-8", "replace"))
         source, prompt, completion, cached, written, reasoning, pages = _COUNTS.unpack_from(slot, 1)
         usage = Usage(prompt, completion, cached, written, reasoning, pages, _SOURCES[source])
-        cost = _cost(usage, price)
-        return record_line(
-            call_id, instant, 0, NULL, f"{stream}\t{_HOW}", end_user, NULL, usage, cost, int(attempts), client_ip, agent,
-            "[]\t{}", int(held), tail,
-        )  # fmt: skip
+        return record_line(begun, int(held), 0, NULL, _HOW, NULL, usage, _cost(usage, price), NO_LABELS, tail)
     except (ValueError, IndexError):
         return None  # the crash was in the very moment in which it was written: the call had not reached an engine
 

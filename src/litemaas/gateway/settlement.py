@@ -26,8 +26,10 @@ from litemaas.gateway.records import (
     NOT_BOOKED,
     NOTHING_SERVED,
     NULL,
+    SERVED_WELL,
     InstantText,
     agent_text,
+    begun_text,
     bookings_text,
     labels_text,
     record_line,
@@ -104,35 +106,37 @@ class Settlement:
         if call.caller is not None:
             call.caller.spent_nano += cost.total
         duration_s = now - call.request.received_at
-        stream = "t" if call.ask is not None and call.ask.stream else "f"
         if error is None:
             status, http_status = _SUCCESS, 200 if call.reply is None else call.reply.status
-            how = f"{stream}\tsuccess\t{http_status}\t{NULL}\t{NULL}"
+            outcome = SERVED_WELL if http_status == 200 else f"{_SUCCESS}\t{http_status}\t{NULL}\t{NULL}"
         else:
             status, http_status = self._outcome(error)
             why = text(str(error)[:500]) if isinstance(error, LiteMaaSError) else NULL
-            how = f"{stream}\t{status}\t{http_status}\t{_code(error)}\t{why}"
+            outcome = f"{status}\t{http_status}\t{_code(error)}\t{why}"
         if call.quota is not None:
             call.quota.close(0 if status is _REFUSED else 1, usage.prompt_tokens + usage.completion_tokens)
         self._metrics.observe(call, status, http_status, duration_s)
         if call.deferred:
             self._journal.running.drop(call.slot)
             return
-        self._journal.append(self._line(call, cost, how, duration_s))
+        self._journal.append(self._line(call, cost, outcome, duration_s))
         self._journal.running.end(call.slot)
 
     def begin(self, call: Call, target: Target) -> None:
         """Notes that an engine is about to be asked, so that a crash of ours leaves a record, too."""
-        if not call.instant:
-            call.instant = self._instant(call.started_at)
+        call.begun = self._begun(call)
         call.slot = self._journal.running.begin(call.slot, self.text_of(call, target))
+
+    def _begun(self, call: Call) -> str:
+        return begun_text(
+            call.id, self._instant.of(call.started_at), call.ask is not None and call.ask.stream, _end_user(call),
+            call.attempts, call.request.client_ip, _agent(call),
+        )  # fmt: skip
 
     def text_of(self, call: Call, target: Target) -> str:
         """What is known of a call that has begun, and its record will say."""
-        return running_text(
-            call.id, call.instant, "t" if call.ask is not None and call.ask.stream else "f", _end_user(call), call.attempts,
-            call.request.client_ip, _agent(call), call.hold.amount if call.hold is not None else 0, target.price, _tail(call),
-        )  # fmt: skip
+        held = call.hold.amount if call.hold is not None else 0
+        return running_text(call.begun, held, target.price, _tail(call))
 
     def progress(self, call: Call, usage: Usage) -> None:
         """Notes what a stream has used by now."""
@@ -145,7 +149,7 @@ class Settlement:
         failed = isinstance(error, UpstreamFailure) or not isinstance(error, LiteMaaSError)
         return Status.FAILURE if failed else _REFUSED, http_status
 
-    def _line(self, call: Call, cost: Cost, how: str, duration_s: float) -> str:
+    def _line(self, call: Call, cost: Cost, outcome: str, duration_s: float) -> str:
         """The record's columns in the order of ``records.JOURNAL_COLUMNS``, without the checksum."""
         ask, usage, request = call.ask, call.usage, call.request
         ttft = NULL if call.first_byte_at is None else str(int((call.first_byte_at - request.received_at) * 1e6))
@@ -156,8 +160,8 @@ class Settlement:
             labels = call.lane.labels if call.lane is not None else NO_LABELS
         held = call.hold.amount if call.hold is not None else 0
         return record_line(
-            call.id, call.instant or self._instant(call.started_at), int(duration_s * 1e6), ttft, how, _end_user(call),
-            engine_id, usage, cost, call.attempts, request.client_ip, _agent(call), labels, held, _tail(call),
+            call.begun or self._begun(call), held, int(duration_s * 1e6), ttft, outcome, engine_id, usage, cost, labels,
+            _tail(call),
         )  # fmt: skip
 
 

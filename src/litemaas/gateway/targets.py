@@ -12,6 +12,7 @@ from litemaas.gateway.cooling import Condition
 from litemaas.gateway.http.answers import Origin
 from litemaas.gateway.providers.dialects import AnthropicDialect, credential_lines, dialect_of
 from litemaas.gateway.records import served_text
+from litemaas.gateway.renaming import EngineName
 from litemaas.gateway.running import price_text
 
 if TYPE_CHECKING:
@@ -39,14 +40,13 @@ class Target:
     """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
-    own name for the model, as JSON. ``price``: as running calls note it. ``condition``: how it is doing. ``rule``: its own
-    limits, None = none. ``dialect``: None = it speaks chat completions.
+    own name for the model, as JSON; ``name``: how its answers get another. ``price``: as running calls note it. ``condition``:
+    how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
     """
 
     __slots__ = (
-        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "dialect", "engine_model", "lines",
-        "no_tokenizer_until",
-        "origin", "price", "rule", "served", "stream_usage", "timeout_s",
+        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "dialect", "engine_model", "lines", "name",
+        "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "timeout_s",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,7 @@ class Target:
         self.no_tokenizer_until = 0.0
         self.timeout_s = deployment.timeout_s or timeout_s
         self.engine_model = encode(deployment.engine_model)
+        self.name = EngineName(self.engine_model)
         self.price = price_text(deployment.price)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
         base = deployment.api_base.partition("?")[0]

@@ -92,5 +92,5 @@ def test_bookings_name_scope_and_window() -> None:
 def test_an_instant_is_written_to_the_microsecond(at: float) -> None:
     write = InstantText()
     for moment in (at, at + 0.25, at):
-        told = datetime.strptime(write(moment) + "00", "%Y-%m-%d %H:%M:%S.%f%z")
+        told = datetime.strptime(write.of(moment) + "00", "%Y-%m-%d %H:%M:%S.%f%z")
         assert abs(told.timestamp() - moment) < 2e-6

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from litemaas.core.price import Price
 from litemaas.core.usage import Usage, UsageSource
 from litemaas.gateway.journal import Journal
-from litemaas.gateway.records import JOURNAL_COLUMNS
+from litemaas.gateway.records import JOURNAL_COLUMNS, begun_text
 from litemaas.gateway.running import CRASHED, NO_SLOT, SLOT_BYTES, RunningCalls, price_text, running_text
 
 PRICE = Price(
@@ -25,7 +25,7 @@ TAIL = "\t".join(
 
 def noted(call_id: str = "call", held: int = 9_000) -> str:
     instant, price = "2026-11-25 12:00:00.000000+00", price_text(PRICE)
-    return running_text(call_id, instant, "t", "\\N", 1, "192.0.2.1", "sdk", held, price, TAIL)
+    return running_text(begun_text(call_id, instant, True, "\\N", 1, "192.0.2.1", "sdk"), held, price, TAIL)
 
 
 def columns(line: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from litemaas.core.errors import UpstreamGarbage
 from litemaas.core.usage import NOTHING, Usage, usage_of
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, object_of, read_request, render
 from litemaas.gateway.endpoints.base import Endpoint, base_path
-from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, SPECIAL_MEMBERS, OpenAIEndpoint, rename_model
+from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, SPECIAL_MEMBERS, OpenAIEndpoint
 from litemaas.gateway.providers.bridge import Bridge
 from litemaas.gateway.providers.native import NativeScanner, native_usage
 from litemaas.gateway.providers.reading import MISSHAPEN, Untranslatable, whole
@@ -148,7 +148,7 @@ class _Native(Endpoint):
         except NOT_JSON:
             raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
         call.engine_request_id = str(answer.get("id") or "") or None
-        reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
+        reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
         usage = answer.get("usage")
         return usage_of(native_usage(usage)) if isinstance(usage, dict) else NOTHING
 

@@ -35,7 +35,6 @@ from litemaas.gateway.endpoints.openai import (
     SPECIAL_MEMBERS,
     refuse_guardrails,
     refuse_special_members,
-    rename_model,
 )
 from litemaas.gateway.endpoints.sound import HEAD_BYTES, sound_bound_ms, sound_estimate_ms, sound_ms
 from litemaas.gateway.http.messages import Request
@@ -74,7 +73,7 @@ class MediaEndpoint(Endpoint):
             call.engine_request_id = answer["id"]
         asked = ask.model or target.deployment.model
         if answer.get("model") == target.deployment.engine_model != asked:
-            reply.body = rename_model(reply.body, target.engine_model, encode(asked))
+            reply.body = target.name.replaced(reply.body, encode(asked))
         usage = answer.get("usage")
         counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
         return self._with_media(ask, answer | counts, reply, _tokens_of(counts))

@@ -19,7 +19,6 @@ from litemaas.gateway.bodies import (
     encode,
     flag_of,
     object_of,
-    read_members,
     read_request,
     render,
     text_of,
@@ -27,6 +26,7 @@ from litemaas.gateway.bodies import (
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
+from litemaas.gateway.endpoints.media_parts import media_parts_of
 from litemaas.gateway.providers.bridge import Bridge
 from litemaas.gateway.providers.dialects import dialect_of, openai_path
 from litemaas.gateway.replies import Identified, Measured
@@ -50,7 +50,6 @@ MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
 _COMPLETION_DEFAULT = 16
 """What engines generate for a plain completion that names no bound (OpenAI API reference, ``max_tokens``, 2026-11)."""
 SPECIAL_MEMBERS = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
-_MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"', b'"audio_url"')
 
 
 _measured: Final = msgspec.json.Decoder(Measured)
@@ -110,9 +109,8 @@ class OpenAIEndpoint(Endpoint):
         if self._required == "prompt":
             ask.choices *= _prompts_in(members)
             ask.output_default = _COMPLETION_DEFAULT
-        # not ``in``: that first tries whether the bytes are a number
-        if ask.payload.find(b'_url"') >= 0 or ask.payload.find(b'"input_audio"') >= 0:
-            ask.media_parts = sum(ask.payload.count(kind) for kind in _MEDIA)
+        if "messages" in members:
+            ask.media_parts = media_parts_of(bytes(members["messages"]))
 
     def path(self, deployment: Deployment) -> str:
         dialect = dialect_of(deployment)
@@ -150,7 +148,7 @@ class OpenAIEndpoint(Endpoint):
         if isinstance(measured.id, str):
             call.engine_request_id = measured.id
         if target.deployment.engine_model != ask.model:
-            reply.body = rename_model(reply.body, target.engine_model, encode(ask.model or ""))
+            reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
         return usage_of(measured.usage) if measured.usage is not None else NOTHING
 
 
@@ -180,23 +178,6 @@ def _stream_options(members: Members, stream_usage: StreamUsage) -> bytes:
     if stream_usage is StreamUsage.CONTINUOUS:
         options["continuous_usage_stats"] = True
     return encode(options)
-
-
-def rename_model(body: bytes, engine_model: bytes, name: bytes) -> bytes:
-    """The same object with the model name that the client sent; both names as JSON.
-
-    A quote inside a JSON string is always escaped, so the pattern can only be a member; with one brace before it, it is the
-    answer's own. Whatever is written otherwise goes to the parser.
-    """
-    written = b'"model":' + engine_model
-    at = body.find(written)
-    if at > 0 and body.count(b"{", 0, at) == 1:
-        return body[: at + 8] + name + body[at + len(written) :]
-    members = read_members(body)
-    if "model" not in members:
-        return body
-    members["model"] = name
-    return render(members)
 
 
 def refuse_special_members(members: Members) -> None:
