@@ -36,6 +36,9 @@ TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 SECONDS: Schema = {"type": "integer", "minimum": 1}
+SHARE: Schema = {
+    "anyOf": [SECONDS, {"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}]
+}  # of nothing, no node could be drained
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
 QUANTITY: Schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"}
@@ -49,6 +52,7 @@ SECRET: Schema = {
 }
 SMTP: Schema = {"type": "string", "pattern": r"^(smtp(s|\+starttls)?://\S+)?$"}
 ISSUER: Schema = {"type": "string", "pattern": r"^(https://[^\s?#]+)?$"}
+USERNAME: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9@._-]{1,128}$"}
 MASTER_KEY: Schema = {**SECRET, "pattern": "^(sk-[A-Za-z0-9_-]{16,})?$"}
 
 
@@ -92,7 +96,7 @@ _PART = {
         maxReplicas=SECONDS,
         targetCPUUtilizationPercentage={**SECONDS, "maximum": 100},
     ),
-    "podDisruptionBudget": shape(enabled=FLAG, maxUnavailable={"type": ["integer", "string"]}),
+    "podDisruptionBudget": shape(enabled=FLAG, maxUnavailable=SHARE),
     "topologySpreadConstraints": OBJECTS,
     "serviceAccount": shape(create=FLAG, name=NAME, annotations=TEXTS),
     "preStopSleepSeconds": COUNT,
@@ -169,7 +173,7 @@ def _ground() -> dict[str, Schema]:
         "litemaas": both_planes(),
         "secrets": shape(
             create=FLAG,
-            master=shape(existingSecret=NAME, masterKey=MASTER_KEY),
+            master=shape(existingSecret=NAME, masterKey=MASTER_KEY, uiUsername=USERNAME),
             control=shape(existingSecret=NAME, encryptionKey=SECRET, smtpUrl=SMTP),
         ),
         "oauth": shape(

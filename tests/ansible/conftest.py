@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ if importlib.util.find_spec("ansible.cli") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
     from tests.ansible.plays import PROGRAMS, Plays, environment_of
+    from tests.ansible.warm import warm_programs
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The environment of an Ansible that has our collections and nothing else."""
     home = tmp_path_factory.mktemp("ansible")
     environ = environment_of(home)
@@ -36,7 +38,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     for archive in sorted(home.glob("*.tar.gz")):
         line = ["install", str(archive), "--offline", "--no-deps", "-p", str(home / "collections")]
         subprocess.run([galaxy, "collection", *line], env=environ, check=True, capture_output=True, timeout=120)
-    return environ
+    with ExitStack() as servers:
+        if (
+            "LITEMAAS_ANSIBLE_PROGRAMS" not in os.environ
+        ):  # modules of another ansible-core are not the ones that are ready
+            environ |= servers.enter_context(warm_programs(home, environ))
+        yield environ
 
 
 @pytest.fixture

@@ -127,7 +127,8 @@ class Plays:
         values = self.directory / "variables.json"
         given = self.variables(**members) if variables is None else variables
         values.write_text(json.dumps(given), encoding="utf-8")
-        command = [str(PROGRAMS / "ansible-playbook"), playbook, "-e", f"@{values}", *arguments]
+        program = self.environ.get("WARM_PLAYBOOK") or str(PROGRAMS / "ansible-playbook")
+        command = [program, playbook, "-e", f"@{values}", *arguments]
         return subprocess.Popen(
             command, env={**self.environ, **(environ or {})}, cwd=self.directory, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

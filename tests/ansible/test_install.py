@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ansible.conftest import ROOT
+import yaml
+from tests.ansible.conftest import COLLECTIONS, ROOT
 from tests.ansible.plays import MODEL, Plays
 from tests.deploy.api_server import ApiServer, serving
 from tests.deploy.controllers import be_openshift, make_workloads_ready, storage_class
 from tests.e2e.running import ask_control
 
-ROLE = "rhpds.litemaas.ocp4_workload_litemaas"
+PLAYBOOK = "rhpds.litemaas.deploy_litemaas_ha"
 PREFIX = "ocp4_workload_litemaas_"
+ROLES = COLLECTIONS / "litemaas/roles"
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
@@ -38,7 +40,7 @@ class Installation:
             "wait_timeout": 0,
         } | members
         values = {name if name == "ACTION" else PREFIX + name: value for name, value in named.items()}
-        return self.plays.role(*arguments, role=ROLE, **values)
+        return self.plays.run(PLAYBOOK, *arguments, **values)
 
     def objects(self) -> dict[tuple[str, str], Any]:
         return {(thing["kind"], key[3]): copy.deepcopy(thing) for key, thing in self.server.objects.items()}
@@ -73,6 +75,11 @@ def test_a_second_run_changes_nothing_a_changed_value_only_its_consumers_and_rem
         master,
     )
     assert data["litellm_api_endpoint"] == "https://litellm.apps.ocp.example.com"
+    assert data["litemaas_version"] == yaml.safe_load((installation.chart / "Chart.yaml").read_text())["appVersion"]
+    assert {"LiteMaaS Admin Login: admin", f"LiteMaaS Master Key: {master}"} <= set(installation.plays.messages())
+    made = {key[1] for key in installation.server.objects if key[2]}  # those of a namespace
+    foreseen_kinds = (ROLES / "ocp4_workload_litemaas/vars/main.yml").read_text()
+    assert [plural for plural in made if plural not in foreseen_kinds and plural != "routes"] == []
     again = installation.run("-vv", "--diff").succeeded()
     assert (again.changed, installation.objects()) == (0, objects), again.output
     installation.run(ha_litellm_replicas=4).succeeded()
@@ -176,7 +183,7 @@ def test_an_image_that_cannot_be_pulled_is_replaced_and_stays_so(installation: I
     assert _container(installation.objects(), "StatefulSet", "litellm-postgres")["image"] == good
     assert installation.run(**own).succeeded().changed == 0
     # Without a stand-in, the pods say why nothing comes.
-    own |= {"ha_postgres_image_fallback": "", "wait_timeout": 3}
+    own |= {"ha_postgres_image_fallback": "", "wait_timeout": "", "wait_timeouts": {"postgresql": 3}}
     installation.run(**own).failed("StatefulSet litellm-postgres: kubectl rollout: ", "litellm-postgres-0")
 
 
@@ -195,6 +202,9 @@ def test_what_is_missing_is_said(installation: Installation):
     installation.run(chart="").failed("must name the directory deploy/helm/litemaas")
     installation.run(kubectl="/nowhere/kubectl").failed("Install kubectl or oc")
     installation.run(litellm_api_key="changeme").failed("rendered")
+    installation.run(wait_timeout="", wait_timeouts={"gateway": "soon"}).failed(
+        "wait_timeouts.gateway must be a number"
+    )
 
 
 def test_the_whole_order_of_an_installation_ends_with_a_call(installation: Installation, platform: Mapping[str, str]):

@@ -103,7 +103,7 @@ class Cluster:
     def run(self, *arguments: str, **members: Any) -> Outcome:
         named = {"namespace": MODELS, "kubeconfig": str(self.kubeconfig), "wait_timeout": 30} | members
         values = {name if name == "ACTION" else PREFIX + name: value for name, value in named.items()}
-        return self.plays.role(*arguments, role="rhpds.litemaas.ocp4_workload_rhoai_metrics", **values)
+        return self.plays.run("rhpds.litemaas.metrics", *arguments, **values)
 
     def readme(self, *arguments: str) -> Outcome:
         """The playbook of the README, as it is written."""

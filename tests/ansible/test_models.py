@@ -10,7 +10,7 @@ import pytest
 from tests.ansible.plays import MODEL, Plays
 from tests.e2e.running import ask_control, chat
 
-ROLE = "rhpds.litemaas.ocp4_workload_litemaas_models"
+PLAYBOOK = "rhpds.litemaas.register_models"
 PREFIX = "ocp4_workload_litemaas_models_"
 
 
@@ -42,7 +42,7 @@ def register(
         PREFIX + name: value
         for name, value in ({"api_url": platform["LITEMAAS_CONTROL_URL"], "list": items} | members).items()
     }
-    return plays.role(*arguments, role=ROLE, **named)
+    return plays.run(PLAYBOOK, *arguments, **named)
 
 
 def shown(platform: Mapping[str, str], name: str) -> Any:

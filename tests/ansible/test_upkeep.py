@@ -7,8 +7,10 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from tests.ansible.faults import FaultyGateway
 from tests.ansible.plays import MODEL, Outcome, Plays, ended
+from tests.e2e.running import until
 
 
 def playbook(plays: Plays, name: str, *arguments: str, **variables: Any) -> Outcome:
@@ -75,6 +77,27 @@ def test_expired_and_old_keys_go_and_a_dry_run_only_names_them(plays: Plays):
     by_age = mine | {"litemaas_key_cleanup_older_than_days": 0.00001}
     assert "1 keys went" in playbook(plays, "key_cleanup", **by_age).succeeded().output
     playbook(plays, "key_cleanup", litemaas_key_cleanup_alias_pattern="(").failed("no regular expression")
+
+
+def test_guardrails_of_ones_own_come_from_the_file_that_litellm_reads(plays: Plays, platform: Mapping[str, str]):
+    pattern = {"pattern_type": "regex", "name": "employee_number", "pattern": r"\bEMP-\d{6}\b", "action": "BLOCK"}
+    params = {"guardrail": "litellm_content_filter", "mode": "pre_call", "default_on": True, "patterns": [pattern]}
+    config = plays.directory / "guardrails.yaml"
+    config.write_text(yaml.safe_dump({"guardrails": [{"guardrail_name": "company", "litellm_params": params}]}))
+    own = {
+        "ocp4_workload_litemaas_guardrails_api_url": platform["LITEMAAS_CONTROL_URL"],
+        "litemaas_guardrails_config": str(config),
+    }
+    assert playbook(plays, "guardrails", **own).succeeded().changed == 1
+    question = {"model": MODEL, "messages": [{"role": "user", "content": "Who is EMP-123456?"}]}
+    until(lambda: plays.ask("POST", "/v1/chat/completions", question).status_code == 403, 5, "the guardrail holds")
+    refused = plays.ask("POST", "/v1/chat/completions", question).json()["error"]
+    assert (refused["code"], "employee_number pattern detected" in refused["message"]) == ("403", True)
+    assert playbook(plays, "guardrails", **own).succeeded().changed == 0
+    config.write_text(config.read_text().replace(r"\d{6}", r"\d+"))
+    playbook(plays, "guardrails", **own).failed("'company'", "repeats something without a bound")
+    assert playbook(plays, "guardrails", **own, litemaas_guardrails_state="absent").succeeded().changed == 1
+    until(lambda: plays.ask("POST", "/v1/chat/completions", question).status_code == 200, 5, "it is gone")
 
 
 def test_guardrails_are_set_by_the_names_of_earlier_installations(plays: Plays, platform: Mapping[str, str]):

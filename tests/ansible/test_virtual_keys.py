@@ -34,7 +34,12 @@ def test_a_lab_of_one_gets_its_key_once_and_for_all(plays: Plays):
     }.items()  # fmt: skip
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
     assert plays.ask("POST", "/v1/chat/completions", body, key).status_code == 200
-    again = plays.role(requester_email="ada@example.com", catalog_item_name="rag-lab", max_budget=5).succeeded()
+    again = plays.run(
+        "rhpds.litellm_virtual_keys.provision_key",
+        requester_email="ada@example.com",
+        catalog_item_name="rag-lab",
+        max_budget=5,
+    ).succeeded()
     assert (again.changed, plays.data(), len(plays.messages())) == (0, data, 4)
     assert plays.role(ACTION="destroy").succeeded().changed == 1
     assert plays.ask("GET", "/v1/models", key=key).status_code == 401

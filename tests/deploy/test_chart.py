@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
+from typing import Any
 
 import helm_python
 import msgspec
 import pytest
-from tests.deploy.conftest import CHART, CONFIGURATIONS, Rendering, render, values_of
+import yaml
+from tests.deploy.conftest import CHART, CONFIGURATIONS, DEPLOY, ROOT, Rendering, render, values_of
 from tests.deploy.validation import faults_of
 
 from litemaas.control.app.settings import Settings as ControlSettings
@@ -199,6 +203,83 @@ def test_names_that_older_playbooks_look_up_are_there(rendered: Rendered):
     assert it.of("Secret", "litemaas-db")["data"].keys() == {"username", "password", "database", "DATABASE_URL"}
     assert "ENCRYPTION_KEY" in it.of("Secret", "backend-secret")["data"]
     assert it.of("CronJob", "litemaas-key-cleanup")["spec"]["schedule"] == "0 2 * * *"
+
+
+@pytest.mark.parametrize("flavor", ["sclorg", "docker"])
+def test_an_empty_volume_becomes_the_one_database_that_all_settings_name(flavor: str):
+    it = render({**values_of("minimal"), "postgresql": {"flavor": flavor, "database": "money"}})
+    (container,) = it.of("StatefulSet", "litemaas-postgresql")["spec"]["template"]["spec"]["containers"]
+    assert "command" not in container  # the image's entry point initialises the volume
+    env = {one["name"]: one.get("value") or one["valueFrom"]["secretKeyRef"] for one in container["env"]}
+    named = env["POSTGRES_DB" if flavor == "docker" else "POSTGRESQL_DATABASE"]
+    assert named == {"name": "litemaas-database-secret", "key": "database"}
+    assert base64.b64decode(it.of("Secret", "litemaas-database-secret")["data"]["database"]) == b"money"
+    data = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "data")
+    assert env.get("PGDATA", f"{data}/userdata").startswith(f"{data}/")
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert "pg_isready" in " ".join(container[probe]["exec"]["command"])
+    # Whoever needs a database is told of this one by its URL, and of no other.
+    users = [
+        one
+        for pod in it.pods().values()
+        for part in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", []))
+        for one in part.get("env", [])
+        if "DATABASE" in one["name"] and part["name"] != "postgresql"
+    ]
+    assert len(users) >= 3
+    assert {one["valueFrom"]["secretKeyRef"]["key"] for one in users} == {"DATABASE_URL"}
+
+
+def test_replicas_database_and_version_are_the_same_everywhere(rendered: Rendered):
+    """In the chart, in the Ansible role, in the rendered overlays, in the images and in the pages."""
+    role = ROOT / "ansible/rhpds/litemaas/roles/ocp4_workload_litemaas/defaults/main.yml"
+    defaults = yaml.safe_load(role.read_text())
+    prefix = "ocp4_workload_litemaas_"
+    ours = (("gateway", "litellm"), ("control", "backend"), ("portal", "frontend"))
+    for part, theirs in ours:
+        assert defaults[f"{prefix}ha_{theirs}_replicas"] == 3
+        for name in ("ha", "litellm-names", "kustomize-kubernetes", "kustomize-openshift"):
+            assert values_of(name)[part]["replicas"] == 3, (name, part)
+    names = values_of("litellm-names")
+    database = {"username": defaults[f"{prefix}ha_postgres_user"], "database": defaults[f"{prefix}ha_postgres_db"]}
+    assert names["postgresql"] == database
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert {chart["version"], chart["appVersion"]} == {"0.1.0"}
+    assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
+    for page in (ROOT / "docs/how-to/install-on-kubernetes.md", DEPLOY / "images/Containerfile"):
+        assert set(re.findall(r"litemaas/(?:gateway|control|portal):(\S+)", page.read_text())) == {chart["appVersion"]}
+    bases = "".join(path.read_text() for path in (DEPLOY / "kustomize/base").rglob("litemaas.yaml"))
+    assert set(re.findall(r"quay\.io/litemaas/\w+:([\w.]+)", bases)) == {chart["appVersion"]}
+
+
+def test_helm_test_asks_every_part(rendered: Rendered):
+    tests = [o for o in rendered("minimal").list if o["metadata"].get("annotations", {}).get("helm.sh/hook") == "test"]
+    assert tests
+    asked = json.dumps(tests)
+    for part, port in (("gateway", 4000), ("control", 8080), ("portal", 8080)):
+        assert f"litemaas-{part}:{port}" in asked
+
+
+def test_pages_name_only_values_that_there_are():
+    """What looks like a path of the chart's values in a how-to or README is one."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    pages = [*(ROOT / "docs/how-to").glob("*.md"), *DEPLOY.rglob("README.md"), *(ROOT / "ansible").rglob("README.md")]
+    paths = {
+        (page.name, path)
+        for page in pages
+        for path in re.findall(r"`([a-z]\w*(?:\.\w+)+)`", page.read_text())
+        if path.partition(".")[0] in schema["properties"] and not path.endswith(".com") and ".sim." not in path
+    }
+    assert len(paths) > 30
+    assert [found for found in sorted(paths) if not _is_a_value(schema, found[1].split("."))] == []
+
+
+def _is_a_value(shape: dict[str, Any], path: list[str]) -> bool:
+    for name in path:
+        if shape.get("properties", {}).get(name) is None:
+            return isinstance(shape.get("additionalProperties"), dict) or shape.get("additionalProperties") is not False
+        shape = shape["properties"][name]
+    return True
 
 
 def test_a_migration_runs_before_an_upgrade_and_not_before_an_installation(rendered: Rendered):

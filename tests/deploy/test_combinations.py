@@ -129,6 +129,10 @@ def test_backups_in_a_bucket_are_the_portal_s_too():
         ({"oauth": {"issuer": "https://id.example.com"}, "expose": {"kind": "none"}}, "public_url"),
         ({"expose": {"kind": "gateway"}}, "parentRefs"),
         ({"backup": {"enabled": True, "s3": {"enabled": True}}}, "bucket and existingSecret"),
+        (
+            {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 9, "maxReplicas": 3}}},
+            "minReplicas must not be above",
+        ),
         ({"valkey": {"enabled": False, "external": {"host": "v.example.com"}}}, "existingSecret, or host and password"),
     ],
 )

@@ -32,7 +32,11 @@ def test_what_nobody_gave_is_made_long_and_kept():
         assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
         assert len(_decoded(secret)[key]) >= 32
         assert _decoded(secret)[key] != _decoded(again.of("Secret", name))[key]
-    assert _decoded(it.of("Secret", "litemaas-master-secret"))["LITELLM_MASTER_KEY"].startswith("sk-")
+    master = _decoded(it.of("Secret", "litemaas-master-secret"))
+    assert master["LITELLM_MASTER_KEY"].startswith("sk-")
+    # What older playbooks read there, and in the control plane's Secret, opens the same doors.
+    assert (master["UI_USERNAME"], master["UI_PASSWORD"]) == ("admin", master["LITELLM_MASTER_KEY"])
+    assert _decoded(it.of("Secret", "litemaas-control-secret"))["ADMIN_API_KEY"] == master["LITELLM_MASTER_KEY"]
 
 
 def test_a_generated_password_is_one_and_the_same_in_its_secret_and_its_url():
@@ -103,7 +107,7 @@ def test_no_secret_stands_outside_of_secrets(name: str, rendered: Rendered):
         for o in it.list
         if o["kind"] == "Secret"
         for key, value in (_decoded(o) if "data" in o else {}).items()
-        if key not in ("username", "database")
+        if key not in ("username", "database", "UI_USERNAME")
     ]
     elsewhere = "".join(text for path, text in it.texts.items() if not path.endswith("/secrets.yaml"))
     assert [value for value in secret if value in elsewhere] == []

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from litemaas.core.pricing import Price
+
+if TYPE_CHECKING:
+    from litemaas.core.guardrail_definitions import Definition
 
 
 class Mode(StrEnum):
@@ -174,7 +178,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """The catalogue at one version; the data plane keeps the last good one.
 
-    ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin.
+    ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin. ``guardrails``:
+    those of the installation's own, by name.
     """
 
     version: int
@@ -182,6 +187,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     aliases: dict[str, str] = {}
     wildcards: tuple[Model, ...] = ()
     zone: tzinfo = UTC
+    guardrails: dict[str, Definition] = {}
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""
@@ -197,11 +203,14 @@ class Snapshot(msgspec.Struct, frozen=True):
         return None
 
 
-def snapshot_of(version: int, models: dict[str, Model], zone: tzinfo = UTC) -> Snapshot:
+def snapshot_of(
+    version: int, models: dict[str, Model], zone: tzinfo = UTC, guardrails: dict[str, Definition] | None = None
+) -> Snapshot:
     """A model's own name goes before an alias; of models that claim the same alias, the first by name has it."""
     aliases: dict[str, str] = {}
     for name in sorted(models):
         for alias in models[name].aliases:
             aliases.setdefault(alias, name)
     wildcards = [model for model in models.values() if model.is_wildcard]
-    return Snapshot(version, models, aliases, tuple(sorted(wildcards, key=lambda m: (-len(m.name), m.name))), zone)
+    longest_first = tuple(sorted(wildcards, key=lambda m: (-len(m.name), m.name)))
+    return Snapshot(version, models, aliases, longest_first, zone, guardrails or {})

@@ -26,11 +26,12 @@ class Found(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """``check``: None = what the expression finds counts."""
+    """``check``: None = what the expression finds counts. ``shown``: in its place; None = the kind, like ``[EMAIL]``."""
 
     kind: str
     expression: re.Pattern[str]
     check: Check | None = None
+    shown: str | None = None
 
 
 _IBANS = {
@@ -178,7 +179,7 @@ def unknown_of(names: Iterable[str]) -> str | None:
 
 
 def find_all(text: str, patterns: Iterable[Pattern]) -> Iterator[Found]:
-    for kind, expression, check in patterns:
+    for kind, expression, check, _ in patterns:
         at = 0
         while (match := expression.search(text, at)) is not None:
             end = match.end() if check is None else check(text, match.start(), match.end())
@@ -191,9 +192,11 @@ def find_all(text: str, patterns: Iterable[Pattern]) -> Iterator[Found]:
 
 def mask(text: str, patterns: Iterable[Pattern]) -> tuple[str, list[str]]:
     """The text with each find replaced by its kind, and the kinds. Of finds that overlap, the one that begins first stays."""
+    patterns = tuple(patterns)
     found = sorted(find_all(text, patterns), key=lambda one: (one.start, -one.end))
     if not found:
         return text, []
+    shown = {pattern.kind: pattern.shown for pattern in patterns}
     pieces: list[str] = []
     kinds: list[str] = []
     at = 0
@@ -202,20 +205,34 @@ def mask(text: str, patterns: Iterable[Pattern]) -> tuple[str, list[str]]:
             if end > at:  # the rest of a longer one behind it must not stay
                 at = end
             continue
-        pieces += (text[at:start], f"[{kind.upper()}]")
+        pieces += (text[at:start], shown[kind] or f"[{kind.upper()}]")
         kinds.append(kind)
         at = end
     pieces.append(text[at:])
     return "".join(pieces), kinds
 
 
-def undecided_from(text: str, patterns: Iterable[Pattern]) -> int:
-    """From where on a text's end may become something that has to be masked when more of it comes."""
+def undecided_from(text: str, patterns: Iterable[Pattern], reach: int = 0) -> int:
+    """From where on a text's end may become something that has to be masked when more of it comes.
+
+    ``reach``: the longest text that a pattern of an installation's own finds.
+    """
     undecided = _may_begin_at(text)
+    if reach:
+        undecided = min(undecided, _word_at(text, len(text) - reach))
     for found in sorted(find_all(text, patterns), key=lambda one: one.start, reverse=True):
         if found.start < undecided < found.end:
             undecided = found.start
     return undecided
+
+
+def _word_at(text: str, at: int) -> int:
+    """Where the word begins that a place is in: patterns ask what is before them."""
+    at = max(0, at)
+    least = max(0, at - MOST_CHARACTERS)
+    while at > least and not text[at - 1].isspace():
+        at -= 1
+    return at
 
 
 def _may_begin_at(text: str) -> int:

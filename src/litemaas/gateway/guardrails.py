@@ -1,8 +1,9 @@
 """Which texts of a call must not pass? A prompt that holds one is refused before an engine sees it; in answers it is masked.
 
-A guardrail holds for all calls (a setting), for those of a key, to a model, or for one call that asks for it. Calls without
-any cost nothing: they are never looked at here. In streams, the end of a text is held back while it may be the beginning of
-something that has to be masked; a few words at most.
+A guardrail holds for all calls (a setting, or its definition says so), for those of a key, to a model, or for one call that
+asks for it. Built-in ones look at prompts and answers; an installation's own come with the catalogue. Calls without any cost
+nothing: they are never looked at here. In streams, the end of a text is held back while it may be the beginning of something
+that has to be masked; a few words at most.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from litemaas.core.errors import ContentRefused, InvalidField
+from litemaas.core.guardrail_definitions import Definition
 from litemaas.core.guardrails import MOST_CHARACTERS, NAMES, Pattern, find_all, mask, patterns_of, undecided_from
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, value_of
 from litemaas.gateway.shared_rates import pause
@@ -31,18 +33,26 @@ _NO_TEXT = frozenset({
 """Members whose values are no texts of people or models."""
 _GATEWAYS_OWN = frozenset({"metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "user", "cache"})
 _MOST_HELD = 4096
+_MOST_GUARDS = 1000
+"""Sets of names that are remembered: clients may name any."""
 _KEY_EDGE = 128
 _STREAMED = ("reasoning_content", "reasoning", "content", "refusal", "text")
 
 
 class Guard:
-    """Guardrails that hold together."""
+    """Guardrails that hold together.
 
-    __slots__ = ("line", "names", "patterns")
+    ``refused``: what no prompt may hold. ``masked``: what no answer shows. ``reach``: see :class:`Definition`.
+    """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    __slots__ = ("line", "masked", "names", "reach", "refused")
+
+    def __init__(self, names: tuple[str, ...], definitions: tuple[Definition, ...] = ()) -> None:
+        built_in = patterns_of(name for name in names if name in NAMES)
         self.names = names
-        self.patterns = patterns_of(names)
+        self.refused = (*built_in, *(pattern for one in definitions for pattern in one.refused))
+        self.masked = (*built_in, *(pattern for one in definitions for pattern in one.masked))
+        self.reach = max((one.reach for one in definitions), default=0)
         self.line = f"x-litellm-applied-guardrails: {','.join(names)}\r\n"
 
 
@@ -50,13 +60,22 @@ class Guardrails:
     """Checks calls. ``always``: what holds for all of them."""
 
     def __init__(self, always: tuple[str, ...], metrics: Metrics) -> None:
-        self._always = always
+        self._setting = frozenset(always)
+        self._always = self._setting
+        self._definitions: dict[str, Definition] = {}
         self._metrics = metrics
         self._guards: dict[tuple[str, ...], Guard] = {}
 
+    def adopt(self, definitions: dict[str, Definition]) -> None:
+        """The installation's own ones have changed; calls that run keep theirs."""
+        if definitions != self._definitions:
+            self._definitions = definitions
+            self._always = self._setting | {one.name for one in definitions.values() if one.is_always_on}
+            self._guards.clear()
+
     def names_for(self, *names: Iterable[str]) -> tuple[str, ...]:
         """All that hold, each once, in the order in which they are known."""
-        wanted = set(self._always).union(*names)
+        wanted = self._always.union(*names)
         return tuple(name for name in NAMES if name in wanted) + tuple(sorted(wanted - set(NAMES)))
 
     def guard(self, names: tuple[str, ...]) -> Guard:
@@ -64,11 +83,13 @@ class Guardrails:
         guard = self._guards.get(names)
         if guard is None:
             for name in names:
-                if name not in NAMES:
-                    raise InvalidField(
-                        f"there is no guardrail {name[:100]!r}; there are {', '.join(NAMES)}", "guardrails"
-                    )
-            guard = self._guards[names] = Guard(names)
+                if name not in NAMES and name not in self._definitions:
+                    known = ", ".join((*self._definitions, *NAMES))
+                    raise InvalidField(f"there is no guardrail {name[:100]!r}; there are {known}", "guardrails")
+            if len(self._guards) >= _MOST_GUARDS:
+                self._guards.clear()
+            own = tuple(self._definitions[name] for name in names if name in self._definitions)
+            guard = self._guards[names] = Guard(names, own)
         return guard
 
     async def check(self, call: Call, ask: Ask, lane: Lane) -> None:
@@ -86,7 +107,7 @@ class Guardrails:
         for text in _texts_of(ask.members or {}):
             for start in range(0, len(text), _AT_ONCE):
                 piece = text[max(0, start - MOST_CHARACTERS) : start + _AT_ONCE]
-                found = next(find_all(piece, guard.patterns), None)
+                found = next(find_all(piece, guard.refused), None)
                 if found is not None:
                     self._metrics.guardrails[found.kind, "blocked"] += 1
                     raise ContentRefused(
@@ -104,7 +125,7 @@ class Guardrails:
             answer = msgspec.json.decode(body)
         except NOT_JSON:
             return body
-        masked, kinds = _masked(answer, guard.patterns)
+        masked, kinds = _masked(answer, guard.masked)
         if not kinds:
             return body
         self.count(kinds)
@@ -239,7 +260,7 @@ class StreamGuard:
         part, texts, member = _piece_of(chunk, kind)
         if texts is None:
             rest = self._rest_of(_ended_by(chunk, kind)) if kind.endswith((".done", "_stop", ".completed")) else b""
-            chunk, kinds = _masked(chunk, self._guard.patterns)
+            chunk, kinds = _masked(chunk, self._guard.masked)
             self._guardrails.count(kinds)
             return b"%b%bdata: %b\n\n" % (rest, head, encode(chunk))
         self._held[-1, part] = self._held.get((-1, part), "") + texts[member]
@@ -299,10 +320,10 @@ class StreamGuard:
     def _decided(self, index: int, member: str) -> str:
         """As much of a held text as can be shown, masked; the rest stays held."""
         text = self._held[index, member]
-        undecided = undecided_from(text, self._guard.patterns)
+        undecided = undecided_from(text, self._guard.masked, self._guard.reach)
         shown = ""
         if undecided:
-            shown, kinds = mask(text[:undecided], self._guard.patterns)
+            shown, kinds = mask(text[:undecided], self._guard.masked)
             self._guardrails.count(kinds)
         if undecided < len(text):
             held = text[undecided:]
@@ -314,7 +335,7 @@ class StreamGuard:
         return shown
 
     def _release(self, texts: dict[str, Any], index: int, member: str) -> None:
-        text, kinds = mask(self._held.pop((index, member)), self._guard.patterns)
+        text, kinds = mask(self._held.pop((index, member)), self._guard.masked)
         self._guardrails.count(kinds)
         before = texts.get(member)
         texts[member] = (before if isinstance(before, str) else "") + text

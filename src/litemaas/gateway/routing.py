@@ -38,6 +38,7 @@ class Routing:
     def adopt(self, snapshot: Snapshot) -> None:
         """The catalogue has changed."""
         self._targets.adopt(snapshot)
+        self._guardrails.adopt(snapshot.guardrails)
         self.snapshot = snapshot
 
     def lane(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:

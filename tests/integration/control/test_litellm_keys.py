@@ -66,6 +66,19 @@ async def test_generate_answers_with_every_member_of_the_contract(client: httpx2
     assert reply["metadata"] == {"guid": "ab12"}
 
 
+async def test_no_answer_has_a_header_that_older_roles_take_for_a_member(client: httpx2.AsyncClient):
+    """Ansible's uri module puts headers and members into one dictionary, in which these are looked up."""
+    made = await client.post("/litellm/key/generate", json={"key_alias": "plain"})
+    key = made.json()["key"]
+    answers = [made, await client.get(f"/litellm/key/info?key={key}"), await client.get("/litellm/key/list"),
+               await client.get("/litellm/key/info?key=sk-nonesuch"),
+               await client.post("/litellm/key/generate", json={"key_alias": "plain"}),
+               await client.post("/litellm/key/delete", json={"keys": [key]})]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 400, 200]
+    for answer in answers:
+        assert not {name.lower().replace("-", "_") for name in answer.headers} & {"key", "key_id", "status", "json"}
+
+
 async def test_generate_needs_no_body_at_all(client: httpx2.AsyncClient):
     answer = await client.post("/litellm/key/generate")
     assert answer.status_code == 200

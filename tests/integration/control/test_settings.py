@@ -62,3 +62,43 @@ async def test_a_change_of_what_was_changed_meanwhile_is_refused(people: dict[st
 
 async def test_an_unknown_group_is_refused(people: dict[str, httpx2.AsyncClient]):
     assert (await people["admin"].get("/api/v1/admin/settings/nothing")).status_code in (400, 404)
+
+
+COMPANY = {
+    "guardrail_name": "company",
+    "litellm_params": {
+        "guardrail": "litellm_content_filter", "mode": "pre_call",
+        "patterns": [{"pattern_type": "regex", "name": "employee_number", "pattern": r"\bEMP-\d{6}\b", "action": "BLOCK"}],
+    },
+}  # fmt: skip
+GUARDRAILS = "/api/v1/admin/settings/guardrails"
+
+
+async def test_guardrails_of_ones_own_are_listed_named_and_stay_while_they_are_named(
+    people: dict[str, httpx2.AsyncClient], client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    unknown = await client.post("/litellm/key/generate", json={"guardrails": ["company"]})
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (400, "guardrails")
+    before = await database.fetchval("select coalesce(max(seq), 0) from changes")
+    put = await people["admin"].put(GUARDRAILS, json={"guardrails": [COMPANY]})
+    assert (put.status_code, put.json()) == (200, {"guardrails": [COMPANY]}), put.text
+    told = await database.fetch("select kind, refs from changes where seq > $1", before)
+    assert [(row["kind"], row["refs"]) for row in told] == [("catalog", ["guardrails"])]
+    (listed, builtin, *_) = (await client.get("/litellm/guardrails/list")).json()["guardrails"]
+    assert listed == {**COMPANY, "guardrail_id": None, "guardrail_info": None}
+    assert builtin["guardrail_name"] == "pii"
+    key = (await client.post("/litellm/key/generate", json={"guardrails": ["company", "pii"]})).json()["key"]
+    kept = await people["admin"].put(GUARDRAILS, json={"guardrails": []})
+    assert (kept.status_code, kept.json()["code"]) == (409, "CONFLICT")
+    assert "company (key sk-" in kept.json()["detail"]
+    changed = await client.post("/litellm/key/update", json={"key": key, "guardrails": []})
+    assert changed.status_code == 200, changed.text
+    assert (await people["admin"].put(GUARDRAILS, json={"guardrails": []})).status_code == 200
+
+
+async def test_a_guardrail_that_cannot_be_held_is_refused_with_its_reason(people: dict[str, httpx2.AsyncClient]):
+    wrong = {**COMPANY, "litellm_params": {"patterns": [{"name": "x", "pattern": "ba+"}]}}
+    answer = await people["admin"].put(GUARDRAILS, json={"guardrails": [wrong]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "guardrails")
+    assert "'company': patterns[0].pattern repeats something without a bound" in answer.text
+    assert (await people["overseer"].put(GUARDRAILS, json={"guardrails": []})).status_code == 403

@@ -59,6 +59,8 @@
 {{- $_ := set $all $which (include (printf "litemaas.data.%s" $which) (list $ (include "litemaas.secretName" (list $ $which))) | fromJson) }}
 {{- end }}
 {{- end }}
+{{/* Older playbooks read the administrator's key out of the control plane's Secret. */}}
+{{- if and (hasKey $all "control") (hasKey $all "master") }}{{ $_ := set $all.control "ADMIN_API_KEY" $all.master.LITELLM_MASTER_KEY }}{{ end }}
 {{- $_ := set .Values "computedSecrets" (toJson $all) }}
 {{- end }}
 {{- .Values.computedSecrets }}
@@ -91,8 +93,9 @@
 {{- end }}
 
 {{- define "litemaas.data.master" -}}
-{{- $root := index . 0 }}
-{{- dict "LITELLM_MASTER_KEY" (include "litemaas.kept" (list $root (index . 1) "LITELLM_MASTER_KEY" $root.Values.secrets.master.masterKey "secrets.master.masterKey" "sk-" 32)) | toJson }}
+{{- $root := index . 0 }}{{ $given := $root.Values.secrets.master }}
+{{- $key := include "litemaas.kept" (list $root (index . 1) "LITELLM_MASTER_KEY" $given.masterKey "secrets.master.masterKey" "sk-" 32) }}
+{{- dict "LITELLM_MASTER_KEY" $key "UI_USERNAME" $given.uiUsername "UI_PASSWORD" $key | toJson }}
 {{- end }}
 
 {{- define "litemaas.data.control" -}}

@@ -11,10 +11,11 @@ from sqlalchemy import Row
 from litemaas.control.catalog import repository, service
 from litemaas.control.http.shapes import Body, Name
 from litemaas.control.http.work import Work, WorkOf
+from litemaas.control.settings.service import require_guardrails
 from litemaas.core.catalog import Strategy, strategy_of
 from litemaas.core.errors import AlreadyExists, InvalidField
-from litemaas.core.guardrails import NAMES, unknown_of
 
+_MOST_GUARDRAILS = 50
 _MEMBERS = ("routing_strategy", "retries", "fallbacks", "context_fallbacks", "aliases", "guardrails")
 
 
@@ -34,7 +35,7 @@ class RoutingIn(Body):
     fallbacks: Annotated[list[Name], Field(max_length=5)] = []  # noqa: RUF012 - pydantic copies defaults
     context_fallbacks: Annotated[list[Name], Field(max_length=5)] = []  # noqa: RUF012
     aliases: Annotated[list[Name], Field(max_length=50)] = []  # noqa: RUF012
-    guardrails: Annotated[list[Name], Field(max_length=len(NAMES))] = []  # noqa: RUF012
+    guardrails: Annotated[list[Name], Field(max_length=_MOST_GUARDRAILS)] = []  # noqa: RUF012
 
 
 class RoutingOut(BaseModel):
@@ -83,8 +84,7 @@ def _strategy(word: str | None) -> str | None:
 async def _check(work: Work, row: Row[Any], body: RoutingIn) -> None:
     """Errors: InvalidField, AlreadyExists naming the member."""
     connection = await work.connection()
-    if unknown := unknown_of(body.guardrails):
-        raise InvalidField(f"There is no guardrail {unknown!r}. There are: {', '.join(NAMES)}.", "guardrails")
+    await require_guardrails(work, body.guardrails)
     for member, names in (("fallbacks", body.fallbacks), ("context_fallbacks", body.context_fallbacks)):
         for name in names:
             if name == row.name:

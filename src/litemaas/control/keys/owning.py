@@ -22,7 +22,7 @@ from litemaas.control.keys.view import id_of, name_of, state_of
 from litemaas.control.notices.events import Event
 from litemaas.control.notices.service import notify
 from litemaas.control.settings.groups import CountSettings, KeySettings
-from litemaas.control.settings.service import read
+from litemaas.control.settings.service import read, require_guardrails
 from litemaas.control.subscriptions.repository import Holder
 from litemaas.control.subscriptions.service import grant
 from litemaas.core.errors import LiteMaaSError, NotFound
@@ -80,6 +80,7 @@ async def create(
     if bound:
         mends += rules.above_maximums(values, settings.maximums, work.now, (*_COLUMNS, "expires_at"))
     rules.require_none(mends)
+    await require_guardrails(work, values.get("guardrails") or ())
     await require_room(work, payer)
     secret = generate_long_key()
     row = _columns(values) | {

@@ -14,6 +14,7 @@ from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository
 from litemaas.control.keys.drafts import KeyDraft, check_limits, check_secret
+from litemaas.control.settings.service import require_guardrails
 from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
 from litemaas.core.keys import KEY_PREFIX, generate_key, hash_key, key_scope, mask_key
 from litemaas.core.windows import Window, window_at
@@ -52,6 +53,7 @@ async def adopt_key(work: Work, draft: KeyDraft, key_hash: str, key_name: str, s
 
 async def _add(work: Work, values: dict[str, Any], key_hash: str, key_name: str, spent_nano: int, action: str) -> None:
     connection = await work.connection()
+    await require_guardrails(work, values["extras"].get("guardrails") or ())
     row = _columns(values) | {
         "key_hash": key_hash,
         "key_name": key_name,
@@ -84,6 +86,7 @@ async def change_key(work: Work, key_hash: str, values: dict[str, Any], spent_na
     connection = await work.connection()
     before = await _held(work, key_hash)
     check_limits(values)
+    await require_guardrails(work, (values.get("extras") or {}).get("guardrails") or ())
     columns = _columns(values)
     if "budget_duration" in columns and columns["budget_duration"] != before.budget_duration:
         columns["budget_set_at"] = work.now

@@ -1,4 +1,4 @@
-"""Which guardrails are there? As LiteLLM's clients list them."""
+"""Which guardrails are there? As LiteLLM's clients list them: this installation's own, then the built-in ones."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from litemaas.control.http.work import WorkRoute
+from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.litellm_api.gate import Access, facade_requires
+from litemaas.control.settings.groups import GuardrailSettings
+from litemaas.control.settings.service import read
 from litemaas.core.guardrails import GROUPS, NAMES
 
 router = APIRouter(route_class=WorkRoute)
+_UNSAID = {"guardrail_id": None, "guardrail_info": None}
 _ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
 
 
 @router.get("/guardrails/list", dependencies=_ANY_KEY)
-async def list_guardrails() -> dict[str, Any]:
-    """Groups first, then each pattern by itself."""
-    return {"guardrails": [_entry(name) for name in NAMES]}
+async def list_guardrails(work: WorkOf) -> dict[str, Any]:
+    """One's own as they were put; groups, then each pattern by itself."""
+    own = (await read(work, GuardrailSettings)).guardrails
+    return {"guardrails": [{**_UNSAID, **entry} for entry in own] + [_entry(name) for name in NAMES]}
 
 
 router.add_api_route("/v2/guardrails/list", list_guardrails, methods=["GET"], dependencies=_ANY_KEY)
@@ -29,4 +33,4 @@ def _entry(name: str) -> dict[str, Any]:
     ]
     params = {"guardrail": "litellm_content_filter", "mode": ["pre_call", "post_call"], "default_on": False,
               "patterns": patterns}  # fmt: skip
-    return {"guardrail_id": None, "guardrail_name": name, "litellm_params": params, "guardrail_info": None}
+    return {**_UNSAID, "guardrail_name": name, "litellm_params": params}

@@ -23,6 +23,7 @@ from litemaas.control.settings.groups import (
     CountSettings,
     CurrencySettings,
     GroupName,
+    GuardrailSettings,
     KeySettings,
     NotificationSettings,
     RetentionSettings,
@@ -39,7 +40,7 @@ _WRITE = [requires(Permission.ADMIN_SETTINGS_WRITE)]
 AnyGroup = (
     UserSettings | KeySettings | SubscriptionSettings | TeamSettings | CountSettings | CurrencySettings
     | AnalyticsSettings | CatalogueSettings | SessionSettings | NotificationSettings | RetentionSettings
-    | BackupSettings | ChargebackSettings
+    | BackupSettings | ChargebackSettings | GuardrailSettings
 )  # fmt: skip
 
 
@@ -69,6 +70,7 @@ class AllSettings(BaseModel):
     retention: RetentionSettings
     backup: BackupSettings
     chargeback: ChargebackSettings
+    guardrails: GuardrailSettings
 
 
 class KeyBounds(KeySettings):

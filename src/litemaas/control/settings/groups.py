@@ -5,11 +5,12 @@ Source of groups and initial values: control-plane contract 9.2 and 15. Money is
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from litemaas.control.http.shapes import Name, Nano
+from litemaas.core.guardrail_definitions import definitions_of
 from litemaas.core.windows import check_window
 
 
@@ -31,6 +32,7 @@ class Group(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     group: ClassVar[str]
+    is_read_by_gateways: ClassVar[bool] = False
 
 
 class UserSettings(Group):
@@ -173,16 +175,30 @@ class ChargebackSettings(Group):
     billing_account_name: Annotated[str, Field(min_length=1, max_length=100)] = "LiteMaaS"
 
 
+def _readable_guardrails(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    definitions_of(entries)
+    return entries
+
+
+class GuardrailSettings(Group):
+    """Guardrails of this installation's own, as LiteLLM's ``guardrails:`` file has them."""
+
+    group = "guardrails"
+    is_read_by_gateways = True
+    guardrails: Annotated[list[dict[str, Any]], AfterValidator(_readable_guardrails)] = Field(default=[], max_length=50)
+
+
 GROUPS: dict[str, type[Group]] = {
     kind.group: kind
     for kind in (
         UserSettings, KeySettings, SubscriptionSettings, TeamSettings, CountSettings, CurrencySettings, AnalyticsSettings,
         CatalogueSettings, SessionSettings, NotificationSettings, RetentionSettings, BackupSettings, ChargebackSettings,
+        GuardrailSettings,
     )
 }  # fmt: skip
 GroupName = Literal[
     "users", "api-keys", "subscriptions", "teams", "counts", "currency", "analytics", "catalogue", "sessions",
-    "notifications", "retention", "backup", "chargeback",
+    "notifications", "retention", "backup", "chargeback", "guardrails",
 ]  # fmt: skip
 
 CURRENCIES: dict[str, tuple[str, str]] = {

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.audit.service import record
+from litemaas.control.http.feed import ChangeKind
+from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.work import Work
 from litemaas.control.settings import repository
-from litemaas.control.settings.groups import Group
+from litemaas.control.settings.groups import Group, GuardrailSettings
+from litemaas.core.errors import InvalidField
+from litemaas.core.guardrails import NAMES
 
 G = TypeVar("G", bound=Group)
 
@@ -24,10 +30,41 @@ async def write(work: Work, wanted: G) -> G:
     connection = await work.connection()
     kind = type(wanted)
     before = shown(kind, await repository.find(connection, kind.group, lock=True))
+    if isinstance(wanted, GuardrailSettings) and isinstance(before, GuardrailSettings):
+        await _require_nobody_left(connection, _names_of(before) - _names_of(wanted))
     if before != wanted:
         await repository.put(connection, kind.group, wanted.model_dump(mode="json"), work.actor, work.now)
         await record(work, "settings.updated", "settings", kind.group, _difference(before, wanted))
+        if kind.is_read_by_gateways:
+            work.changed(ChangeKind.CATALOG, kind.group)
     return wanted
+
+
+async def guardrail_names(work: Work) -> list[str]:
+    """All that can be named: built-in ones, and this installation's own."""
+    return [*sorted(_names_of(await read(work, GuardrailSettings))), *NAMES]
+
+
+async def require_guardrails(work: Work, names: Sequence[str]) -> None:
+    """Errors: InvalidField for the first name that is none."""
+    if all(name in NAMES for name in names):
+        return
+    known = await guardrail_names(work)
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise InvalidField(f"There is no guardrail {unknown[:100]!r}. There are: {', '.join(known)}.", "guardrails")
+
+
+def _names_of(settings: GuardrailSettings) -> set[str]:
+    return {str(entry["guardrail_name"]) for entry in settings.guardrails}
+
+
+async def _require_nobody_left(connection: AsyncConnection, gone: set[str]) -> None:
+    """Calls of a key or model that names a guardrail which is gone would be refused. Errors: Conflict naming who does."""
+    holders = await repository.who_names_guardrails(connection) if gone else []
+    left = sorted({f"{name} ({holder})" for holder, names in holders for name in names if name in gone})
+    if left:
+        raise Conflict(f"Still named by: {', '.join(left[:10])}. Take it off there first.")
 
 
 def shown(kind: type[G], row: Row[Any] | None) -> G:

@@ -11,6 +11,7 @@ import structlog
 
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.entitlements import Block
+from litemaas.core.guardrail_definitions import Definition, definitions_of
 from litemaas.core.keys import Access, Capture, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
@@ -91,6 +92,7 @@ from deployments d join models m on m.name = d.model_name left join prices p on 
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
 """
+_GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrails'"
 
 
 class Directory:
@@ -141,6 +143,7 @@ class Directory:
         """The catalogue as it is now. A deployment that cannot be read is left out, with a log line."""
         async with self._postgres.connection() as connection:
             rows = await connection.fetch(_CATALOG)
+            guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
         deployments: dict[str, list[Deployment]] = {}
         models: dict[str, Model] = {}
         for row in rows:
@@ -153,7 +156,7 @@ class Directory:
                 continue
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
-        return snapshot_of(version, models, self._zone)
+        return snapshot_of(version, models, self._zone, guardrails)
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
         sealed = row["api_key_sealed"]
@@ -365,6 +368,17 @@ def _names_in(stored: str | None) -> tuple[str, ...]:
     """What somebody stored as names; what is none is kept as one that nobody knows, so that it is not passed over."""
     value = msgspec.json.decode(stored) if stored is not None else None
     return tuple(str(name) for name in value) if isinstance(value, list) else ()
+
+
+def _guardrails_in(stored: str | None) -> dict[str, Definition]:
+    """One that cannot be read is left out: who names it is refused, and not let through unseen."""
+    found: dict[str, Definition] = {}
+    for entry in msgspec.json.decode(stored) if stored is not None else ():
+        try:
+            found |= definitions_of([entry])
+        except ValueError as error:
+            log.warning("a guardrail is left out", reason=str(error))
+    return found
 
 
 def _budget(nano: int | None) -> int | None:

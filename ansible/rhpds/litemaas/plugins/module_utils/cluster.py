@@ -39,6 +39,11 @@ class Cluster:
         self._command += ["--context", context] if context else []
         self._command += ["--namespace", namespace] if namespace else []
 
+    @classmethod
+    def of(cls, asked, namespace=None):
+        """The one that a module's options name. ``namespace``: else the option of that name, where there is one."""
+        return cls(namespace or asked.get("namespace"), asked["kubectl"], asked["kubeconfig"], asked["context"])
+
     def run(self, *arguments, given=None, timeout_s=LONGEST_S, takes_part=False):
         """``takes_part``: what was said before a failure is enough. Errors: ClusterError."""
         try:
@@ -149,6 +154,14 @@ class Cluster:
             except ClusterError as error:
                 texts.append(str(error))
         return "\n".join(texts)
+
+
+def touched(created=(), updated=(), deleted=()):
+    """What a module returns of kinds and names that it made, changed, took away."""
+    created, updated, deleted = list(created), list(updated), list(deleted)
+    diff = {"before": {"there": updated + deleted}, "after": {"there": created + updated}}
+    changed = bool(created or updated or deleted)
+    return {"changed": changed, "created": created, "updated": updated, "deleted": deleted, "diff": diff}
 
 
 def _as_documents(objects):

@@ -23,22 +23,25 @@ def values_with(values, images):
 
 def in_use(cluster, objects, images):
     """Parts whose pods are already made of the fallback: they stay so. Errors: ClusterError."""
-    ours = [one for one in objects if _part(one) in images and _pod(one)]
+    ours = [one for one in objects if part_of(one) in images and _pod(one)]
     there = cluster.held(ours).values()
-    return {_part(one) for one in there if _image(one) == images[_part(one)]}
+    return {part_of(one) for one in there if _image(one) == images[part_of(one)]}
 
 
-def failing(cluster, objects, parts, within_s):
-    """Parts of which a pod cannot pull its image, once every one of them is ready or cannot. Errors: ClusterError."""
-    waited = {_part(one): one for one in objects if _part(one) in parts and _pod(one)}
-    refused, until = set(), time.monotonic() + within_s
-    while waited and time.monotonic() < until:
+def failing(cluster, objects, within_s):
+    """Parts of which a pod cannot pull its image, once every one of them is ready or cannot, or its time is over.
+
+    ``within_s``: seconds by part. Errors: ClusterError.
+    """
+    waited = {part_of(one): one for one in objects if part_of(one) in within_s and _pod(one)}
+    refused, began = set(), time.monotonic()
+    while waited:
         for part, one in list(waited.items()):
             pods = cluster.listed("pods", f"{_COMPONENT}={part}")
             reasons = {reason for pod in pods for reason in _reasons(pod)}
             if reasons.intersection(_REFUSED):
                 refused.add(part)
-            elif not _is_ready(cluster, one):
+            elif not _is_ready(cluster, one) and time.monotonic() - began < within_s[part]:
                 continue
             del waited[part]
         if waited:
@@ -51,7 +54,8 @@ def _is_ready(cluster, one):
     return bool((there.get("status") or {}).get("readyReplicas"))
 
 
-def _part(one):
+def part_of(one):
+    """Which of the chart's components an object belongs to; None: to none."""
     return (one["metadata"].get("labels") or {}).get(_COMPONENT)
 
 

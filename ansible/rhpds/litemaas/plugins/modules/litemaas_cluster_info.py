@@ -113,7 +113,7 @@ _ARGUMENTS = {
 def main():
     module = AnsibleModule(_ARGUMENTS, supports_check_mode=True)
     asked = module.params
-    cluster = Cluster(asked["namespace"], asked["kubectl"], asked["kubeconfig"], asked["context"])
+    cluster = Cluster.of(asked)
     try:
         known = cluster.knows()
         is_openshift = "infrastructures.config.openshift.io" in known

@@ -70,7 +70,7 @@ def main():
     if module.check_mode:
         module.exit_json(changed=True, log="")
     meta = asked["job"]["metadata"]
-    cluster = Cluster(meta["namespace"], asked["kubectl"], asked["kubeconfig"], asked["context"])
+    cluster = Cluster.of(asked, meta["namespace"])
     try:
         cluster.delete([asked["job"]])
         cluster.apply([asked["job"]])

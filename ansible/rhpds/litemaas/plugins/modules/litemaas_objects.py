@@ -11,7 +11,7 @@ author: The LiteMaaS authors (@rhpds)
 description:
   - Applies objects with kubectl as the field manager C(rhpds.litemaas), or deletes them.
   - What other managers set stays. Changed is only what differs afterwards, status aside.
-requirements: [kubectl or oc]
+extends_documentation_fragment: [rhpds.litemaas.kubectl, rhpds.litemaas.applied]
 options:
   objects:
     description: The objects.
@@ -26,19 +26,6 @@ options:
   namespace:
     description: Where objects go that name no namespace.
     type: str
-  kubeconfig:
-    description: Which configuration kubectl uses.
-    type: path
-  context:
-    description: Which context of it.
-    type: str
-  kubectl:
-    description: Path of kubectl or oc.
-    type: path
-    default: kubectl
-attributes:
-  check_mode: {support: full, description: "Asks the cluster what would change (dry run on the server)."}
-  diff_mode: {support: full, description: "Names the objects, never their content."}
 """
 
 EXAMPLES = r"""
@@ -49,25 +36,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-created:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
-updated:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
-deleted:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
+created: {description: Kinds and names., returned: success, type: list, elements: str}
+updated: {description: Kinds and names., returned: success, type: list, elements: str}
+deleted: {description: Kinds and names., returned: success, type: list, elements: str}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError
+from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError, touched
 
 _ARGUMENTS = {
     **CONNECTION,
@@ -82,16 +57,14 @@ def main():
     asked = module.params
     created, updated, deleted = [], [], []
     try:
-        cluster = Cluster(asked["namespace"], asked["kubectl"], asked["kubeconfig"], asked["context"])
+        cluster = Cluster.of(asked)
         if asked["state"] == "present":
             created, updated = cluster.apply(asked["objects"], dry_run=module.check_mode)
         else:
             deleted = cluster.delete(asked["objects"], dry_run=module.check_mode)
     except ClusterError as error:
         module.fail_json(msg=str(error))
-    touched = {"created": created, "updated": updated, "deleted": deleted}
-    diff = {"before": {"there": updated + deleted}, "after": {"there": created + updated}}
-    module.exit_json(changed=any(touched.values()), diff=diff, **touched)
+    module.exit_json(**touched(created, updated, deleted))
 
 
 if __name__ == "__main__":

@@ -92,10 +92,7 @@ def main():
         module.fail_json(msg="Secrets are not read by this module.")
     give_up_at = time.monotonic() + asked["wait_timeout"]
     try:
-        clusters = [
-            Cluster(query["namespace"], asked["kubectl"], asked["kubeconfig"], asked["context"])
-            for query in asked["queries"]
-        ]
+        clusters = [Cluster.of(asked, query["namespace"]) for query in asked["queries"]]
         while True:
             known = clusters[0].knows() if clusters else ()
             found = [_found(cluster, query, known) for cluster, query in zip(clusters, asked["queries"])]

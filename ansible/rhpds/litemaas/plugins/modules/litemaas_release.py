@@ -11,7 +11,8 @@ author: The LiteMaaS authors (@rhpds)
 description:
   - Renders the chart, applies it on the server's side and waits until every part is available.
   - Passwords and keys are read from the Secrets that are there; those that are missing are made. A second run changes nothing.
-requirements: [kubectl or oc, helm or the Python package helm-python-sdk, PyYAML]
+extends_documentation_fragment: [rhpds.litemaas.kubectl, rhpds.litemaas.applied]
+requirements: [helm or the Python package helm-python-sdk, PyYAML]
 options:
   chart:
     description: Directory or archive of the chart.
@@ -49,6 +50,10 @@ options:
     description: Seconds that each part may take to become available; 0 does not wait.
     type: int
     default: 400
+  wait_timeouts:
+    description: Seconds of single parts instead, as V(postgresql) or V(gateway).
+    type: dict
+    default: {}
   fallback_images:
     description:
       - Images with their tag for V(postgresql) and V(valkey), taken while waiting when a pod cannot pull the usual one.
@@ -59,23 +64,10 @@ options:
     description: Path of helm.
     type: path
     default: helm
-  kubeconfig:
-    description: Which configuration kubectl uses.
-    type: path
-  context:
-    description: Which context of it.
-    type: str
-  kubectl:
-    description: Path of kubectl or oc.
-    type: path
-    default: kubectl
   return_keys:
     description: Returns the master key. The task must then say C(no_log=true).
     type: bool
     default: false
-attributes:
-  check_mode: {support: full, description: "Asks the cluster what would change (dry run on the server)."}
-  diff_mode: {support: full, description: "Names the objects, never their content."}
 """
 
 EXAMPLES = r"""
@@ -95,6 +87,10 @@ hosts:
   description: Host names of the Routes or Ingresses, by their name.
   returned: success
   type: dict
+version:
+  description: Of the platform that the chart installs.
+  returned: with O(state=present)
+  type: str
 master_key:
   description: The administrator's key.
   returned: with O(return_keys)
@@ -111,7 +107,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.arguments import check_no_log
 from ansible_collections.rhpds.litemaas.plugins.module_utils import fallbacks
 from ansible_collections.rhpds.litemaas.plugins.module_utils.chart import rendered
-from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError
+from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError, touched
 
 SECRETS = {
     "postgresql_password": ("databaseSecret", "password", ("postgresql", "password"), ""),
@@ -135,6 +131,7 @@ _ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "keep_data": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 400},
+    "wait_timeouts": {"type": "dict", "default": {}},
     "fallback_images": {"type": "dict", "default": {}},
     "helm": {"type": "path", "default": "helm"},
     "return_keys": {"type": "bool", "default": False, "no_log": False},
@@ -146,7 +143,7 @@ def main():
     check_no_log(module)
     asked = module.params
     try:
-        cluster = Cluster(asked["namespace"], asked["kubectl"], asked["kubeconfig"], asked["context"])
+        cluster = Cluster.of(asked)
         outcome = (_present if asked["state"] == "present" else _absent)(module, cluster)
     except ClusterError as error:
         module.fail_json(msg=_without(str(error), module))
@@ -155,6 +152,8 @@ def main():
 
 def _present(module, cluster):
     asked = module.params
+    for part in asked["wait_timeouts"]:
+        _patience(asked, part)
     values, kept = _with_secrets(cluster, _with_domain(cluster, asked))
     module.no_log_values.update(kept.values())
 
@@ -167,16 +166,16 @@ def _present(module, cluster):
     objects = render(in_use) if in_use else objects
     created, updated = cluster.apply(objects, dry_run=module.check_mode)
     if not module.check_mode and asked["wait_timeout"]:
-        failing = fallbacks.failing(cluster, objects, set(asked["fallback_images"]) - in_use, asked["wait_timeout"])
+        patience = {part: _patience(asked, part) for part in asked["fallback_images"] if part not in in_use}
+        failing = fallbacks.failing(cluster, objects, patience)
         if failing:
             objects = render(in_use | failing)
             more_created, more_updated = cluster.apply(objects)
             created, updated = sorted({*created, *more_created}), sorted({*updated, *more_updated})
         for one in objects:
             if one["kind"] in ("Deployment", "StatefulSet"):
-                cluster.wait(one["kind"], one["metadata"]["name"], asked["wait_timeout"])
-    outcome = {"changed": bool(created or updated), "created": created, "updated": updated, "hosts": _hosts(objects)}
-    outcome["diff"] = {"before": {"there": updated}, "after": {"there": created + updated}}
+                cluster.wait(one["kind"], one["metadata"]["name"], _patience(asked, fallbacks.part_of(one)))
+    outcome = {**touched(created, updated), "hosts": _hosts(objects), "version": _version(objects)}
     if asked["return_keys"]:
         module.no_log_values.discard(kept["master_key"])
         outcome["master_key"] = kept["master_key"]
@@ -198,13 +197,7 @@ def _absent(module, cluster):
         asked["chart"], asked["name"], asked["namespace"], _nested(asked["values"], made_up), asked["helm"]
     )
     gone = [one for one in objects if one["kind"] not in _KEPT or not asked["keep_data"]]
-    deleted = cluster.delete(gone, dry_run=module.check_mode)
-    return {
-        "changed": bool(deleted),
-        "deleted": deleted,
-        "hosts": {},
-        "diff": {"before": {"there": deleted}, "after": {"there": []}},
-    }
+    return {**touched(deleted=cluster.delete(gone, dry_run=module.check_mode)), "hosts": {}}
 
 
 def _with_domain(cluster, asked):
@@ -250,6 +243,20 @@ def _nested(values, kept):
 
 def _copy(value):
     return {name: _copy(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _patience(asked, part):
+    """Seconds. Errors: ClusterError where what was given is no number."""
+    given = asked["wait_timeouts"].get(part, asked["wait_timeout"])
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise ClusterError(f"wait_timeouts.{part} must be a number of seconds, not {given!r}.") from None
+
+
+def _version(objects):
+    labels = (one["metadata"].get("labels") or {} for one in objects)
+    return next((one["app.kubernetes.io/version"] for one in labels if "app.kubernetes.io/version" in one), "")
 
 
 def _hosts(objects):

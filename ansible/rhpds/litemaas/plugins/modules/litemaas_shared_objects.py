@@ -14,7 +14,7 @@ description:
   - Sets parts of objects that belong to others, and remembers in an annotation what was there before.
   - With O(state=absent) an object goes with its last label; what was set in others' objects is taken back, unless somebody
     changed it since.
-extends_documentation_fragment: [rhpds.litemaas.kubectl]
+extends_documentation_fragment: [rhpds.litemaas.kubectl, rhpds.litemaas.applied]
 options:
   holder:
     description: Names the installation; goes into the label C(holder.litemaas.io/<holder>).
@@ -67,9 +67,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode: {support: full, description: "Asks the cluster what would change (dry run on the server)."}
-  diff_mode: {support: full, description: "Names the objects, never their content."}
 """
 
 EXAMPLES = r"""
@@ -85,25 +82,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-created:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
-updated:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
-deleted:
-  description: Kinds and names.
-  returned: success
-  type: list
-  elements: str
+created: {description: Kinds and names., returned: success, type: list, elements: str}
+updated: {description: Kinds and names., returned: success, type: list, elements: str}
+deleted: {description: Kinds and names., returned: success, type: list, elements: str}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError
+from ansible_collections.rhpds.litemaas.plugins.module_utils.cluster import CONNECTION, Cluster, ClusterError, touched
 from ansible_collections.rhpds.litemaas.plugins.module_utils.sharing import Sharing
 
 _DICTS = {"type": "list", "elements": "dict", "default": []}
@@ -125,8 +110,7 @@ _ARGUMENTS = {
 def main():
     module = AnsibleModule(_ARGUMENTS, supports_check_mode=True)
     asked = module.params
-    cluster = Cluster(None, asked["kubectl"], asked["kubeconfig"], asked["context"])
-    sharing = Sharing(cluster, asked["holder"], dry_run=module.check_mode)
+    sharing = Sharing(Cluster.of(asked), asked["holder"], dry_run=module.check_mode)
     try:
         if asked["state"] == "present":
             sharing.hold(*(asked[name] for name in ("objects", "reused", "once", "settings", "prune")))
@@ -134,12 +118,7 @@ def main():
             sharing.release(asked["resources"], asked["keep"])
     except ClusterError as error:
         module.fail_json(msg=str(error))
-    touched = {"created": sharing.created, "updated": sharing.updated, "deleted": sharing.deleted}
-    diff = {
-        "before": {"there": sharing.updated + sharing.deleted},
-        "after": {"there": sharing.created + sharing.updated},
-    }
-    module.exit_json(changed=any(touched.values()), diff=diff, **touched)
+    module.exit_json(**touched(sharing.created, sharing.updated, sharing.deleted))
 
 
 if __name__ == "__main__":
