@@ -34,6 +34,8 @@ _VARIABLES: dict[str, str] = {
     "general_settings.database_url": "DATABASE_URL",
     "general_settings.database_connection_pool_limit": "GATEWAY__DATABASE_CONNECTIONS",
     "general_settings.litellm_key_header_name": "GATEWAY__KEY_HEADER",
+    "general_settings.user_header_name": "GATEWAY__USER_HEADER",
+    "general_settings.enforce_user_param": "GATEWAY__ENFORCE_USER",
     "general_settings.require_auth_for_metrics_endpoint": "GATEWAY__METRICS_NEED_KEY",
     "general_settings.always_include_stream_usage": "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE",
     "general_settings.error_profile": "GATEWAY__ERROR_PROFILE",

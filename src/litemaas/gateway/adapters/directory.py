@@ -44,7 +44,8 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
        k.extras -> 'temp_budget' as temp_budget, k.extras -> 'allowed_routes' as allowed_routes,
-       k.extras ->> 'key_type' as key_type, t.extras -> 'model_rpm_limit' as team_model_rpm,
+       k.extras ->> 'key_type' as key_type, k.extras -> 'enforced_params' as enforced_params,
+       t.extras -> 'model_rpm_limit' as team_model_rpm,
        t.extras -> 'model_tpm_limit' as team_model_tpm,
        coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
        coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
@@ -334,6 +335,7 @@ def _virtual_key(
         team_model_rates=_team_model_rates(row),
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
         routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
+        enforced_params=_names_in(row["enforced_params"]),
     )  # fmt: skip
 
 
