@@ -87,7 +87,10 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        m.rpm_limit as model_rpm, m.tpm_limit as model_tpm,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million,
-       p.second_per_million, p.character_per_million, p.image_per_million
+       p.second_per_million, p.character_per_million, p.image_per_million, p.audio_input_per_million,
+       p.audio_output_per_million, p.input_above_128k_per_million, p.output_above_128k_per_million,
+       p.input_above_200k_per_million, p.output_above_200k_per_million, p.cached_input_above_200k_per_million,
+       p.cache_write_above_200k_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
@@ -389,4 +392,12 @@ def _price(row: asyncpg.Record) -> Price:
         second_per_million=row["second_per_million"],
         character_per_million=row["character_per_million"],
         image_per_million=row["image_per_million"],
+        audio_input_per_million=row["audio_input_per_million"],
+        audio_output_per_million=row["audio_output_per_million"],
+        input_above_128k_per_million=row["input_above_128k_per_million"],
+        output_above_128k_per_million=row["output_above_128k_per_million"],
+        input_above_200k_per_million=row["input_above_200k_per_million"],
+        output_above_200k_per_million=row["output_above_200k_per_million"],
+        cached_input_above_200k_per_million=row["cached_input_above_200k_per_million"],
+        cache_write_above_200k_per_million=row["cache_write_above_200k_per_million"],
     )
