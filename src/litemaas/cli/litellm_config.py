@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from litemaas.cli.litellm_extras import TAKEN, WantedRouting, credentials_of, guardrails_of, routing_of
 from litemaas.control.catalog.drafts import PROVIDERS
 
 _REFERENCE = "os.environ/"
@@ -23,6 +24,8 @@ _SECTIONS = (
     "router_settings",
     "general_settings",
     "environment_variables",
+    "credential_list",
+    "guardrails",
     "include",
 )
 _STRATEGIES = {
@@ -43,6 +46,7 @@ _VARIABLES: dict[str, str] = {
     "general_settings.cors_allow_origins": "GATEWAY__CORS_ORIGINS",
     "general_settings.max_request_size_mb": "GATEWAY__MAX_BODY_BYTES",
     "general_settings.health_check_interval": "GATEWAY__ROUTING__PROBE_INTERVAL_S",
+    "litellm_settings.timezone": "TIMEZONE",
     "litellm_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
     "litellm_settings.request_timeout": "GATEWAY__UPSTREAM__TIMEOUT_S",
     "litellm_settings.default_fallbacks": "GATEWAY__ROUTING__DEFAULT_FALLBACKS",
@@ -54,6 +58,7 @@ _VARIABLES: dict[str, str] = {
     "router_settings.cooldown_time": "GATEWAY__ROUTING__COOLDOWN_S",
     "router_settings.disable_cooldowns": "GATEWAY__ROUTING__COOLDOWNS",
     "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
+    "router_settings.redis_url": "REDIS_URL",
 }
 """Keys that are settings of ours; those of the router come after LiteLLM's own and win."""
 _REFUSED: dict[str, str] = {
@@ -71,9 +76,14 @@ class ConfigRefused(Exception):
 
 
 class LitellmConfig(msgspec.Struct, frozen=True):
-    """``models``: bodies of ``/model/new``. ``environ``: variables of ours. ``warnings``: one sentence per key not taken."""
+    """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
+
+    ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
+    """
 
     models: list[dict[str, Any]] = []
+    credentials: list[dict[str, Any]] = []
+    routing: dict[str, WantedRouting] = {}
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -88,10 +98,14 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
     found = _settings(settled, problems, warnings)
+    if guardrails := guardrails_of(settled.get("guardrails"), problems, warnings):
+        found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails)
+    credentials = credentials_of(settled.get("credential_list"), problems)
+    routing = routing_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
     if problems:
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
-    return LitellmConfig(models, found, warnings)
+    return LitellmConfig(models, credentials, routing, found, warnings)
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:
@@ -187,6 +201,8 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: {_REFUSED[where]}.")
             elif where == "litellm_settings.ssl_verify" and value is False:
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
+            elif where in TAKEN:
+                continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
             elif value is not None:
