@@ -30,6 +30,7 @@ STORED_WITHOUT_EFFECT = (
 """Members that are kept in ``extras`` and given back. ``guardrails``, ``key_type``, ``allowed_routes`` and ``enforced_params``
 have an effect, too.
 """
+_ROTATION = {"auto_rotate", "rotation_interval"}
 _SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -124,7 +125,26 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
         extras["own_limits"] = sorted(own)
     if extras:
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
+        owner = values.get("user_id", before.user_id if before is not None else None)
+        _check_rotation(values["extras"], owner, now, is_named=bool(extras.keys() & _ROTATION))
     return values
+
+
+def _check_rotation(extras: dict[str, Any], owner: str | None, now: datetime, *, is_named: bool) -> None:
+    """Errors: InvalidField for a rotation that could not be, or that nobody would learn of."""
+    if not is_named:
+        return
+    interval, wanted = extras.get("rotation_interval"), extras.get("auto_rotate")
+    if interval is not None and (not isinstance(interval, str) or expiry(interval, now, "rotation_interval") <= now):
+        raise InvalidField("rotation_interval must be a duration above 0, like 30d.", "rotation_interval")
+    if wanted is not None and not isinstance(wanted, bool):
+        raise InvalidField("auto_rotate must be true or false.", "auto_rotate")
+    if wanted and interval is None:
+        raise InvalidField("auto_rotate needs a rotation_interval, like 30d.", "rotation_interval")
+    if wanted and owner is None:
+        raise InvalidField(
+            "auto_rotate needs a user_id: the portal shows the new secret to the key's owner.", "user_id"
+        )
 
 
 def _kept(request: KeyRequest, now: datetime) -> dict[str, Any]:
