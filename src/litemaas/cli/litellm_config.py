@@ -69,6 +69,10 @@ _REFUSED: dict[str, str] = {
     "litellm_settings.network_mock": "mocks are not offered; `litemaas sim` simulates model servers",
 }
 _NO_PARAMS = ("mock_response",)
+_CALLBACKS = ("litellm_settings.callbacks", "litellm_settings.success_callback", "litellm_settings.failure_callback")
+_CACHES = ("local", "redis")
+_STRICT = "general_settings.strict_config"
+"""What has no effect here stops the start, too."""
 
 
 class ConfigRefused(Exception):
@@ -103,6 +107,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     credentials = credentials_of(settled.get("credential_list"), problems)
     routing = routing_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
+    general = settled.get("general_settings")
+    if isinstance(general, dict) and general.get("strict_config") is True:
+        problems += warnings
     if problems:
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
     return LitellmConfig(models, credentials, routing, found, warnings)
@@ -201,7 +208,9 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: {_REFUSED[where]}.")
             elif where == "litellm_settings.ssl_verify" and value is False:
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
-            elif where in TAKEN:
+            elif unsafe := _unsafe(where, value):
+                problems.append(f"{where}: {unsafe}.")
+            elif where in TAKEN or where == _STRICT:
                 continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
@@ -211,6 +220,21 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 except ValueError as error:
                     problems.append(f"{where}: {error}")
     return found
+
+
+def _unsafe(where: str, value: Any) -> str | None:
+    """What a value would have the installation do that it does not, and must not be believed to."""
+    if where in _CALLBACKS:
+        names = value if isinstance(value, list) else [value]
+        own = next((name for name in names if isinstance(name, str) and "." in name), None)
+        return f"code of one's own like {own[:100]!r} is not run; read /metrics or traces" if own is not None else None
+    if (
+        where == "litellm_settings.cache_params"
+        and isinstance(value, dict)
+        and value.get("type", "local") not in _CACHES
+    ):
+        return f"caches of type {str(value['type'])[:100]!r} are not offered; answers are not kept"
+    return None
 
 
 def _text(value: Any) -> str:

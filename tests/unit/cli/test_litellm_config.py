@@ -82,6 +82,11 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         ("litellm_settings: {ssl_verify: false}", "litellm_settings.ssl_verify"),
         ("litellm_settings: [1]", "litellm_settings"),
         ("- a", "config.yaml"),
+        ("litellm_settings: {callbacks: [prometheus, custom_callbacks.handler]}", "litellm_settings.callbacks"),
+        ("litellm_settings: {success_callback: mine.log}", "litellm_settings.success_callback"),
+        ("litellm_settings: {cache: true, cache_params: {type: qdrant-semantic}}", "litellm_settings.cache_params"),
+        ("general_settings: {strict_config: true, alerting: [slack]}", "general_settings.alerting"),
+        ("general_settings: {strict_config: true}\nmcp_servers: {}", "mcp_servers"),
         ("credential_list: [{credential_name: a}]", "credential_list[0]"),
         ("credential_list: {}", "credential_list: must be a list"),
         ("router_settings: {fallbacks: [a]}", "router_settings.fallbacks[0]"),
@@ -140,6 +145,16 @@ def test_guardrails_that_are_on_hold_for_every_call_and_others_are_named(tmp_pat
     config = read(tmp_path, text)
     assert config.environ == {"LITEMAAS_GATEWAY__GUARDRAILS": "us_ssn,visa"}
     assert config.warnings == ["guardrails[1] is asked for by the names of its patterns: visa."]
+
+
+def test_callbacks_and_caches_without_effect_are_only_named(tmp_path: Path):
+    text = "litellm_settings: {callbacks: [prometheus], cache: true, cache_params: {type: redis}}"
+    config = read(tmp_path, text)
+    assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == [
+        "callbacks",
+        "cache",
+        "cache_params",
+    ]
 
 
 def test_included_files_are_merged(tmp_path: Path):

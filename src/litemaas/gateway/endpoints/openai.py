@@ -88,7 +88,7 @@ class OpenAIEndpoint(Endpoint):
             ask.has_gateway_members = True
             refuse_special_members(members)
             _read_metadata(ask, members)
-            ask.wishes = wishes_of(members)
+            ask.wishes = wishes_of(members, ask.model)
         if self._generates:
             self._read_generation(ask, members)
         return ask
