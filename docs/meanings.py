@@ -78,6 +78,8 @@ SETTINGS = {
     "GATEWAY__TRUST_CACHE_S": "how long cached keys are taken for current without news from the database",
     "GATEWAY__KEY_CACHE_SIZE": "keys kept in memory",
     "GATEWAY__KEY_HEADER": "one more header that a key may come in, before all others; LiteLLM's `litellm_key_header_name`",
+    "GATEWAY__USER_HEADER": "one more header that names the end user of a call; LiteLLM's `user_header_name`",
+    "GATEWAY__ENFORCE_USER": "whether every call must name its end user; LiteLLM's `enforce_user_param`",
     "GATEWAY__CORS_ORIGINS": "origins like `https://portal.example.com`, with commas between them, whose pages browsers let "
     "call the gateway; `*`: those of any",
     "GATEWAY__MESSAGES_ERROR_STYLE": "whose envelope errors of /v1/messages have: openai or anthropic",

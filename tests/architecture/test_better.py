@@ -53,6 +53,7 @@ BETTER: dict[str, tuple[str, ...]] = {
             "test_calls_and_news_go_on_while_valkey_is_away_frozen_and_back"),
     "B30": ("test_a_destroy_finds_its_key_behind_five_hundred_newer_ones_and_reports_only_real_deletions",),
     "B31": ("test_a_cached_token_without_a_price_of_its_own_costs_what_others_cost",),
+    "B32": ("test_no_key_is_looked_for_by_reading_them_all",),
     "B33": ("test_update_changes_what_is_sent_and_nothing_else",),
     "B34": ("test_what_is_left_out_says_so_in_a_sentence", "test_keys_are_rotated_set_back_and_asked_in_bulk"),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from litemaas.cli.litellm_extras import TAKEN, WantedRouting, credentials_of, guardrails_of, routing_of
 from litemaas.control.catalog.drafts import PROVIDERS
 
 _REFERENCE = "os.environ/"
@@ -23,6 +24,8 @@ _SECTIONS = (
     "router_settings",
     "general_settings",
     "environment_variables",
+    "credential_list",
+    "guardrails",
     "include",
 )
 _STRATEGIES = {
@@ -34,6 +37,8 @@ _VARIABLES: dict[str, str] = {
     "general_settings.database_url": "DATABASE_URL",
     "general_settings.database_connection_pool_limit": "GATEWAY__DATABASE_CONNECTIONS",
     "general_settings.litellm_key_header_name": "GATEWAY__KEY_HEADER",
+    "general_settings.user_header_name": "GATEWAY__USER_HEADER",
+    "general_settings.enforce_user_param": "GATEWAY__ENFORCE_USER",
     "general_settings.require_auth_for_metrics_endpoint": "GATEWAY__METRICS_NEED_KEY",
     "general_settings.always_include_stream_usage": "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE",
     "general_settings.error_profile": "GATEWAY__ERROR_PROFILE",
@@ -41,6 +46,7 @@ _VARIABLES: dict[str, str] = {
     "general_settings.cors_allow_origins": "GATEWAY__CORS_ORIGINS",
     "general_settings.max_request_size_mb": "GATEWAY__MAX_BODY_BYTES",
     "general_settings.health_check_interval": "GATEWAY__ROUTING__PROBE_INTERVAL_S",
+    "litellm_settings.timezone": "TIMEZONE",
     "litellm_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
     "litellm_settings.request_timeout": "GATEWAY__UPSTREAM__TIMEOUT_S",
     "litellm_settings.default_fallbacks": "GATEWAY__ROUTING__DEFAULT_FALLBACKS",
@@ -52,6 +58,7 @@ _VARIABLES: dict[str, str] = {
     "router_settings.cooldown_time": "GATEWAY__ROUTING__COOLDOWN_S",
     "router_settings.disable_cooldowns": "GATEWAY__ROUTING__COOLDOWNS",
     "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
+    "router_settings.redis_url": "REDIS_URL",
 }
 """Keys that are settings of ours; those of the router come after LiteLLM's own and win."""
 _REFUSED: dict[str, str] = {
@@ -62,6 +69,10 @@ _REFUSED: dict[str, str] = {
     "litellm_settings.network_mock": "mocks are not offered; `litemaas sim` simulates model servers",
 }
 _NO_PARAMS = ("mock_response",)
+_CALLBACKS = ("litellm_settings.callbacks", "litellm_settings.success_callback", "litellm_settings.failure_callback")
+_CACHES = ("local", "redis")
+_STRICT = "general_settings.strict_config"
+"""What has no effect here stops the start, too."""
 
 
 class ConfigRefused(Exception):
@@ -69,9 +80,14 @@ class ConfigRefused(Exception):
 
 
 class LitellmConfig(msgspec.Struct, frozen=True):
-    """``models``: bodies of ``/model/new``. ``environ``: variables of ours. ``warnings``: one sentence per key not taken."""
+    """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
+
+    ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
+    """
 
     models: list[dict[str, Any]] = []
+    credentials: list[dict[str, Any]] = []
+    routing: dict[str, WantedRouting] = {}
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -86,10 +102,17 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
     found = _settings(settled, problems, warnings)
+    if guardrails := guardrails_of(settled.get("guardrails"), problems, warnings):
+        found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails)
+    credentials = credentials_of(settled.get("credential_list"), problems)
+    routing = routing_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
+    general = settled.get("general_settings")
+    if isinstance(general, dict) and general.get("strict_config") is True:
+        problems += warnings
     if problems:
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
-    return LitellmConfig(models, found, warnings)
+    return LitellmConfig(models, credentials, routing, found, warnings)
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:
@@ -185,6 +208,10 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: {_REFUSED[where]}.")
             elif where == "litellm_settings.ssl_verify" and value is False:
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
+            elif unsafe := _unsafe(where, value):
+                problems.append(f"{where}: {unsafe}.")
+            elif where in TAKEN or where == _STRICT:
+                continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
             elif value is not None:
@@ -193,6 +220,21 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 except ValueError as error:
                     problems.append(f"{where}: {error}")
     return found
+
+
+def _unsafe(where: str, value: Any) -> str | None:
+    """What a value would have the installation do that it does not, and must not be believed to."""
+    if where in _CALLBACKS:
+        names = value if isinstance(value, list) else [value]
+        own = next((name for name in names if isinstance(name, str) and "." in name), None)
+        return f"code of one's own like {own[:100]!r} is not run; read /metrics or traces" if own is not None else None
+    if (
+        where == "litellm_settings.cache_params"
+        and isinstance(value, dict)
+        and value.get("type", "local") not in _CACHES
+    ):
+        return f"caches of type {str(value['type'])[:100]!r} are not offered; answers are not kept"
+    return None
 
 
 def _text(value: Any) -> str:

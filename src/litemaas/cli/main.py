@@ -54,8 +54,12 @@ Config = Annotated[
 ]
 
 
-def _with_workers(workers: int | None) -> dict[str, str]:
-    return {**os.environ, **({"LITEMAAS_GATEWAY__WORKERS": str(workers)} if workers is not None else {})}
+def _environ(config: LitellmConfig | None = None, workers: int | None = None) -> dict[str, str]:
+    """Settings: options win over the environment, that over LiteLLM's file, and that over LiteLLM's variables."""
+    from litemaas.cli.litellm_environ import taken_from_litellm
+
+    chosen = {"LITEMAAS_GATEWAY__WORKERS": str(workers)} if workers is not None else {}
+    return {**taken_from_litellm(os.environ), **(config.environ if config is not None else {}), **os.environ, **chosen}
 
 
 def _read_config(path: Path | None) -> LitellmConfig | None:
@@ -98,9 +102,9 @@ def up(
     from litemaas.cli.up.run import run
 
     read = _read_config(config)
-    environ = {**(read.environ if read is not None else {}), **_with_workers(workers)}
+    environ = _environ(read, workers)
     try:
-        options = read_options(environ, demo, model or [], read.models if read is not None else ())
+        options = read_options(environ, demo, model or [], read)
     except CannotStart as error:
         _refuse(str(error))
     sys.exit(asyncio.run(run(options, environ)))
@@ -118,9 +122,10 @@ def gateway(workers: Workers = None, config: Config = None) -> None:
     from litemaas.gateway.supervisor import run
 
     read = _read_config(config)
-    if read is not None and read.models:
-        print("litemaas: model_list is not taken here; see `litemaas import-litellm --config`", file=sys.stderr)
-    settings = {**(read.environ if read is not None else {}), **_with_workers(workers)}
+    if read is not None and (read.models or read.credentials or read.routing):
+        words = "models, credentials, fallbacks and aliases are not taken here; see `litemaas import-litellm --config`"
+        print(f"litemaas: {words}", file=sys.stderr)
+    settings = _environ(read, workers)
     _run_plane(lambda: run(settings))
 
 
@@ -130,7 +135,7 @@ def control() -> None:
     from litemaas.control.app import Settings, run
     from litemaas.kit.settings import load_settings
 
-    _run_plane(lambda: run(load_settings(Settings, os.environ)))
+    _run_plane(lambda: run(load_settings(Settings, _environ())))
 
 
 @app.command()

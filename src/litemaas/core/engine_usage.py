@@ -8,10 +8,12 @@ import msgspec
 class PromptTokensDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = 0
     cache_creation_tokens: int | None = 0
+    audio_tokens: int | None = 0
 
 
 class CompletionTokensDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = 0
+    audio_tokens: int | None = 0
 
 
 class EngineUsage(msgspec.Struct, gc=False):

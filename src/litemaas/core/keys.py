@@ -75,6 +75,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     ``permissions``: kinds of endpoints that it may call; None = all. ``tags``: of all its calls, besides their own.
     ``extra_budget_nano``: what its own budget has for a while, until ``extra_budget_until``; it is in ``budgets`` already.
     ``team_model_rates``: of its team, by model. ``routes``: groups and paths that it is for; empty = all.
+    ``enforced_params``: members that each of its calls must have, with dots between a member and one within it.
     ``ceilings``: lists of others that must allow a model, too, with the word for whose they are; an empty one allows none.
     """
 
@@ -106,6 +107,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     team_model_rates: dict[str, RateRule] = {}
     capture: Capture | None = None
     routes: tuple[str, ...] = ()
+    enforced_params: tuple[str, ...] = ()
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""

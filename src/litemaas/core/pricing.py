@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec.structs import replace
+
 from litemaas.core.money import MILLION
 from litemaas.core.price import Price as Price
 from litemaas.core.usage import Media, Usage
+
+LONG_PROMPT: Final = 128_000
+LONGER_PROMPT: Final = 200_000
+"""Tokens above which a prompt can have prices of its own."""
 
 
 class Cost:
@@ -35,6 +43,8 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
 
     ``requests``: how often the price per request is due; a conversion pays it for each document.
     """
+    if usage.prompt_tokens > LONG_PROMPT:
+        price = in_force(price, usage.prompt_tokens)
     plain_prompt = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
     plain_completion = usage.completion_tokens - usage.reasoning_tokens
     input_price, output_price = price.input_per_million, price.output_per_million
@@ -60,6 +70,24 @@ def cost_of(usage: Usage, price: Price, requests: int = 1) -> Cost:
     )
 
 
+def in_force(price: Price, prompt_tokens: int) -> Price:
+    """The price of a call whose prompt has this many tokens."""
+    if prompt_tokens > LONG_PROMPT:
+        price = replace(
+            price, input_per_million=_own_or(price.input_above_128k_per_million, price.input_per_million),
+            output_per_million=_own_or(price.output_above_128k_per_million, price.output_per_million),
+        )  # fmt: skip
+    if prompt_tokens > LONGER_PROMPT:
+        cached, written = price.cached_input_above_200k_per_million, price.cache_write_above_200k_per_million
+        price = replace(
+            price, input_per_million=_own_or(price.input_above_200k_per_million, price.input_per_million),
+            output_per_million=_own_or(price.output_above_200k_per_million, price.output_per_million),
+            cached_input_per_million=price.cached_input_per_million if cached is None else cached,
+            cache_write_per_million=price.cache_write_per_million if written is None else written,
+        )  # fmt: skip
+    return price
+
+
 def _own_or(own: int | None, usual: int) -> int:
     return usual if own is None else own
 
@@ -69,6 +97,12 @@ def _with_media(input_exact: int, output_exact: int, media: Media, price: Price)
 
     Units: ``…_exact`` nano-USD per million; sound is counted in thousandths of what has the price, so all is widened by that.
     """
+    if media.audio_input:
+        usual = price.input_per_million
+        input_exact += media.audio_input * (_own_or(price.audio_input_per_million, usual) - usual)
+    if media.audio_output:
+        usual = price.output_per_million
+        output_exact += media.audio_output * (_own_or(price.audio_output_per_million, usual) - usual)
     input_exact = (
         input_exact + media.characters * price.character_per_million
     ) * 1000 + media.sound_ms * price.second_per_million
@@ -91,8 +125,8 @@ def ceiling_of(
     Units: tokens and pages in, nano-USD out.
     """
     exact = (
-        prompt_bound * dearest_input(price)
-        + completion_bound * dearest_output(price)
+        prompt_bound * dearest_input(price, prompt_bound)
+        + completion_bound * dearest_output(price, prompt_bound)
         + pages_bound * price.page_per_million
         + requests * price.request_per_million
     )
@@ -112,18 +146,34 @@ def media_exact(price: Price, media: Media) -> int:
 
 def affordable_output(price: Price, prompt_bound: int, rest_nano: int) -> int:
     """How many output tokens the rest of a budget covers once the prompt is paid; negative when not even that fits."""
-    left = rest_nano * MILLION - prompt_bound * dearest_input(price) - price.request_per_million
+    left = rest_nano * MILLION - prompt_bound * dearest_input(price, prompt_bound) - price.request_per_million
     if left < 0:
         return -1
-    dearest = dearest_output(price)
+    dearest = dearest_output(price, prompt_bound)
     return left // dearest if dearest else 2**62
 
 
-def dearest_input(price: Price) -> int:
-    """The highest price a prompt token can be charged at."""
-    return max(price.input_per_million, price.cached_input_per_million or 0, price.cache_write_per_million or 0)
+def dearest_input(price: Price, prompt_bound: int = 0) -> int:
+    """The highest price a prompt token can be charged at, in a prompt of up to this many."""
+    dearest = max(
+        price.input_per_million, price.cached_input_per_million or 0, price.cache_write_per_million or 0,
+        price.audio_input_per_million or 0,
+    )  # fmt: skip
+    if prompt_bound > LONG_PROMPT:
+        dearest = max(dearest, price.input_above_128k_per_million or 0)
+    if prompt_bound > LONGER_PROMPT:
+        dearest = max(
+            dearest, price.input_above_200k_per_million or 0, price.cached_input_above_200k_per_million or 0,
+            price.cache_write_above_200k_per_million or 0,
+        )  # fmt: skip
+    return dearest
 
 
-def dearest_output(price: Price) -> int:
-    """The highest price a completion token can be charged at."""
-    return max(price.output_per_million, price.reasoning_per_million or 0)
+def dearest_output(price: Price, prompt_bound: int = 0) -> int:
+    """The highest price a completion token can be charged at, after a prompt of up to this many."""
+    dearest = max(price.output_per_million, price.reasoning_per_million or 0, price.audio_output_per_million or 0)
+    if prompt_bound > LONG_PROMPT:
+        dearest = max(dearest, price.output_above_128k_per_million or 0)
+    if prompt_bound > LONGER_PROMPT:
+        dearest = max(dearest, price.output_above_200k_per_million or 0)
+    return dearest

@@ -18,18 +18,25 @@ class UsageSource(StrEnum):
 
 
 class Media:
-    """What a call uses besides tokens and pages. Units: ``sound_ms`` milliseconds of sound. Never changed.
+    """What a call uses besides tokens of text and pages. Units: ``sound_ms`` milliseconds of sound. Never changed.
+
+    ``audio_input``, ``audio_output``: tokens of sound, parts of the prompt's and the completion's.
 
     ``is_vague``: of a bound; the sound may be much shorter, which is only known once it was heard.
     """
 
-    __slots__ = ("characters", "images", "is_vague", "sound_ms")
+    __slots__ = ("audio_input", "audio_output", "characters", "images", "is_vague", "sound_ms")
 
-    def __init__(self, sound_ms: int = 0, characters: int = 0, images: int = 0, is_vague: bool = False) -> None:
+    def __init__(
+        self, sound_ms: int = 0, characters: int = 0, images: int = 0, is_vague: bool = False, audio_input: int = 0,
+        audio_output: int = 0,
+    ) -> None:  # fmt: skip
         self.is_vague = is_vague
         self.sound_ms = sound_ms
         self.characters = characters
         self.images = images
+        self.audio_input = audio_input
+        self.audio_output = audio_output
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Media) and self._parts() == other._parts()
@@ -40,8 +47,8 @@ class Media:
     def __repr__(self) -> str:
         return f"Media{self._parts()}"
 
-    def _parts(self) -> tuple[int, int, int]:
-        return self.sound_ms, self.characters, self.images
+    def _parts(self) -> tuple[int, int, int, int, int]:
+        return self.sound_ms, self.characters, self.images, self.audio_input, self.audio_output
 
 
 class Usage:
@@ -104,13 +111,16 @@ def usage_of(report: EngineUsage) -> Usage:
     """Clamps nonsense (negative or absurd counts, parts larger than their whole): the parts stay disjoint and storable."""
     prompt = _clamped(report.prompt_tokens, MOST_TOKENS)
     completion = _clamped(report.completion_tokens, MOST_TOKENS)
-    cached = written = reasoning = 0
+    cached = written = reasoning = heard = spoken = 0
     if (details := report.prompt_tokens_details) is not None:
         cached = _clamped(details.cached_tokens, prompt)
         written = _clamped(details.cache_creation_tokens, prompt - cached)
+        heard = _clamped(details.audio_tokens, prompt - cached - written)
     if (parts := report.completion_tokens_details) is not None:
         reasoning = _clamped(parts.reasoning_tokens, completion)
-    return Usage(prompt, completion, cached, written, reasoning, 0, UsageSource.ENGINE)
+        spoken = _clamped(parts.audio_tokens, completion - reasoning)
+    media = Media(audio_input=heard, audio_output=spoken) if heard or spoken else None
+    return Usage(prompt, completion, cached, written, reasoning, 0, UsageSource.ENGINE, media)
 
 
 def _clamped(count: int | None, most: int) -> int:

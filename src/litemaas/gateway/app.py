@@ -44,6 +44,7 @@ from litemaas.gateway.errors import PROFILES, refusal_body
 from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
 from litemaas.gateway.guardrails import Guardrails
+from litemaas.gateway.header_labels import HeaderLabels
 from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
@@ -65,6 +66,7 @@ from litemaas.gateway.rate_sharing import rate_limits
 from litemaas.gateway.refusals import Refusals
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
+from litemaas.gateway.required_members import END_USER
 from litemaas.gateway.routing import Routing
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
@@ -120,7 +122,8 @@ class Gateway:
         )  # fmt: skip
         self.targets = Targets(own.upstream.timeout_s, own.routing)
         self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)
-        self.routing = Routing(self.targets, self.guardrails, self.metrics)
+        required = (END_USER,) if own.enforce_user else ()
+        self.routing = Routing(self.targets, self.guardrails, self.metrics, required)
         self._open_budgets(own)
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
@@ -163,6 +166,7 @@ class Gateway:
             captures=self.captures,
             settlement=settlement,
             journal=self.journal,
+            labels=HeaderLabels(own.user_header),
             headers=headers,
             ids=RequestIds(lambda: time.time_ns() // 1_000_000),
             now=time.time,

@@ -55,7 +55,7 @@ class Dispatch:
             await self._management.serve(request, response)
         else:
             try:
-                endpoint, model = self._endpoints.find(request.method, path)
+                endpoint, model = self._endpoints.find(request.method, path, request.query)
             except LiteMaaSError as error:
                 self._refusals.refuse(request, response, error)
             else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.limits import CAPACITY, RateRule, model_scope
 from litemaas.core.money import MILLION
-from litemaas.core.pricing import Price, dearest_input, dearest_output, media_exact
+from litemaas.core.pricing import LONG_PROMPT, Price, ceiling_of, dearest_input, dearest_output, media_exact
 from litemaas.core.windows import window_at
 from litemaas.gateway.records import NO_LABELS, bookings_text, labels_text, who_text
 
@@ -109,6 +109,8 @@ class Lane:
 
         Units: tokens in, nano-USD out.
         """
+        if prompt > LONG_PROMPT:
+            return ceiling_of(self.price, prompt, completion, ask.pages_bound, ask.documents, ask.media_bound)
         exact = (
             prompt * self._input_price
             + completion * self._output_price
@@ -198,4 +200,12 @@ def dearest(deployments: tuple[Deployment, ...]) -> Price:
         second_per_million=max(p.second_per_million for p in prices),
         character_per_million=max(p.character_per_million for p in prices),
         image_per_million=max(p.image_per_million for p in prices),
+        audio_input_per_million=max(p.audio_input_per_million or 0 for p in prices),
+        audio_output_per_million=max(p.audio_output_per_million or 0 for p in prices),
+        input_above_128k_per_million=max(p.input_above_128k_per_million or 0 for p in prices),
+        output_above_128k_per_million=max(p.output_above_128k_per_million or 0 for p in prices),
+        input_above_200k_per_million=max(p.input_above_200k_per_million or 0 for p in prices),
+        output_above_200k_per_million=max(p.output_above_200k_per_million or 0 for p in prices),
+        cached_input_above_200k_per_million=max(p.cached_input_above_200k_per_million or 0 for p in prices),
+        cache_write_above_200k_per_million=max(p.cache_write_above_200k_per_million or 0 for p in prices),
     )

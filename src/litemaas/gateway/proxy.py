@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unexpected
 from litemaas.gateway.call import Call
 from litemaas.gateway.errors import headers_of, status_of
+from litemaas.gateway.header_labels import NOTE, NOTHING
 from litemaas.gateway.reply_headers import call_id_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.conversions import Conversions
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.guardrails import Guardrails
+    from litemaas.gateway.header_labels import HeaderLabels
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.identity import Identity
     from litemaas.gateway.journal import Journal
@@ -39,7 +41,7 @@ class Proxy:
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, guardrails: Guardrails, upstream: Upstream,
         relay: Relay, conversions: Conversions, captures: Captures, settlement: Settlement, journal: Journal,
-        headers: ReplyHeaders, ids: RequestIds, now: Callable[[], float], profile: str,
+        labels: HeaderLabels, headers: ReplyHeaders, ids: RequestIds, now: Callable[[], float], profile: str,
         on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
@@ -52,6 +54,7 @@ class Proxy:
         self._captures = captures
         self._settlement = settlement
         self._journal = journal
+        self._labels = labels
         self._headers = headers
         self._ids = ids
         self._now = now
@@ -73,6 +76,8 @@ class Proxy:
                     body = await request.body(endpoint.max_body)
                 call.ask = ask = endpoint.read(request, body) if body else await endpoint.receive(request)
                 ask.model = path_model or ask.model
+                if request.notes.get(NOTE) != NOTHING:
+                    self._labels.add(request, ask)
 
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
                 if lane.capture is not None:

@@ -8,6 +8,7 @@ from litemaas.core.catalog import Mode, Model, Snapshot
 from litemaas.core.errors import InvalidField, ModelNotAllowed, ModelUnknown, RouteNotAllowed
 from litemaas.core.routes import INFERENCE, is_route_allowed
 from litemaas.gateway.lanes import Lane
+from litemaas.gateway.required_members import require_members
 
 if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
@@ -27,10 +28,13 @@ _ALONE = (frozenset({Mode.CONVERSION}), frozenset({Mode.MODERATION}))
 
 
 class Routing:
-    """Holds the current snapshot; replaced as a whole when the catalogue changes."""
+    """Holds the current snapshot; replaced as a whole when the catalogue changes. ``required``: members of every call."""
 
-    def __init__(self, targets: Targets, guardrails: Guardrails, metrics: Metrics) -> None:
+    def __init__(
+        self, targets: Targets, guardrails: Guardrails, metrics: Metrics, required: tuple[str, ...] = ()
+    ) -> None:
         self.snapshot = EMPTY
+        self._required = required
         self._guardrails = guardrails
         self._targets = targets
         self._metrics = metrics
@@ -50,7 +54,22 @@ class Routing:
             self._check_wishes(caller.key, ask.wishes)
         lane = caller.lanes.get((endpoint, ask.model))
         if lane is None or lane.snapshot is not self.snapshot:
+            lane = self._checked(caller, ask, endpoint)
+        return lane
+
+    def _checked(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
+        """A lane that is not among those which need no look at the call; where members are demanded, none ever is.
+
+        Errors: as :meth:`lane`; MissingField.
+        """
+        required = (*self._required, *caller.key.enforced_params)
+        if not required or caller.key.is_master:
+            return self._resolve(caller, ask.model, endpoint)
+        lane = caller.checked_lanes.get((endpoint, ask.model))
+        if lane is None or lane.snapshot is not self.snapshot:
             lane = self._resolve(caller, ask.model, endpoint)
+            caller.checked_lanes[endpoint, ask.model] = caller.lanes.pop((endpoint, ask.model))
+        require_members(ask, required)
         return lane
 
     def lane_of(self, caller: Caller, name: str, endpoint: Endpoint) -> Lane:
@@ -90,8 +109,9 @@ class Routing:
         targets = [self._targets.of(deployment) for deployment in model.deployments]
         guardrails = self._guardrails.names_for(caller.key.guardrails, model.guardrails)
         lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets, guardrails)
-        if len(caller.lanes) >= _MAX_LANES:
+        if len(caller.lanes) + len(caller.checked_lanes) >= _MAX_LANES:
             caller.lanes.clear()
+            caller.checked_lanes.clear()
         caller.lanes[endpoint, name] = lane
         return lane
 

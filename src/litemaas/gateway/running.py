@@ -153,6 +153,9 @@ def price_text(price: Price) -> str:
         price.version, price.input_per_million, price.output_per_million, price.cached_input_per_million,
         price.cache_write_per_million, price.reasoning_per_million, price.page_per_million, price.request_per_million,
         price.second_per_million, price.character_per_million, price.image_per_million,
+        price.audio_input_per_million, price.audio_output_per_million, price.input_above_128k_per_million,
+        price.output_above_128k_per_million, price.input_above_200k_per_million, price.output_above_200k_per_million,
+        price.cached_input_above_200k_per_million, price.cache_write_above_200k_per_million,
     )  # fmt: skip
     return ",".join("" if part is None else str(part) for part in parts)
 

@@ -110,6 +110,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
 
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
     ``guardrails``: names, with commas between them, of those that hold for every call.
+    ``user_header``: a header in which clients name their end user, besides ``x-litellm-customer-id``.
+    ``enforce_user``: calls must name their end user.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
@@ -135,6 +137,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
     metrics_need_key: bool = False
     guardrails: str = ""
     key_header: str = ""
+    user_header: str = ""
+    enforce_user: bool = False
     cors_origins: str = "*"
     always_include_stream_usage: bool = False
     messages_error_style: str = "openai"

@@ -5,7 +5,7 @@ Read only when a call carries them: most do not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from litemaas.core.errors import InvalidField
 from litemaas.gateway.bodies import Members, count_of, flag_of, object_of, text_of, value_of
@@ -36,11 +36,11 @@ class Wishes:
         self.guardrails: list[str] = []
 
 
-def wishes_of(members: Members) -> Wishes:
-    """Errors: InvalidField naming the member."""
+def wishes_of(members: Members, asked: str | None = None) -> Wishes:
+    """``asked``: the model. Errors: InvalidField naming the member."""
     wishes = Wishes()
-    wishes.fallbacks = _models_of(members, "fallbacks")
-    wishes.context_fallbacks = _models_of(members, "context_window_fallbacks")
+    wishes.fallbacks = _models_of(members, "fallbacks", asked)
+    wishes.context_fallbacks = _models_of(members, "context_window_fallbacks", asked)
     wishes.no_fallbacks = flag_of(members, "disable_fallbacks")
     retries = count_of(members, "num_retries")
     wishes.retries = None if retries is None else min(retries, MAX_RETRIES)
@@ -101,18 +101,26 @@ def _seconds_of(members: Members, name: str) -> float | None:
     return float(value)
 
 
-def _models_of(members: Members, name: str) -> list[str] | None:
-    """A list of names; LiteLLM's clients may also write a name as an object with the member ``model``."""
+def _models_of(members: Members, name: str, asked: str | None) -> list[str] | None:
+    """A list of names; LiteLLM's clients may also write a name as an object with the member ``model``, or as one that maps the
+    model that is asked to those that answer instead.
+    """
     value = value_of(members, name)
     if value is None:
         return None
     names: list[str] = []
     for entry in value if isinstance(value, list) else [None]:
-        named = entry.get("model") if isinstance(entry, dict) else entry
-        if not isinstance(named, str):
+        named = _named_in(entry, asked) if isinstance(entry, dict) else [entry]
+        if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
             raise InvalidField(f"{name} must be a list of model names", name)
-        names.append(named)
+        names += named
     return names[:_MAX_FALLBACKS]
+
+
+def _named_in(entry: dict[str, Any], asked: str | None) -> Any:
+    if "model" in entry:
+        return [entry["model"]]
+    return entry.get(asked or "", []) if all(isinstance(value, list) for value in entry.values()) else None
 
 
 def _names_of(value: object) -> list[str]:

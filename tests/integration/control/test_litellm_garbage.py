@@ -65,3 +65,28 @@ async def _ask(client: httpx2.AsyncClient, method: str, path: str, **sent: Any) 
         error = answer.json()["error"]
         assert set(error) == {"message", "type", "param", "code"}
         assert error["code"] == str(answer.status_code)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/key/generate", '{"max_budget": 1e999}'),
+        ("/key/generate", '{"max_budget": NaN}'),
+        ("/key/generate", '{"models": "\\ud800"}'),
+        ("/key/generate", '{"key_alias": "\\ud800"}'),
+        ("/key/generate", '{"metadata": {"\\ud800": 1}}'),
+        ("/user/new", '{"user_id": "\\ud800"}'),
+        ("/team/new", '{"team_id": "\\ud800", "team_alias": "\\ud800"}'),
+        ("/model/new", '{"model_name": "m\\ud800", "litellm_params": {"model": "openai/x", "api_base": "http://x"}}'),
+        ("/model/new", '{"model_name": "m", "litellm_params": {"model": "\\ud800/x", "api_base": "http://x"}}'),
+        ("/credentials", '{"credential_name": "\\ud800", "credential_info": {}, "credential_values": {}}'),
+        ("/customer/new", '{"user_id": "\\ud800"}'),
+        ("/budget/new", '{"budget_id": "\\ud800"}'),
+    ],
+)
+async def test_what_json_can_say_and_nothing_can_hold_is_the_senders_fault(
+    client: httpx2.AsyncClient, path: str, body: str
+):
+    answer = await client.post(f"/litellm{path}", content=body)
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["error"]["message"]

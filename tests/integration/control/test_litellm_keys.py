@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
 
+from litemaas.control.keys.rotating import rotate_due
 from litemaas.core.keys import hash_key
 
 GENERATE_MEMBERS = {
@@ -413,3 +415,79 @@ async def test_block_and_unblock_answer_with_the_row(client: httpx2.AsyncClient)
     assert (await client.post("/litellm/key/unblock", json={"key": made["key"]})).json()["blocked"] is None
     unknown = await client.post("/litellm/key/block", json={"key": "f" * 64})
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (401, "token_not_found_in_db")
+
+
+async def test_list_is_filtered_and_sorted_as_it_is_asked(client: httpx2.AsyncClient):
+    await client.post("/litellm/user/new", json={"user_id": "lead", "auto_create_key": False})
+    await client.post(
+        "/litellm/team/new", json={"team_id": "t1", "members_with_roles": [{"role": "admin", "user_id": "lead"}]}
+    )
+    made = {
+        "own": {"user_id": "lead", "max_budget": 5}, "teams": {"team_id": "t1", "spend": 0.5, "max_budget": 1},
+        "made": {"organization_id": "o1", "spend": 2}, "gone": {"user_id": "lead"},
+    }  # fmt: skip
+    tokens = {}
+    for alias, members in made.items():
+        tokens[alias] = (await client.post("/litellm/key/generate", json={"key_alias": alias, **members})).json()[
+            "token"
+        ]
+    await client.post("/litellm/key/delete", json={"key_aliases": ["gone"]})
+
+    async def listed(**query: object) -> list[str]:
+        answer = await client.get("/litellm/key/list", params=query)
+        assert answer.status_code == 200, answer.text
+        names = {token: alias for alias, token in tokens.items()}
+        return [names[token] for token in answer.json()["keys"]]
+
+    assert await listed(user_id="lead") == ["own"]
+    assert await listed(user_id="lead", include_team_keys=True) == ["teams", "own"]
+    assert set(await listed(user_id="default_user_id", include_created_by_keys=True)) == {"own", "teams", "made"}
+    assert await listed(organization_id="o1") == ["made"]
+    assert await listed(status="deleted") == ["gone"]
+    assert await listed(sort_by="spend") == ["made", "teams", "own"]
+    assert await listed(sort_by="max_budget", sort_order="asc") == ["teams", "own", "made"]
+    full = (await client.get("/litellm/key/list", params={"expand": "user", "user_id": "lead"})).json()["keys"]
+    assert full[0]["user"] == {"user_id": "lead", "user_email": None, "user_role": "internal_user"}
+    refused = await client.get("/litellm/key/list", params={"sort_by": "token); drop table"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "sort_by")
+
+
+async def test_a_key_that_rotates_gets_a_new_secret_when_its_interval_is_over(
+    client: httpx2.AsyncClient, database: asyncpg.Connection, app: Any
+):
+    await client.post("/litellm/user/new", json={"user_id": "u1", "auto_create_key": False})
+    wanted = {"user_id": "u1", "auto_rotate": True, "rotation_interval": "30d"}
+    made = (await client.post("/litellm/key/generate", json=wanted)).json()
+    other = (await client.post("/litellm/key/generate", json=wanted)).json()
+    await database.execute(
+        "update virtual_keys set created_at = now() - interval '31 days' where key_hash = $1", made["token"]
+    )
+    for expected in (1, 0):
+        async with app.state.plane.work() as work:
+            assert await rotate_due(work) == expected
+    info = (await client.get("/litellm/key/info", params={"key": made["token"]})).json()["info"]
+    assert (info["rotation_count"], info["auto_rotate"], info["rotation_interval"]) == (1, True, "30d")
+    assert info["key_rotation_at"] > info["last_rotation_at"]
+    row = await database.fetchrow("select * from virtual_keys where key_hash = $1", made["token"])
+    assert row["secret_hash"] not in (None, made["token"])
+    assert row["secret_sealed"] is not None
+    assert row["old_secret_until"] - row["updated_at"] == timedelta(days=7)
+    untouched = (await client.get("/litellm/key/info", params={"key": other["token"]})).json()["info"]
+    assert (untouched["rotation_count"], untouched["last_rotation_at"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"user_id": "u1", "auto_rotate": True}, "rotation_interval"),
+        ({"user_id": "u1", "auto_rotate": True, "rotation_interval": "0s"}, "rotation_interval"),
+        ({"user_id": "u1", "auto_rotate": True, "rotation_interval": "monthly"}, "rotation_interval"),
+        ({"user_id": "u1", "auto_rotate": "yes", "rotation_interval": "30d"}, "auto_rotate"),
+        ({"auto_rotate": True, "rotation_interval": "30d"}, "user_id"),
+    ],
+)
+async def test_a_rotation_that_nobody_would_learn_of_is_refused(
+    client: httpx2.AsyncClient, members: dict[str, object], param: str
+):
+    refused = await client.post("/litellm/key/generate", json=members)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)

@@ -110,3 +110,52 @@ async def test_our_own_records_and_sums_page_and_add_up(client: httpx2.AsyncClie
     assert len((await client.get("/api/v1/admin/usage/records", params=filters)).json()["data"]) == 1
     assert (await client.get("/api/v1/admin/usage/records", params={"cursor": "nonsense"})).status_code == 400
     assert (await client.get("/api/v1/admin/usage/records", params={"unknown": "x"})).status_code == 400
+
+
+async def test_pages_of_the_log_are_filtered_sorted_and_counted(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    failed = {"status": Status.FAILURE, "http_status": 500, "error_code": "upstream_died", "error_message": "It Died."}
+    await write(
+        database, record("r1", cost_nano=1_000), record("r2", started_at=AT + timedelta(seconds=1), key_alias="other"),
+        record("r3", started_at=AT + timedelta(seconds=2), **failed), record("late", started_at=AT + timedelta(days=1)),
+    )  # fmt: skip
+    period = {"start_date": "2026-11-23 00:00:00", "end_date": "2026-11-24 00:00:00"}
+
+    async def page(**query: object) -> dict[str, object]:
+        answer = await client.get("/litellm/spend/logs/v2", params={**period, **query})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    whole = await page()
+    assert (whole["total"], whole["page"], whole["page_size"], whole["total_pages"]) == (3, 1, 50, 1)
+    assert [row["startTime"][17:19] for row in whole["data"]] == ["31", "30", "29"]
+    second = await page(page=2, page_size=2, sort_by="spend", sort_order="asc")
+    assert (second["total_pages"], len(second["data"])) == (2, 1)
+    found = {
+        "min_spend": ("0.00002", 2), "max_spend": ("0.000001", 1), "key_alias": ("other", 1), "status_filter": ("failure", 1),
+        "error_code": (500, 1), "error_message": ("it died", 1), "model": ("llama", 0), "model_id": ("d1", 3),
+        "api_key": ("a" * 64, 3), "user_id": ("u1", 3), "end_user": ("nobody", 0), "request_id": ("r2", 1),
+    }  # fmt: skip
+    for name, (value, count) in found.items():
+        assert (await page(**{name: value}))["total"] == count, name
+    assert (await client.get("/litellm/spend/logs/ui", params=period)).json() == whole
+
+
+async def test_pages_of_the_log_need_two_instants_and_a_known_order(client: httpx2.AsyncClient):
+    period = {"start_date": "2026-11-23 00:00:00", "end_date": "2026-11-24 00:00:00"}
+    for wrong, field in (({"end_date": "2026-11-24"}, "end_date"), ({"start_date": ""}, "start_date"),
+                         ({"sort_by": "key_hash; drop"}, "sort_by")):  # fmt: skip
+        refused = await client.get("/litellm/spend/logs/v2", params=period | wrong)
+        error = refused.json()["error"]
+        assert (refused.status_code, error["type"], error["param"]) == (400, "bad_request", field)
+
+
+async def test_a_row_has_the_clients_notes_and_what_it_calls_itself(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    await write(database, record("r1", user_agent="openai/1.2 (linux)", tags=["t"]))
+    await database.execute("""update usage_records set metadata = '{"run": 1, "units": {"images": 1}}'""")
+    (row,) = (await client.get("/litellm/spend/logs")).json()
+    assert row["metadata"]["spend_logs_metadata"] == {"run": 1}
+    assert row["request_tags"] == ["t", "User-Agent: openai", "User-Agent: openai/1.2"]

@@ -195,3 +195,39 @@ async def test_a_request_price_is_due_once_however_many_images_are_made(platform
                                  media_price={"image_per_million": 0.04, "request_per_million": 0.001})  # fmt: skip
         await platform.post("/v1/images/generations", key, {"model": "painter-2", "prompt": "a boat", "n": 2})
     assert (await platform.record(key))["cost_nano"] == 2 * IMAGE + 1_000_000
+
+
+def spoken_chat(prompt: int, completion: int, heard: int = 0, said: int = 0) -> bytes:
+    """An answer; asked for the tokens of a prompt, too."""
+    usage = {
+        "prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": {"audio_tokens": heard},
+        "completion_tokens_details": {"audio_tokens": said},
+    }  # fmt: skip
+    message = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    chat = {"id": "c", "object": "chat.completion", "model": "e", "choices": [message], "usage": usage}
+    return json.dumps(chat | {"count": prompt}).encode()
+
+
+async def test_tokens_of_sound_are_paid_at_their_own_price(platform: Platform, key: str) -> None:
+    async with scripted(answer(spoken_chat(10, 8, heard=6, said=5))) as engine:
+        price = {"audio_input_per_million": 0.00001, "audio_output_per_million": 0.00002}
+        await platform.add_model("hears", engine.url, "e", media_price=price)
+        assert (await platform.chat(key, model="hears")).status_code == 200
+    record = await platform.record(key)
+    assert (record["input_cost_nano"], record["output_cost_nano"]) == (4 * 1000 + 6 * 10_000, 3 * 2000 + 5 * 20_000)
+
+
+async def test_a_long_prompt_is_held_and_paid_at_its_own_price_and_a_short_one_at_the_usual(platform: Platform) -> None:
+    prices = {"input_above_128k_per_million": 0.000003, "output_above_128k_per_million": 0.000005}
+    async with scripted(answer(spoken_chat(130_000, 10))) as engine:
+        await platform.add_model("long", engine.url, "e", media_price=prices)
+        long = [{"role": "user", "content": "w" * 131_000}]
+        dear = await platform.ledger.add_key(max_budget_nano=131_000 * 3_000 + 10_000_000)
+        assert (await platform.chat(dear, model="long", messages=long, max_tokens=10)).status_code == 200
+        assert (await platform.record(dear))["cost_nano"] == 130_000 * 3_000 + 10 * 5_000
+        usual = await platform.ledger.add_key(max_budget_nano=131_000 * 2_000)  # enough at the usual price alone
+        refused = await platform.chat(usual, model="long", messages=long, max_tokens=10)
+        assert refused.json()["error"]["type"] == "budget_exceeded"
+        engine.reply = answer(spoken_chat(100, 10))
+        assert (await platform.chat(usual, model="long", max_tokens=10)).status_code == 200
+    assert [r["cost_nano"] for r in await platform.records(usual, 2)] == [0, 100 * 1_000 + 10 * 2_000]

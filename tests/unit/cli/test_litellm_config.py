@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from litemaas.cli.litellm_config import ConfigRefused, LitellmConfig, read_config
+from litemaas.cli.litellm_extras import WantedRouting
 
 CONTRACT = """
 model_list:
@@ -19,6 +20,7 @@ general_settings: {master_key: os.environ/LITELLM_MASTER_KEY, database_url: os.e
 ENVIRON = {
     "ENGINE_KEY": "engine-secret", "LITELLM_MASTER_KEY": "sk-master-0123456789", "DATABASE_URL": "postgresql://h/d"
 }  # fmt: skip
+FILTER = "{guardrail_name: g, litellm_params: {guardrail: litellm_content_filter, "
 
 
 def read(folder: Path, text: str, **environ: str) -> LitellmConfig:
@@ -80,6 +82,22 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         ("litellm_settings: {ssl_verify: false}", "litellm_settings.ssl_verify"),
         ("litellm_settings: [1]", "litellm_settings"),
         ("- a", "config.yaml"),
+        ("litellm_settings: {callbacks: [prometheus, custom_callbacks.handler]}", "litellm_settings.callbacks"),
+        ("litellm_settings: {success_callback: mine.log}", "litellm_settings.success_callback"),
+        ("litellm_settings: {cache: true, cache_params: {type: qdrant-semantic}}", "litellm_settings.cache_params"),
+        ("general_settings: {strict_config: true, alerting: [slack]}", "general_settings.alerting"),
+        ("general_settings: {strict_config: true}\nmcp_servers: {}", "mcp_servers"),
+        ("credential_list: [{credential_name: a}]", "credential_list[0]"),
+        ("credential_list: {}", "credential_list: must be a list"),
+        ("router_settings: {fallbacks: [a]}", "router_settings.fallbacks[0]"),
+        ("router_settings: {fallbacks: [{'*': [a]}]}", "litellm_settings.default_fallbacks"),
+        ("litellm_settings: {context_window_fallbacks: [{a: [1]}]}", "litellm_settings.context_window_fallbacks[0].a"),
+        ("litellm_settings: {fallbacks: [{a: [b, c, d, e, f, g]}]}", "at most 5"),
+        ("router_settings: {model_group_alias: {a: {hidden: true}}}", "router_settings.model_group_alias.a"),
+        ("guardrails: [{guardrail_name: g, litellm_params: {guardrail: lakera}}]", "guardrails[0]"),
+        (f"guardrails: [{FILTER}patterns: [{{pattern_type: regex, pattern: x}}]}}}}]", "patterns[0]"),
+        (f"guardrails: [{FILTER}patterns: [{{pattern_type: prebuilt, pattern_name: terrorism}}]}}}}]", "patterns[0]"),
+        (f"guardrails: [{FILTER}blocked_words: [{{keyword: x}}]}}}}]", "blocked_words"),
         ("a: [", "not valid YAML in line"),
         ("include: [config.yaml]", "circle"),
         ("include: [none.yaml]", "none.yaml cannot be read"),
@@ -89,6 +107,54 @@ def test_what_cannot_work_stops_the_start_and_is_named(tmp_path: Path, text: str
     with pytest.raises(ConfigRefused) as refused:
         read(tmp_path, text)
     assert named in str(refused.value)
+
+
+def test_credentials_fallbacks_and_aliases_are_read(tmp_path: Path):
+    text = """
+    credential_list:
+      - {credential_name: hub, credential_info: {team: a}, credential_values: {api_key: os.environ/ENGINE_KEY}}
+    litellm_settings:
+      fallbacks: [{granite: [other]}]
+      context_window_fallbacks: [{granite: [long]}, {llama: long}]
+      default_fallbacks: [last, llama]
+      timezone: Europe/Berlin
+    router_settings:
+      fallbacks: [{granite: [llama]}]
+      model_group_alias: {gpt-4o: granite, gpt-4: {model: granite, hidden: true}}
+    """
+    config = read(tmp_path, text)
+    assert config.credentials == [
+        {"credential_name": "hub", "credential_info": {"team": "a"}, "credential_values": {"api_key": "engine-secret"}}
+    ]
+    assert config.routing == {
+        "granite": WantedRouting(["llama"], ["long"], ["gpt-4o", "gpt-4"]), "llama": WantedRouting([], ["long"])
+    }  # fmt: skip
+    assert config.environ == {
+        "LITEMAAS_TIMEZONE": "Europe/Berlin", "LITEMAAS_GATEWAY__ROUTING__DEFAULT_FALLBACKS": "last,llama"
+    }  # fmt: skip
+    assert config.warnings == []
+
+
+def test_guardrails_that_are_on_hold_for_every_call_and_others_are_named(tmp_path: Path):
+    ssn, card = (f"{{pattern_type: prebuilt, pattern_name: {name}, action: BLOCK}}" for name in ("us_ssn", "visa"))
+    text = f"""
+    guardrails:
+      - {FILTER}default_on: true, mode: pre_call, patterns: [{ssn}, {card}]}}}}
+      - {FILTER}patterns: [{card}]}}}}
+    """
+    config = read(tmp_path, text)
+    assert config.environ == {"LITEMAAS_GATEWAY__GUARDRAILS": "us_ssn,visa"}
+    assert config.warnings == ["guardrails[1] is asked for by the names of its patterns: visa."]
+
+
+def test_callbacks_and_caches_without_effect_are_only_named(tmp_path: Path):
+    text = "litellm_settings: {callbacks: [prometheus], cache: true, cache_params: {type: redis}}"
+    config = read(tmp_path, text)
+    assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == [
+        "callbacks",
+        "cache",
+        "cache_params",
+    ]
 
 
 def test_included_files_are_merged(tmp_path: Path):

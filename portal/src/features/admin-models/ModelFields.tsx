@@ -48,6 +48,14 @@ export function modelDraft(held: Held | null): ModelDraft {
       second_per_million: price?.second_per_million ?? 0,
       character_per_million: price?.character_per_million ?? 0,
       image_per_million: price?.image_per_million ?? 0,
+      audio_input_per_million: price?.audio_input_per_million ?? null,
+      audio_output_per_million: price?.audio_output_per_million ?? null,
+      input_above_128k_per_million: price?.input_above_128k_per_million ?? null,
+      output_above_128k_per_million: price?.output_above_128k_per_million ?? null,
+      input_above_200k_per_million: price?.input_above_200k_per_million ?? null,
+      output_above_200k_per_million: price?.output_above_200k_per_million ?? null,
+      cached_input_above_200k_per_million: price?.cached_input_above_200k_per_million ?? null,
+      cache_write_above_200k_per_million: price?.cache_write_above_200k_per_million ?? null,
     },
   };
 }

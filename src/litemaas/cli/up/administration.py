@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
+from msgspec.structs import asdict
 
+from litemaas.cli.litellm_extras import WantedRouting
 from litemaas.cli.up.errors import RegistrationRefused
 from litemaas.cli.up.wanted import WantedModel
 from litemaas.core.keys import hash_key
@@ -66,14 +68,32 @@ class Administration:
 
     async def register_listed(self, body: Mapping[str, Any]) -> None:
         """Registers a model of a configuration file; one that is in the catalogue stays as it is there."""
-        name = body["model_name"]
+        await self._add("/litellm/model/new", body, f"the model {body['model_name']}")
+
+    async def keep_credential(self, body: Mapping[str, Any]) -> None:
+        """Keeps a credential of a configuration file; one of that name that is there stays as it is."""
+        await self._add("/litellm/credentials", body, f"the credential {body['credential_name']}")
+
+    async def _add(self, path: str, body: Mapping[str, Any], what: str) -> None:
+        """Adds something of a configuration file, unless it is there."""
         try:
-            answer = await self._client.post("/litellm/model/new", json=body)
+            answer = await self._client.post(path, json=body)
         except httpx2.HTTPError as error:
             raise RegistrationRefused(f"the control plane does not answer ({type(error).__name__}).") from error
         told = answer.json().get("error", {}).get("message", "") if answer.is_error else ""
         if answer.is_error and "already exists" not in told:
-            raise RegistrationRefused(f"the model {name} of the configuration file cannot be registered: {told}")
+            raise RegistrationRefused(f"{what} of the configuration file cannot be registered: {told}")
+
+    async def route(self, name: str, wanted: WantedRouting) -> None:
+        """Sets a model's fallbacks and aliases where it has none; what administrators have set stays."""
+        there = await self._model(name)
+        if there is None:
+            raise RegistrationRefused(f"the configuration file routes calls to {name}, and there is no such model.")
+        path = f"{_model_path(there['id'])}/routing"
+        held = await self._send("GET", path)
+        missing = {member: value for member, value in asdict(wanted).items() if value and not held[member]}
+        if missing:
+            await self._send("PUT", path, held | missing)
 
     async def pause_simulated(self, name: str) -> None:
         """Takes a simulated model's servers out of the routing while they do not run."""

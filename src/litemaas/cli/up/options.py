@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from litemaas.cli.litellm_config import LitellmConfig
+from litemaas.cli.litellm_extras import WantedRouting
 from litemaas.cli.up.demo import MODEL_NAMES
 from litemaas.cli.up.errors import CannotStart
 from litemaas.core.keys import KEY_PREFIX
@@ -63,6 +65,10 @@ class UpOptions:
     models: Sequence[ModelOption] = ()
     listed: Sequence[Mapping[str, Any]] = ()
     """Models of a configuration file, as bodies of LiteLLM's ``/model/new``."""
+    credentials: Sequence[Mapping[str, Any]] = ()
+    """Credentials that they refer to, as bodies of ``/credentials``."""
+    routing: Mapping[str, WantedRouting] = field(default_factory=dict)
+    """Fallbacks and aliases, by model."""
 
     @property
     def state_dir(self) -> Path:
@@ -70,7 +76,7 @@ class UpOptions:
 
 
 def read_options(
-    environ: Mapping[str, str], demo: bool, models: Sequence[str], listed: Sequence[Mapping[str, Any]] = ()
+    environ: Mapping[str, str], demo: bool, models: Sequence[str], config: LitellmConfig | None = None
 ) -> UpOptions:
     """Errors: CannotStart, without the value of a secret."""
     try:
@@ -93,7 +99,9 @@ def read_options(
     for option in options:
         if demo and option.name in MODEL_NAMES:
             raise CannotStart(f"--model {option.name}: --demo simulates a model of this name; choose another name.")
-    return UpOptions(environment, demo, options, listed)
+    if config is None:
+        return UpOptions(environment, demo, options)
+    return UpOptions(environment, demo, options, config.models, config.credentials, config.routing)
 
 
 def read_model_option(text: str) -> ModelOption:

@@ -180,6 +180,8 @@ class Platform:
             wanted = real_models(self._options.models, engines)
             for model in wanted:
                 await administration.register(model)
+            for credential in self._options.credentials:
+                await administration.keep_credential(credential)
             for body in self._options.listed:
                 await administration.register_listed(body)
             if self._options.demo:
@@ -187,6 +189,8 @@ class Platform:
                 wanted += await register_demo(administration, urls, self._state)
             elif self._state.demo_key is not None:
                 await pause_demo(administration, (model.name for model in wanted))
+            for name, routing in self._options.routing.items():
+                await administration.route(name, routing)
         finally:
             await administration.close()
         await self._parts.gateway.until_ready(self._gateway_probe())

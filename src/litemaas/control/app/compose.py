@@ -47,6 +47,7 @@ from litemaas.control.keys import endpoints as keys
 from litemaas.control.keys import info_endpoints as key_info
 from litemaas.control.keys import own_endpoints as own_keys
 from litemaas.control.keys.jobs import ARCHIVE_KEYS, TELL_OF_ENDING_KEYS
+from litemaas.control.keys.rotating import ROTATE_KEYS
 from litemaas.control.litellm_api.app import create_facade
 from litemaas.control.notices import endpoints as notices
 from litemaas.control.notices import webhooks
@@ -143,6 +144,7 @@ DUTIES: tuple[Duty, ...] = (
     TELL_OF_QUOTAS,
     ARCHIVE_KEYS,
     TELL_OF_ENDING_KEYS,
+    ROTATE_KEYS,
     PURGE_PAYLOADS,
 )
 

@@ -123,6 +123,14 @@ class Pricing(BaseModel):
         "second_per_million": "nano per million seconds of sound",
         "character_per_million": "nano per million characters that are spoken",
         "image_per_million": "nano per million images",
+        "audio_input_per_million": "nano per million input tokens of sound",
+        "audio_output_per_million": "nano per million output tokens of sound",
+        "input_above_128k_per_million": "nano per million input tokens of a call with more than 128,000",
+        "output_above_128k_per_million": "nano per million output tokens of such a call",
+        "input_above_200k_per_million": "nano per million input tokens of a call with more than 200,000",
+        "output_above_200k_per_million": "nano per million output tokens of such a call",
+        "cached_input_above_200k_per_million": "nano per million cached input tokens of such a call",
+        "cache_write_above_200k_per_million": "nano per million input tokens written to a cache by such a call",
     }
 
     input_per_million: int
@@ -135,6 +143,14 @@ class Pricing(BaseModel):
     second_per_million: int = 0
     character_per_million: int = 0
     image_per_million: int = 0
+    audio_input_per_million: int | None = None
+    audio_output_per_million: int | None = None
+    input_above_128k_per_million: int | None = None
+    output_above_128k_per_million: int | None = None
+    input_above_200k_per_million: int | None = None
+    output_above_200k_per_million: int | None = None
+    cached_input_above_200k_per_million: int | None = None
+    cache_write_above_200k_per_million: int | None = None
     varies: bool
     units: dict[str, str] = UNITS
 

@@ -18,7 +18,7 @@ BigCapacity = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 class PriceIn(Body):
     """Units: nano-USD per million tokens, pages, requests, seconds of sound that is transcribed, characters that are spoken, or
-    images; null = charged like other tokens of its side.
+    images; null = charged like other tokens of its side, and long prompts like short ones.
     """
 
     model_config = ConfigDict(
@@ -35,6 +35,14 @@ class PriceIn(Body):
     second_per_million: Nano = 0
     character_per_million: Nano = 0
     image_per_million: Nano = 0
+    audio_input_per_million: Nano | None = None
+    audio_output_per_million: Nano | None = None
+    input_above_128k_per_million: Nano | None = None
+    output_above_128k_per_million: Nano | None = None
+    input_above_200k_per_million: Nano | None = None
+    output_above_200k_per_million: Nano | None = None
+    cached_input_above_200k_per_million: Nano | None = None
+    cache_write_above_200k_per_million: Nano | None = None
 
 
 class PriceOut(BaseModel):
@@ -50,6 +58,14 @@ class PriceOut(BaseModel):
     second_per_million: int
     character_per_million: int
     image_per_million: int
+    audio_input_per_million: int | None
+    audio_output_per_million: int | None
+    input_above_128k_per_million: int | None
+    output_above_128k_per_million: int | None
+    input_above_200k_per_million: int | None
+    output_above_200k_per_million: int | None
+    cached_input_above_200k_per_million: int | None
+    cache_write_above_200k_per_million: int | None
     valid_from: datetime | None = None
     created_by: str | None = None
 

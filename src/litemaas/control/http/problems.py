@@ -101,6 +101,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(e.LiteMaaSError, _of_domain)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(UnicodeEncodeError, _of_half_a_character)
     app.add_exception_handler(Exception, _of_defect)
 
 
@@ -149,6 +150,12 @@ async def _of_framework(request: Request, error: Exception) -> JSONResponse:
     }
     code, detail = known.get(error.status_code, ("INTERNAL_ERROR", str(error.detail)))
     return _respond(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+async def _of_half_a_character(request: Request, _: Exception) -> JSONResponse:
+    """JSON can name half of a surrogate pair, and no database or answer can hold it."""
+    words = "A text holds half of a surrogate pair, which is no character."
+    return _respond(request, 400, "VALIDATION_ERROR", words)
 
 
 async def _of_defect(request: Request, _: Exception) -> JSONResponse:

@@ -28,6 +28,9 @@ from litemaas.core.errors import InvalidField, LiteMaaSError
 from litemaas.core.keys import generate_long_key, hash_key, key_scope
 from litemaas.kit.crypto import SealBroken
 
+ROTATED_AT, ROTATIONS = "last_rotation_at", "rotation_count"
+"""Where ``extras`` note when a key was last rotated, and how often."""
+
 
 async def disable(work: Work, row: Row[Any], reason: str | None) -> None:
     """It can be undone. Errors: InvalidTransition."""
@@ -85,6 +88,7 @@ async def rotate(work: Work, row: Row[Any], grace_s: int, chosen: str | None = N
     values = secret_columns(work, row.key_hash, secret, keep=settings.reveal) | {
         "old_secret_hash": row.secret_hash or row.key_hash,
         "old_secret_until": work.now + timedelta(seconds=grace_s) if grace_s else None,
+        "extras": row.extras | {ROTATED_AT: work.now.isoformat(), ROTATIONS: int(row.extras.get(ROTATIONS) or 0) + 1},
     }
     await _set(work, row, values, "key.rotated", {"grace_seconds": grace_s})
     work.changed(ChangeKind.KEY, hash_key(secret))

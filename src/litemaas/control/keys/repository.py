@@ -18,7 +18,11 @@ _LIVE: ColumnElement[bool] = virtual_keys.c.deleted_at.is_(None)
 
 
 class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which keys are meant; None = all. ``search`` is a part of the alias or of the key's masked name."""
+    """Which keys are meant; None = all. ``search`` is a part of the alias or of the key's masked name.
+
+    ``or_created_by``, ``or_of_teams``: of a user's keys, besides them those that somebody made, or that teams pay for.
+    ``deleted``: those that are no more, instead of the others.
+    """
 
     key_hash: str | None = None
     alias: str | None = None
@@ -30,6 +34,28 @@ class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool | None = None
     expired_at: datetime | None = None
     live_at: datetime | None = None
+    organization_id: str | None = None
+    or_created_by: str | None = None
+    or_of_teams: tuple[str, ...] = ()
+    deleted: bool = False
+
+
+_SPENT = (
+    select(budget_windows.c.settled_nano)
+    .where(budget_windows.c.scope == literal("key:") + virtual_keys.c.key_hash)
+    .order_by(budget_windows.c.window_start.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+ORDERS: Mapping[str, ColumnElement[Any]] = {
+    "created_at": virtual_keys.c.created_at,
+    "updated_at": virtual_keys.c.updated_at,
+    "expires": virtual_keys.c.expires_at,
+    "key_alias": virtual_keys.c.alias,
+    "max_budget": virtual_keys.c.max_budget_nano,
+    "spend": func.coalesce(_SPENT, 0),
+}
+"""What a list of keys can be sorted by; the spend is that of the last window in which anything was spent."""
 
 
 async def add_key(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
@@ -90,15 +116,16 @@ async def forget_deleted_key(connection: AsyncConnection, key_hash: str) -> bool
 
 
 async def list_keys(
-    connection: AsyncConnection, wanted: KeyFilter, offset: int, limit: int, *, oldest_first: bool = False
-) -> tuple[Sequence[Row[Any]], int]:
-    where = [_LIVE, *_conditions(wanted)]
+    connection: AsyncConnection, wanted: KeyFilter, offset: int, limit: int, *, ascending: bool = False,
+    by: str = "created_at",
+) -> tuple[Sequence[Row[Any]], int]:  # fmt: skip
+    """A page, and how many there are. ``by``: one of ``ORDERS``; what has no value comes last."""
+    where = [virtual_keys.c.deleted_at.is_not(None) if wanted.deleted else _LIVE, *_conditions(wanted)]
     total = (await connection.execute(select(func.count()).select_from(virtual_keys).where(*where))).scalar_one()
-    order = (
-        (virtual_keys.c.created_at.asc(), virtual_keys.c.key_hash)
-        if oldest_first
-        else (virtual_keys.c.created_at.desc(), virtual_keys.c.key_hash)
-    )
+    column = ORDERS[by]
+    first = column.asc() if ascending else column.desc()
+    # The newest are found by an index, which knows no place for what has no value; there is always a time.
+    order = (first if by == "created_at" else first.nulls_last(), virtual_keys.c.key_hash)
     page = select(virtual_keys).where(*where).order_by(*order).offset(offset).limit(limit)
     return (await connection.execute(page)).all(), total
 
@@ -107,9 +134,16 @@ def _conditions(wanted: KeyFilter) -> list[ColumnElement[bool]]:
     keys = virtual_keys.c
     where: list[ColumnElement[bool]] = [
         keys[field] == value
-        for field in ("key_hash", "alias", "user_id", "team_id", "pot_id", "blocked")
+        for field in ("key_hash", "alias", "team_id", "pot_id", "blocked")
         if (value := getattr(wanted, field)) is not None
     ]
+    owned = [keys.user_id == wanted.user_id] if wanted.user_id is not None else []
+    owned += [keys.created_by == wanted.or_created_by] if wanted.or_created_by is not None else []
+    owned += [keys.team_id == any_(literal(list(wanted.or_of_teams), ARRAY(Text)))] if wanted.or_of_teams else []
+    if owned:
+        where.append(or_(*owned))
+    if wanted.organization_id is not None:
+        where.append(keys.extras["organization_id"].astext == wanted.organization_id)
     if wanted.search:
         where.append(or_(keys.alias.icontains(wanted.search, autoescape=True),
                          keys.key_name.contains(wanted.search, autoescape=True)))  # fmt: skip

@@ -268,6 +268,12 @@ async def expired_before(connection: AsyncConnection, moment: datetime, limit: i
     return (await connection.execute(old.with_for_update(skip_locked=True))).all()
 
 
+async def rotating(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Keys that shall have a new secret from time to time."""
+    wanted = _KEYS.extras["auto_rotate"].astext == "true"
+    return (await connection.execute(select(virtual_keys).where(_LIVE, wanted).order_by(_KEYS.key_hash))).all()
+
+
 async def ending_between(connection: AsyncConnection, after: datetime, until: datetime) -> Sequence[Row[Any]]:
     """Keys that can still be used and end soon."""
     usable = and_(_LIVE, _KEYS.revoked_at.is_(None), _KEYS.user_id.is_not(None))

@@ -20,6 +20,7 @@ from litemaas.control.litellm_api import (
     models,
     reports,
     spend,
+    spend_pages,
     teams,
     users,
     workshops,
@@ -27,8 +28,8 @@ from litemaas.control.litellm_api import (
 from litemaas.control.litellm_api.errors import answer_like_litellm
 
 FEATURES = (
-    guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend, activity,
-    reports, workshops, about,
+    guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend,
+    spend_pages, activity, reports, workshops, about,
 )  # fmt: skip
 """Modules with a ``router``."""
 

@@ -6,6 +6,7 @@ Source: gateway-api contract 3.1, 4 and 5.11. Clients steer by the words of some
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -82,6 +83,7 @@ def answer_like_litellm(app: FastAPI) -> None:
     app.add_exception_handler(e.LiteMaaSError, _of_domain)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(UnicodeEncodeError, _of_half_a_character)
     app.add_exception_handler(Exception, _of_defect)
 
 
@@ -115,10 +117,12 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
 
 
 def _harmless(loc: tuple[Any, ...], value: object) -> object:
-    """What was sent, if it can be no secret: whole bodies and key members are not echoed."""
+    """What was sent, if it can be no secret and JSON can say it: whole bodies and key members are not echoed."""
     if any(step in _SECRETS for step in loc):
         return None
-    return value[:100] if isinstance(value, str) else value if isinstance(value, int | float) else None
+    if isinstance(value, str):
+        return value[:100].encode("utf-8", "replace").decode()
+    return value if isinstance(value, int) or (isinstance(value, float) and isfinite(value)) else None
 
 
 async def _of_framework(_: Request, error: Exception) -> JSONResponse:
@@ -130,6 +134,12 @@ async def _of_framework(_: Request, error: Exception) -> JSONResponse:
     message = words.get(error.status_code, str(error.detail))
     type_ = "not_found_error" if error.status_code == 404 else "bad_request_error"
     return _respond(error.status_code, type_, None, message, {"detail": message}, error.headers)
+
+
+async def _of_half_a_character(_: Request, __: Exception) -> JSONResponse:
+    """JSON can name half of a surrogate pair, and no database or answer can hold it."""
+    words = "A text holds half of a surrogate pair, which is no character."
+    return _respond(400, "invalid_request_error", "request_body", words)
 
 
 async def _of_defect(_: Request, __: Exception) -> JSONResponse:

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from litemaas.control.http.work import Work
+from litemaas.control.keys.lifecycle import ROTATED_AT, ROTATIONS
+from litemaas.control.keys.rotating import rotation_due
 from litemaas.control.keys.service import current_window
 from litemaas.control.litellm_api.key_requests import limits_of
 from litemaas.core.money import usd_from_nano
@@ -103,11 +105,11 @@ def key_row(row: Row[Any], spent_nano: int, work: Work) -> dict[str, Any]:
         "updated_at": with_offset(row.updated_at),
         "updated_by": row.updated_by,
         "last_active": None,
-        "rotation_count": 0,
+        "rotation_count": extras.get(ROTATIONS, 0),
         "auto_rotate": extras.get("auto_rotate", False),
         "rotation_interval": extras.get("rotation_interval"),
-        "last_rotation_at": None,
-        "key_rotation_at": None,
+        "last_rotation_at": extras.get(ROTATED_AT),
+        "key_rotation_at": with_offset(rotation_due(row)),
         "litellm_budget_table": None,
         "litellm_organization_table": None,
         "litellm_project_table": None,

@@ -26,7 +26,10 @@ STORED_WITHOUT_EFFECT = (
     "object_permission", "organization_id", "permissions", "policies", "project_id", "prompts", "rotation_interval",
     "router_settings", "rpm_limit_type", "tpm_limit_type",
 )  # fmt: skip
-"""Members that are kept in ``extras`` and given back; ``guardrails``, ``key_type`` and ``allowed_routes`` have an effect."""
+"""Members that are kept in ``extras`` and given back. ``guardrails``, ``key_type``, ``allowed_routes`` and ``enforced_params``
+have an effect, too.
+"""
+_ROTATION = {"auto_rotate", "rotation_interval"}
 _SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")
 
 
@@ -121,7 +124,26 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
         extras["own_limits"] = sorted(own)
     if extras:
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
+        owner = values.get("user_id", before.user_id if before is not None else None)
+        _check_rotation(values["extras"], owner, now, is_named=bool(extras.keys() & _ROTATION))
     return values
+
+
+def _check_rotation(extras: dict[str, Any], owner: str | None, now: datetime, *, is_named: bool) -> None:
+    """Errors: InvalidField for a rotation that could not be, or that nobody would learn of."""
+    if not is_named:
+        return
+    interval, wanted = extras.get("rotation_interval"), extras.get("auto_rotate")
+    if interval is not None and (not isinstance(interval, str) or expiry(interval, now, "rotation_interval") <= now):
+        raise InvalidField("rotation_interval must be a duration above 0, like 30d.", "rotation_interval")
+    if wanted is not None and not isinstance(wanted, bool):
+        raise InvalidField("auto_rotate must be true or false.", "auto_rotate")
+    if wanted and interval is None:
+        raise InvalidField("auto_rotate needs a rotation_interval, like 30d.", "rotation_interval")
+    if wanted and owner is None:
+        raise InvalidField(
+            "auto_rotate needs a user_id: the portal shows the new secret to the key's owner.", "user_id"
+        )
 
 
 def _kept(request: KeyRequest, now: datetime) -> dict[str, Any]:
@@ -129,6 +151,7 @@ def _kept(request: KeyRequest, now: datetime) -> dict[str, Any]:
     extras = {k: v for k, v in (request.model_extra or {}).items() if k in STORED_WITHOUT_EFFECT}
     _check_guardrails(extras.get("guardrails"))
     _check_routes(extras)
+    _check_names(extras, "enforced_params", "names of members of a body")
     named = request.model_fields_set & {"temp_budget_increase", "temp_budget_expiry"}
     if isinstance(request, KeyUpdate) and named:
         extras["temp_budget"] = _temporary_budget(request, now)
@@ -140,9 +163,14 @@ def _check_routes(extras: dict[str, Any]) -> None:
     kind = extras.get("key_type")
     if kind is not None and kind not in KEY_TYPES:
         raise InvalidField(f"key_type must be one of: {', '.join(KEY_TYPES)}.", "key_type")
-    routes = extras.get("allowed_routes")
-    if routes is not None and not (isinstance(routes, list) and all(isinstance(route, str) for route in routes)):
-        raise InvalidField("allowed_routes must be a list of paths or groups of routes.", "allowed_routes")
+    _check_names(extras, "allowed_routes", "paths or groups of routes")
+
+
+def _check_names(extras: dict[str, Any], member: str, what: str) -> None:
+    """Errors: InvalidField for what is no list of texts."""
+    names = extras.get(member)
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) and name for name in names)):
+        raise InvalidField(f"{member} must be a list of {what}.", member)
 
 
 def _temporary_budget(request: KeyUpdate, now: datetime) -> dict[str, Any] | None:

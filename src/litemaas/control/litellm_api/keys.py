@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query
 from sqlalchemy import Row
@@ -25,6 +25,7 @@ from litemaas.control.litellm_api.key_requests import (
 )
 from litemaas.control.litellm_api.key_surroundings import owners_of, plans_of, rows_shown
 from litemaas.control.teams import provisioning as teams
+from litemaas.control.teams import repository as team_rows
 from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.keys import hash_key
 from litemaas.core.permissions import Role
@@ -95,28 +96,56 @@ async def list_keys(
     size: Annotated[int, Query(ge=1, le=_ALL)] = _ALL,
     user_id: str | None = None,
     team_id: str | None = None,
+    organization_id: str | None = None,
     key_hash: str | None = None,
     key_alias: str | None = None,
     return_full_object: bool = False,
-    sort_order: str = "desc",
+    include_team_keys: bool = False,
+    include_created_by_keys: bool = False,
+    sort_by: str | None = None,
+    sort_order: Literal["asc", "desc"] = "desc",
+    status: Literal["active", "deleted"] | None = None,
+    expand: Annotated[list[str] | None, Query()] = None,
 ) -> dict[str, Any]:
-    """A page of keys, the newest first; a key of a person who may not read everything lists that person's."""
+    """A page of keys, the newest first; a key of a person who may not read everything lists that person's.
+
+    ``include_team_keys``: besides, those of the teams that the person administers. ``expand=user``: whole objects, with whom
+    they belong to.
+    """
     if not caller.sees_all:
         if caller.user is None or (user_id is not None and user_id != caller.user.id):
             raise Refused(
                 403, "auth_error", "None", "This call needs the master key, or lists the keys of your own user."
             )
         user_id = caller.user.id
-    wanted = KeyFilter(key_hash=key_hash, alias=key_alias, user_id=user_id, team_id=team_id)
+    if (sort_by or "created_at") not in repository.ORDERS:
+        raise InvalidField(f"sort_by must be one of: {', '.join(repository.ORDERS)}.", "sort_by")
+    connection = await work.connection()
+    roles = await team_rows.roles_of(connection, user_id) if include_team_keys and user_id else {}
+    administered = tuple(team for team, role in roles.items() if role == "admin")
+    wanted = KeyFilter(
+        key_hash=service.hash_of(key_hash) if key_hash else None, alias=key_alias, user_id=user_id, team_id=team_id,
+        organization_id=organization_id, or_of_teams=administered,
+        or_created_by=user_id if include_created_by_keys else None, deleted=status == "deleted",
+    )  # fmt: skip
     rows, total = await repository.list_keys(
-        await work.connection(), wanted, (page - 1) * size, size, oldest_first=sort_order == "asc"
+        connection, wanted, (page - 1) * size, size, ascending=sort_order == "asc", by=sort_by or "created_at"
     )
     keys: list[Any] = [row.key_hash for row in rows]
-    if return_full_object:
+    if return_full_object or expand:
         spent = await service.spend_of(work, rows)
         around = await owners_of(work, rows)
         keys = [listed(row, spent[row.key_hash], work) | around[row.key_hash] for row in rows]
+        if "user" in (expand or ()):
+            keys = [key | {"user": _person_of(key)} for key in keys]
     return {"keys": keys, "total_count": total, "current_page": page, "total_pages": -(-total // size)}
+
+
+def _person_of(key: dict[str, Any]) -> dict[str, Any] | None:
+    """Whom a full object belongs to."""
+    if key["user_id"] is None:
+        return None
+    return {name: key[name] for name in ("user_id", "user_email", "user_role")}
 
 
 @router.post("/update", dependencies=_MASTER)

@@ -30,8 +30,17 @@ PRICES = {
     "input_cost_per_second": "second_per_million",
     "output_cost_per_second": "second_per_million",
     "input_cost_per_character": "character_per_million",
+    "output_cost_per_character": "character_per_million",
     "output_cost_per_image": "image_per_million",
     "input_cost_per_image": "image_per_million",
+    "input_cost_per_audio_token": "audio_input_per_million",
+    "output_cost_per_audio_token": "audio_output_per_million",
+    "input_cost_per_token_above_128k_tokens": "input_above_128k_per_million",
+    "output_cost_per_token_above_128k_tokens": "output_above_128k_per_million",
+    "input_cost_per_token_above_200k_tokens": "input_above_200k_per_million",
+    "output_cost_per_token_above_200k_tokens": "output_above_200k_per_million",
+    "cache_read_input_token_cost_above_200k_tokens": "cached_input_above_200k_per_million",
+    "cache_creation_input_token_cost_above_200k_tokens": "cache_write_above_200k_per_million",
 }
 """LiteLLM's prices in USD per unit (gateway-api contract 5.9) and our columns. Sound that is heard and an image that is made
 are charged once, whichever of the two names of their price is used.
@@ -170,11 +179,7 @@ def known_prices(row: Row[Any]) -> dict[str, float | None]:
 def _price(params: Mapping[str, Any], info: Mapping[str, Any]) -> Price:
     for source in (params, info):
         for name, value in source.items():
-            if (
-                name not in PRICES
-                and ("cost_per" in name or name.endswith("_token_cost"))
-                and value not in (None, 0, "")
-            ):
+            if name not in PRICES and ("cost_per" in name or "_token_cost" in name) and value not in (None, 0, ""):
                 raise InvalidField(f"The price {name} is not supported yet.", name)
     values: dict[str, int] = {}
     for theirs, ours in PRICES.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -18,10 +18,13 @@ from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import usd_from_nano
+from litemaas.core.refusals import MEMBER
 from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
+_OURS = (MEMBER, "units")
+"""What the gateway keeps beside a client's own notes."""
 _CALL_TYPES = (
     ("chat/completions", "acompletion"),
     ("completions", "atext_completion"),
@@ -63,8 +66,13 @@ async def logs(
         asked = await figures.cost_by_day(connection, wanted, ("user", "key"))
         return _written(_days(asked, await figures.cost_by_day(connection, wanted, ("model",))))
     connection = await work.connection()
+    return _written(rows_shown(await repository.list_records(connection, wanted, _NEWEST)))
+
+
+def rows_shown(records: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    """Records as LiteLLM's clients know them."""
     seen: set[str] = set()
-    return _written([_row(record, seen) for record in await repository.list_records(connection, wanted, _NEWEST)])
+    return [_row(record, seen) for record in records]
 
 
 def _written(rows: list[dict[str, Any]]) -> Response:
@@ -138,7 +146,7 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
         "metadata": _metadata(record, total_tokens),
         "cache_hit": "False",
         "cache_key": "",
-        "request_tags": record.tags,
+        "request_tags": [*record.tags, *_agent_tags(record)],
         "team_id": record.team_id or "",
         "organization_id": "",
         "end_user": record.end_user or "",
@@ -151,6 +159,14 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
         "mcp_namespaced_tool_name": None,
         "agent_id": None,
     }
+
+
+def _agent_tags(record: Row[Any]) -> list[str]:
+    """What a client calls itself, with and without its version (gateway-api contract 5.7), unless it was tagged so."""
+    agent = (record.user_agent or "").partition(" ")[0]
+    name, slash, _ = agent.partition("/")
+    tags = [f"User-Agent: {name}", *([f"User-Agent: {agent}"] if slash else [])] if name else []
+    return [tag for tag in tags if tag not in record.tags]
 
 
 def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
@@ -174,7 +190,7 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "user_api_key_alias": record.key_alias,
         "user_api_key_user_id": record.user_id,
         "user_api_key_team_id": record.team_id,
-        "spend_logs_metadata": record.metadata.get("spend_logs_metadata"),
+        "spend_logs_metadata": {k: v for k, v in record.metadata.items() if k not in _OURS} or None,
         "cost_breakdown": {
             "input_cost": usd_from_nano(record.input_cost_nano),
             "output_cost": usd_from_nano(record.output_cost_nano),

@@ -17,7 +17,8 @@ from litemaas.core.ledger import Status
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Values within a member are alternatives, members narrow one another; empty or None = all, '' = those without.
 
-    ``since`` is in, ``until`` is out. ``request_id``: ours or the engine's. Units: microseconds, nano-USD.
+    ``since`` is in, ``until`` is out. ``request_id``: ours or the engine's. ``error_text``: a part of the error's words.
+    Units: microseconds, nano-USD.
     """
 
     keys: tuple[str, ...] = ()
@@ -34,6 +35,10 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     min_duration_us: int | None = None
     min_cost_nano: int | None = None
+    max_cost_nano: int | None = None
+    key_aliases: tuple[str, ...] = ()
+    http_status: int | None = None
+    error_text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     zone: tzinfo | None = None
@@ -54,6 +59,10 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
             or self.request_id is not None
             or self.min_duration_us is not None
             or self.min_cost_nano is not None
+            or self.max_cost_nano is not None
+            or self.key_aliases
+            or self.http_status is not None
+            or self.error_text is not None
         )
 
     @property
@@ -71,8 +80,9 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     def cells_only(self) -> UsageFilter:
         """As far as rollups tell apart."""
         return msgspec.structs.replace(
-            self, end_users=(), tags=(), request_id=None, min_duration_us=None, min_cost_nano=None
-        )
+            self, end_users=(), tags=(), request_id=None, min_duration_us=None, min_cost_nano=None, max_cost_nano=None,
+            key_aliases=(), http_status=None, error_text=None,
+        )  # fmt: skip
 
 
 DIMENSION_OF = {
@@ -125,17 +135,30 @@ def record_conditions(wanted: UsageFilter, values: Values, *, as_summed: bool = 
             where.append(one_of(column, chosen, values))
     if wanted.statuses and Status.SUCCESS not in wanted.statuses:
         where.append("status <> 'success'")  # written out, so that the index on all others is used
+    where += _only_in_records(wanted, values)
+    return where
+
+
+def _only_in_records(wanted: UsageFilter, values: Values) -> list[str]:
+    """What rollups do not tell apart."""
+    where = []
     if wanted.end_users:
         where.append(one_of("end_user", wanted.end_users, values))
+    if wanted.key_aliases:
+        where.append(one_of("key_alias", wanted.key_aliases, values))
     if wanted.tags:
         where.append(f"tags && {values.place(list(wanted.tags))} AND tags <> '{{}}'")
     if wanted.request_id is not None:
         place = values.place(wanted.request_id)
         where.append(f"(request_id = {place} OR engine_request_id = {place})")
-    if wanted.min_duration_us is not None:
-        where.append(f"duration_us >= {values.place(wanted.min_duration_us)}")
-    if wanted.min_cost_nano is not None:
-        where.append(f"cost_nano >= {values.place(wanted.min_cost_nano)}")
+    if wanted.error_text is not None:
+        where.append(f"position(lower({values.place(wanted.error_text)}) in lower(error_message)) > 0")
+    for column, sign, bound in (
+        ("duration_us", ">=", wanted.min_duration_us), ("cost_nano", ">=", wanted.min_cost_nano),
+        ("cost_nano", "<=", wanted.max_cost_nano), ("http_status", "=", wanted.http_status),
+    ):  # fmt: skip
+        if bound is not None:
+            where.append(f"{column} {sign} {values.place(bound)}")
     return where
 
 

@@ -30,6 +30,22 @@ async def list_records(
     return (await connection.exec_driver_sql(query, tuple(values.given))).all()
 
 
+async def page_of_records(
+    connection: AsyncConnection, wanted: UsageFilter, order: str, offset: int, limit: int, *, descending: bool
+) -> tuple[Sequence[Row[Any]], int]:
+    """Records from a place on, and how many there are. ``order``: an expression of columns, ours and not a client's."""
+    values = Values()
+    conditions = [*record_conditions(wanted, values), *within("started_at", wanted.since, wanted.until, values)]
+    counted = f"SELECT count(*) FROM usage_records{where(conditions)}"  # noqa: S608 — names of ours, values apart
+    total = (await connection.exec_driver_sql(counted, tuple(values.given))).scalar_one()
+    way = "DESC" if descending else "ASC"
+    query = (
+        f"SELECT {', '.join(COLUMNS)} FROM usage_records{where(conditions)} "  # noqa: S608 — as above
+        f"ORDER BY {order} {way}, request_id {way} OFFSET {values.place(offset)} LIMIT {values.place(limit)}"
+    )
+    return (await connection.exec_driver_sql(query, tuple(values.given))).all(), total
+
+
 async def prepare(connection: AsyncConnection) -> None:
     """For the transaction: memory to add up many groups at once, and plans for the very period that is asked for."""
     await connection.exec_driver_sql(

@@ -77,6 +77,14 @@ prices = Table(
     Column("second_per_million", BigInteger, nullable=False, server_default=text("0")),
     Column("character_per_million", BigInteger, nullable=False, server_default=text("0")),
     Column("image_per_million", BigInteger, nullable=False, server_default=text("0")),
+    Column("audio_input_per_million", BigInteger),
+    Column("audio_output_per_million", BigInteger),
+    Column("input_above_128k_per_million", BigInteger),
+    Column("output_above_128k_per_million", BigInteger),
+    Column("input_above_200k_per_million", BigInteger),
+    Column("output_above_200k_per_million", BigInteger),
+    Column("cached_input_above_200k_per_million", BigInteger),
+    Column("cache_write_above_200k_per_million", BigInteger),
     Index("prices_deployment", "deployment_id", text("version DESC")),
 )
 

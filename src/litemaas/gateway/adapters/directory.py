@@ -45,7 +45,8 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
        k.extras -> 'temp_budget' as temp_budget, k.extras -> 'allowed_routes' as allowed_routes,
-       k.extras ->> 'key_type' as key_type, t.extras -> 'model_rpm_limit' as team_model_rpm,
+       k.extras ->> 'key_type' as key_type, k.extras -> 'enforced_params' as enforced_params,
+       t.extras -> 'model_rpm_limit' as team_model_rpm,
        t.extras -> 'model_tpm_limit' as team_model_tpm,
        coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
        coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
@@ -87,7 +88,10 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        m.rpm_limit as model_rpm, m.tpm_limit as model_tpm,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
        p.cache_write_per_million, p.reasoning_per_million, p.page_per_million, p.request_per_million,
-       p.second_per_million, p.character_per_million, p.image_per_million
+       p.second_per_million, p.character_per_million, p.image_per_million, p.audio_input_per_million,
+       p.audio_output_per_million, p.input_above_128k_per_million, p.output_above_128k_per_million,
+       p.input_above_200k_per_million, p.output_above_200k_per_million, p.cached_input_above_200k_per_million,
+       p.cache_write_above_200k_per_million
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
@@ -337,6 +341,7 @@ def _virtual_key(
         team_model_rates=_team_model_rates(row),
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
         routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
+        enforced_params=_names_in(row["enforced_params"]),
     )  # fmt: skip
 
 
@@ -401,4 +406,12 @@ def _price(row: asyncpg.Record) -> Price:
         second_per_million=row["second_per_million"],
         character_per_million=row["character_per_million"],
         image_per_million=row["image_per_million"],
+        audio_input_per_million=row["audio_input_per_million"],
+        audio_output_per_million=row["audio_output_per_million"],
+        input_above_128k_per_million=row["input_above_128k_per_million"],
+        output_above_128k_per_million=row["output_above_128k_per_million"],
+        input_above_200k_per_million=row["input_above_200k_per_million"],
+        output_above_200k_per_million=row["output_above_200k_per_million"],
+        cached_input_above_200k_per_million=row["cached_input_above_200k_per_million"],
+        cache_write_above_200k_per_million=row["cache_write_above_200k_per_million"],
     )

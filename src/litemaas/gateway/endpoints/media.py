@@ -90,7 +90,8 @@ class MediaEndpoint(Endpoint):
             heard_ms, is_known = _heard_ms(ask.foreign, said, reply)
             note(ask, "seconds", heard_ms // 1000 if heard_ms % 1000 == 0 else heard_ms / 1000)
             source = UsageSource.ENGINE if is_known else UsageSource.ESTIMATE
-            return usage.with_media(Media(sound_ms=heard_ms), source)
+            audio_input = usage.media.audio_input if usage.media is not None else 0
+            return usage.with_media(Media(sound_ms=heard_ms, audio_input=audio_input), source)
         return usage
 
 

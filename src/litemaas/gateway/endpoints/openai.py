@@ -27,6 +27,7 @@ from litemaas.gateway.bodies import (
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
 from litemaas.gateway.endpoints.media_parts import media_parts_of
+from litemaas.gateway.header_labels import MOST_CHARACTERS, MOST_TAGS, clients_own
 from litemaas.gateway.providers.bridge import Bridge
 from litemaas.gateway.providers.dialects import dialect_of, openai_path
 from litemaas.gateway.replies import Identified, Measured
@@ -80,11 +81,13 @@ class OpenAIEndpoint(Endpoint):
             raise MissingField(f"the member {self._required!r} is missing", self._required)
         if "user" in members:
             ask.end_user = text_of(members, "user")
+        elif "safety_identifier" in members:
+            ask.end_user = text_of(members, "safety_identifier")
         if not SPECIAL_MEMBERS.isdisjoint(members):
             ask.has_gateway_members = True
             refuse_special_members(members)
             _read_metadata(ask, members)
-            ask.wishes = wishes_of(members)
+            ask.wishes = wishes_of(members, ask.model)
         if self._generates:
             self._read_generation(ask, members)
         return ask
@@ -213,13 +216,13 @@ def _read_metadata(ask: Ask, members: Members) -> None:
             found.extend(tags)
         notes = source.get("spend_logs_metadata")
         if isinstance(notes, dict):
-            ask.spend_metadata = (ask.spend_metadata or {}) | notes
+            ask.spend_metadata = (ask.spend_metadata or {}) | clients_own(notes)
     if "tags" in members:
         tags = value_of(members, "tags")
         if not isinstance(tags, list):
             raise InvalidField("tags must be a list of texts", "tags")
         found.extend(tags)
-    ask.tags = [str(tag)[:256] for tag in found[:32]]
+    ask.tags = [str(tag)[:MOST_CHARACTERS] for tag in found[:MOST_TAGS]]
     if ask.end_user is None:
         user = own.get("user") or general.get("user_id")
         ask.end_user = user if isinstance(user, str) else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from litemaas.core.errors import MethodNotAllowed, NotFound, NotOffered
 from litemaas.gateway.endpoints.count_tokens import CountTokensEndpoint
 from litemaas.gateway.endpoints.docling import docling_endpoints
+from litemaas.gateway.endpoints.engine_paths import endpoint_under, engine_endpoints
 from litemaas.gateway.endpoints.foreign import ForeignEndpoint
 from litemaas.gateway.endpoints.media import media_endpoints
 from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
@@ -46,6 +48,8 @@ class EndpointTable:
         room = Room(settings.upload_bytes)
         plain |= media_endpoints(max_body_bytes, room)
         plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes)
+        self._plain = plain
+        self._engines = engine_endpoints(max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
             **plain,
             **{f"/v1{path}": endpoint for path, endpoint in plain.items()},
@@ -63,14 +67,17 @@ class EndpointTable:
         """The endpoint of exactly this path; it is called with POST."""
         return self._endpoints.get(path)
 
-    def find(self, method: str, path: str) -> tuple[Endpoint, str | None]:
-        """The endpoint, and the model if the path names it.
+    def find(self, method: str, path: str, query: bytes = b"") -> tuple[Endpoint, str | None]:
+        """The endpoint, and the model if the path names it, or below ``/vllm`` and ``/openai`` the query.
 
         Errors: NotFound, MethodNotAllowed.
         """
         endpoint = self._endpoints.get(path)
         model = None
-        if endpoint is None:
+        passed = endpoint_under(path, self._plain, self._engines) if endpoint is None else None
+        if passed is not None:
+            endpoint, model = passed, parse_qs(query.decode("latin-1")).get("model", [None])[0]
+        elif endpoint is None:
             match = _MODEL_IN_PATH.fullmatch(path.removeprefix("/v1"))
             endpoint = self._endpoints.get(match["rest"]) if match is not None else None
             if _RESPONSE.fullmatch(path):

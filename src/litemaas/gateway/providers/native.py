@@ -74,11 +74,14 @@ def native_usage(usage: dict[str, Any]) -> EngineUsage:
     read, written = _whole(usage, "cache_read_input_tokens"), _whole(usage, "cache_creation_input_tokens")
     prompt += read + written
     cached = read + _whole(usage.get("input_tokens_details"), "cached_tokens")
+    # Of a transcription the details stand under another name (OpenAI API reference, transcription object, 2026-11).
+    heard = max(_whole(usage.get(name), "audio_tokens") for name in ("input_tokens_details", "input_token_details"))
+    spoken = _whole(usage.get("output_tokens_details"), "audio_tokens")
     reasoning = _whole(usage.get("output_tokens_details"), "reasoning_tokens")
     return EngineUsage(
         prompt_tokens=prompt, completion_tokens=completion,
-        prompt_tokens_details=PromptTokensDetails(cached_tokens=cached, cache_creation_tokens=written),
-        completion_tokens_details=CompletionTokensDetails(reasoning_tokens=reasoning),
+        prompt_tokens_details=PromptTokensDetails(cached, written, heard),
+        completion_tokens_details=CompletionTokensDetails(reasoning, spoken),
     )  # fmt: skip
 
 

@@ -1,0 +1,139 @@
+"""What does LiteLLM's config.yaml say besides models and settings? Credentials with a name, fallbacks, aliases and guardrails.
+
+Fallbacks and aliases belong to models here. A guardrail that would not run stops the start: nobody is to believe that it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from litemaas.core.guardrails import NAMES
+
+_MOST_FALLBACKS = 5
+_SECTIONS = ("litellm_settings", "router_settings")
+_FALLBACKS = {"fallbacks": "fallbacks", "context_window_fallbacks": "context_fallbacks"}
+TAKEN = frozenset(f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias"))
+"""Keys that are read here and are no settings."""
+
+
+class WantedRouting(msgspec.Struct):
+    """What a model's routing shall be where nothing was set; names of models."""
+
+    fallbacks: list[str] = []
+    context_fallbacks: list[str] = []
+    aliases: list[str] = []
+
+
+def credentials_of(listed: Any, problems: list[str]) -> list[dict[str, Any]]:
+    """Bodies of ``POST /credentials``."""
+    if listed is None:
+        return []
+    if not isinstance(listed, list):
+        problems.append("credential_list: must be a list.")
+        return []
+    found = []
+    for place, entry in enumerate(listed):
+        name = entry.get("credential_name") if isinstance(entry, dict) else None
+        values = entry.get("credential_values") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name or not isinstance(values, dict):
+            problems.append(f"credential_list[{place}]: needs credential_name and credential_values.")
+            continue
+        found.append({
+            "credential_name": name, "credential_info": entry.get("credential_info") or {}, "credential_values": values
+        })  # fmt: skip
+    return found
+
+
+def routing_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, WantedRouting]:
+    """By the name of the model; ``router_settings`` win."""
+    found: dict[str, WantedRouting] = {}
+    for section in _SECTIONS:
+        members = document.get(section)
+        if not isinstance(members, dict):
+            continue
+        for name, ours in _FALLBACKS.items():
+            where = f"{section}.{name}"
+            for model, others in _pairs(members.get(name), where, problems):
+                setattr(found.setdefault(model, WantedRouting()), ours, others)
+        for alias, model in _aliases(members.get("model_group_alias"), f"{section}.model_group_alias", problems):
+            aliases = found.setdefault(model, WantedRouting()).aliases
+            aliases += [alias] if alias not in aliases else []
+    return found
+
+
+def _pairs(written: Any, where: str, problems: list[str]) -> list[tuple[str, list[str]]]:
+    """``[{model: [others]}]``."""
+    found = []
+    for place, entry in enumerate(written if isinstance(written, list) else [] if written is None else [None]):
+        if not isinstance(entry, dict):
+            problems.append(f"{where}[{place}]: must be a mapping like granite: [llama].")
+            continue
+        for model, others in entry.items():
+            names = [others] if isinstance(others, str) else others
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                problems.append(f"{where}[{place}].{model}: must be a list of names of models.")
+            elif model == "*":
+                problems.append(f"{where}[{place}]: for all models, write litellm_settings.default_fallbacks.")
+            elif len(names) > _MOST_FALLBACKS:
+                problems.append(f"{where}[{place}].{model}: at most {_MOST_FALLBACKS} models are asked.")
+            else:
+                found.append((str(model), names))
+    return found
+
+
+def _aliases(written: Any, where: str, problems: list[str]) -> list[tuple[str, str]]:
+    """``{alias: model}`` or ``{alias: {model, hidden}}``."""
+    if written is None:
+        return []
+    if not isinstance(written, dict):
+        problems.append(f"{where}: must be a mapping of names to models.")
+        return []
+    found = []
+    for alias, meant in written.items():
+        model = meant.get("model") if isinstance(meant, dict) else meant
+        if isinstance(model, str) and model:
+            found.append((str(alias), model))
+        else:
+            problems.append(f"{where}.{alias}: must name a model.")
+    return found
+
+
+def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> list[str]:
+    """Names of those that hold for every call: what they find in a request refuses it, in an answer it is masked."""
+    if listed is None:
+        return []
+    if not isinstance(listed, list):
+        problems.append("guardrails: must be a list.")
+        return []
+    found: list[str] = []
+    for place, entry in enumerate(listed):
+        where = f"guardrails[{place}]"
+        params = entry.get("litellm_params") if isinstance(entry, dict) else None
+        if not isinstance(params, dict) or params.get("guardrail") != "litellm_content_filter":
+            problems.append(f"{where}: only litellm_content_filter is offered; remove it, or put the service in front.")
+            continue
+        if params.get("blocked_words"):
+            problems.append(
+                f"{where}.litellm_params.blocked_words: words of one's own are not looked for; remove them."
+            )
+        names = _patterns(params.get("patterns"), f"{where}.litellm_params.patterns", problems)
+        if params.get("default_on") is True:
+            found += [name for name in names if name not in found]
+        elif entry.get("guardrail_name") not in NAMES:
+            warnings.append(f"{where} is asked for by the names of its patterns: {', '.join(names)}.")
+    return found
+
+
+def _patterns(written: Any, where: str, problems: list[str]) -> list[str]:
+    found = []
+    for place, entry in enumerate(written if isinstance(written, list) else []):
+        kind = entry.get("pattern_type") if isinstance(entry, dict) else None
+        name = str(entry.get("pattern_name")) if isinstance(entry, dict) else ""
+        if kind != "prebuilt" or name not in NAMES:
+            problems.append(f"{where}[{place}]: only these are looked for: {', '.join(NAMES)}. Remove the others.")
+        else:
+            found.append(name)
+    return found
