@@ -28,6 +28,7 @@ import structlog
 
 from benchmarks import machine
 from litemaas.control.app import Settings, create_app
+from litemaas.control.auth.service import SESSION_COOKIE, hash_secret
 from litemaas.db.demo_ledger import DAYS, Size, fill, people
 from litemaas.db.embedded import EmbeddedPostgres
 from litemaas.db.migrate import upgrade
@@ -119,26 +120,82 @@ def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
         "analytics page, 30 days, one team": ("/api/v1/usage/analytics", {"scope": "all", "teams": team}),
         "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", {"scope": "all"} | dates),
         "heat map, 90 days": ("/api/v1/usage/heatmap", {"scope": "all"} | dates),
+        "analytics page, 90 days, one cost centre": (
+            "/api/v1/usage/analytics", {"scope": "all", "cost_centres": f"centre-{dice.randrange(20)}"} | dates,
+        ),
+        "breakdown by cost centre, 90 days": ("/api/v1/usage/breakdown/cost_centre", {"scope": "all"} | dates),
+        "filter options, 90 days": ("/api/v1/usage/filter-options", {"scope": "all"} | dates),
+        "request log of everybody, 30 days": ("/api/v1/requests", {"scope": "all", "limit": 100}),
+        "chargeback, this month by cost centre": ("/api/v1/admin/chargeback", {}),
+        "subscriptions that wait": ("/api/v1/admin/subscriptions", {"statuses": "pending", "limit": 100}),
+        "subscriptions, page 150 of 20,000": ("/api/v1/admin/subscriptions", {"page": 150, "limit": 100}),
+        "subscriptions, searched": ("/api/v1/admin/subscriptions", {"search": f"demo-user-{dice.randrange(999)}"}),
+        "subscriptions of one model": ("/api/v1/admin/subscriptions", {"models": f"model-{dice.randrange(_SIZE.models)}"}),
+        "subscriptions, counted": ("/api/v1/admin/subscriptions/stats", {}),
+        "keys, by name": ("/api/v1/admin/keys", {"sort": "name", "order": "asc", "page": 100, "limit": 100}),
+        "keys of one model": ("/api/v1/admin/keys", {"model": f"model-{dice.randrange(_SIZE.models)}", "limit": 100}),
+        "keys that have expired": ("/api/v1/admin/keys", {"state": "expired", "limit": 100}),
+        "keys, counted": ("/api/v1/admin/keys/stats", {}),
         "keys, page 500 of 20,000": ("/api/v1/admin/keys", {"page": 500, "limit": 40}),
         "keys, searched": ("/api/v1/admin/keys", {"search": f"key-{dice.randrange(9999)}"}),
         "keys of one user": ("/api/v1/admin/keys", {"user_id": user}),
         "users, searched": ("/api/v1/admin/users", {"search": f"demo-user-{dice.randrange(999)}"}),
         "users, page 40 of 5,000": ("/api/v1/admin/users", {"page": 40, "limit": 100}),
+        "users of one group, by name": (
+            "/api/v1/admin/users", {"group": f"group-{dice.randrange(50)}", "sort": "username", "limit": 100},
+        ),
+        "administrators": ("/api/v1/admin/users", {"role": "admin"}),
         "teams": ("/api/v1/teams", {"limit": 100}),
+        "members of a team": (f"/api/v1/teams/{team}/members", {"limit": 100}),
+        "budgets": ("/api/v1/admin/budgets", {"limit": 100}),
+        "models, administrators'": ("/api/v1/admin/models", {"limit": 100}),
+        "audit trail, newest": ("/api/v1/admin/audit", {"limit": 100}),
+        "audit trail of one person": ("/api/v1/admin/audit", {"actor": user, "limit": 100}),
         "audit trail, searched": ("/api/v1/admin/audit", {"text": f"object-{dice.randrange(9999)}"}),
         "audit trail of one action": ("/api/v1/admin/audit", {"action": "key.update", "limit": 100}),
-    }
+    }  # fmt: skip
 
 
-async def _measure(client: httpx2.AsyncClient, today: datetime, rounds: int) -> dict[str, list[float]]:
+_OWN: dict[str, Query] = {
+    "one's models": ("/api/v1/models", {"limit": 100}),
+    "one's keys": ("/api/v1/keys", {"limit": 100}),
+    "one's subscriptions": ("/api/v1/subscriptions", {"limit": 100}),
+    "one's notifications": ("/api/v1/notifications", {"limit": 100}),
+    "one's unread notifications": ("/api/v1/notifications/unread-count", {}),
+    "one's teams": ("/api/v1/teams", {}),
+    "one's calls": ("/api/v1/requests", {"limit": 100}),
+    "one's usage": ("/api/v1/usage/analytics", {}),
+    "one's activity": ("/api/v1/me/activity", {}),
+    "one's statistics": ("/api/v1/me/stats", {}),
+}
+"""What the portal asks for a person."""
+_PERSON = "user-1"
+
+
+async def _cookie_of(connection: asyncpg.Connection, user_id: str) -> str:
+    """Signs somebody in for a day."""
+    cookie = "of-a-benchmark-not-secret"
+    await connection.execute("DELETE FROM sessions")
+    await connection.execute(
+        "INSERT INTO sessions (id_hash, id, user_id, provider, authenticated_at, expires_at, ends_at)"
+        " VALUES ($1, 'benchmark', $2, 'dev', now(), now() + interval '1 day', now() + interval '1 day')",
+        hash_secret(cookie), user_id,
+    )  # fmt: skip
+    return cookie
+
+
+async def _measure(
+    client: httpx2.AsyncClient, person: httpx2.AsyncClient, today: datetime, rounds: int
+) -> dict[str, list[float]]:
     dice = random.Random(5)
     taken: dict[str, list[float]] = {}
     for number in range(rounds + 1):
-        queries = [*_queries(today, dice).items(), *_pages(today, dice).items()]
+        queries = [*_queries(today, dice).items(), *_pages(today, dice).items(), *_OWN.items()]
         dice.shuffle(queries)
         for name, (path, params) in queries:
             began_at = time.perf_counter()
-            answer = await client.get(path if path.startswith("/") else f"/api/v1/admin/usage/{path}", params=params)
+            asks = person if name in _OWN else client
+            answer = await asks.get(path if path.startswith("/") else f"/api/v1/admin/usage/{path}", params=params)
             elapsed_ms = (time.perf_counter() - began_at) * 1000
             assert answer.status_code == 200, (name, answer.text)
             if number:  # the first round fills the caches
@@ -160,16 +217,18 @@ async def _run(state_dir: Path, records: int, rounds: int) -> dict[str, Any]:
             made = await fill(connection, today, size, lambda line: print(f"· {line}", flush=True))
         sizes = await connection.fetchrow(_SIZES)
         last = await connection.fetchval("SELECT max(started_at) FROM usage_records")
+        cookie = await _cookie_of(connection, _PERSON)
         await connection.close()
         app = create_app(
             Settings(database_url=server.url, master_key=_MASTER_KEY, encryption_key="of a benchmark, not secret")
         )
         transport = httpx2.ASGITransport(app=app)
-        headers = {"Authorization": f"Bearer {_MASTER_KEY}"}
-        async with httpx2.AsyncClient(
-            transport=transport, base_url="http://control", headers=headers, timeout=60
-        ) as client:
-            taken = await _measure(client, last.replace(hour=0, minute=0, second=0, microsecond=0), rounds)
+        client, person = (
+            httpx2.AsyncClient(transport=transport, base_url="http://control", headers=headers, timeout=60)
+            for headers in ({"Authorization": f"Bearer {_MASTER_KEY}"}, {"Cookie": f"{SESSION_COOKIE}={cookie}"})
+        )
+        async with client, person:
+            taken = await _measure(client, person, last.replace(hour=0, minute=0, second=0, microsecond=0), rounds)
     finally:
         await server.stop()
     return {

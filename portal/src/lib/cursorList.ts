@@ -3,16 +3,17 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { ApiError, call, type Given, type PathWith, type Reply } from "./api";
 
 export function useCursorList<P extends PathWith<"get">, Row>(
-  path: P,
+  where: P,
   query: Record<string, unknown>,
   read: (reply: Reply<P, "get">) => { rows: Row[]; next: string | null | undefined },
+  path?: Given<P, "get">["path"],
 ) {
   const found = useInfiniteQuery<{ rows: Row[]; next: string | null | undefined }, ApiError>({
-    queryKey: [path, "log", query],
+    queryKey: [where, "log", path, query],
     initialPageParam: "",
     queryFn: async ({ pageParam, signal }) => {
-      const given = { query: pageParam ? { ...query, cursor: pageParam } : query, signal } as unknown as Given<P, "get">;
-      return read(await call("get", path, given));
+      const given = { path, query: pageParam ? { ...query, cursor: pageParam } : query, signal } as unknown as Given<P, "get">;
+      return read(await call("get", where, given));
     },
     getNextPageParam: (page) => page.next || undefined,
   });

@@ -112,6 +112,23 @@ INSERT INTO team_members (team_id, user_id, role, added_by)
 SELECT 'team-' || n % {teams}, 'user-' || n, CASE WHEN n < {teams} THEN 'admin' WHEN n % 7 = 0 THEN 'viewer' ELSE 'member' END,
     'demo-data'
 FROM generate_series(0, {users} - 1) AS n;
+INSERT INTO models (name, mode, provider, tags, restricted_access)
+SELECT 'model-' || n, CASE WHEN n % 10 = 0 THEN 'embedding' ELSE 'chat' END, 'Demo ' || n % 4, ARRAY['tag-' || n % 5], n % 3 = 0
+FROM generate_series(0, {models} - 1) AS n;
+INSERT INTO subscriptions (id, user_id, model_name, status, status_changed_at, status_changed_by, justification, quota_requests,
+    quota_tokens, created_at, created_by, updated_by)
+SELECT gen_random_uuid()::text, 'user-' || n, 'model-' || (n + choice * 13) % {models},
+    CASE (n + choice) % 20 WHEN 0 THEN 'pending' WHEN 1 THEN 'denied' WHEN 2 THEN 'cancelled' ELSE 'active' END,
+    now() - n * interval '11 minutes', 'user-0', 'For the course number ' || n % 40, 10000, 1000000,
+    now() - n * interval '1 hour', 'demo-data', 'demo-data'
+FROM generate_series(0, {users} - 1) AS n, generate_series(0, 3) AS choice;
+INSERT INTO subscription_history (subscription_id, event, new_status, actor, actor_kind, actor_name, at)
+SELECT id, 'subscribe', status, user_id, 'user', user_id, created_at FROM subscriptions WHERE created_by = 'demo-data';
+INSERT INTO notices (id, user_id, event, subject, once, facts, at, read_at)
+SELECT 'demo-' || n || '-' || number, 'user-' || n, 'subscription.approved', 'subscription:demo-' || n, number::text,
+    jsonb_build_object('model', 'model-' || number), now() - number * interval '1 day',
+    CASE WHEN number > 3 THEN now() END
+FROM generate_series(0, {users} - 1) AS n, generate_series(1, 20) AS number;
 INSERT INTO virtual_keys (key_hash, key_name, alias, user_id, team_id, models, max_budget_nano, budget_duration, expires_at,
     created_at, created_by, updated_by)
 SELECT encode(sha256(n::text::bytea), 'hex'), 'sk-...' || lpad(n::text, 4, '0'), 'key-' || n, 'user-' || n % {users},
@@ -120,7 +137,8 @@ SELECT encode(sha256(n::text::bytea), 'hex'), 'sk-...' || lpad(n::text, 4, '0'),
     'demo-data'
 FROM generate_series(0, {keys} - 1) AS n;
 INSERT INTO budget_windows (scope, window_start, settled_nano, requests)
-SELECT 'key:' || encode(sha256(n::text::bytea), 'hex'), date_trunc('month', now(), 'UTC'), n * 1000003 % 10000000000, n % 977
+SELECT 'key:' || encode(sha256(n::text::bytea), 'hex'), date_trunc('month', now(), 'UTC'), n::bigint * 1000003 % 10000000000,
+    n % 977
 FROM generate_series(0, {keys} - 1) AS n;
 INSERT INTO audit (at, actor, actor_kind, actor_name, action, object_kind, object_id, object_name)
 SELECT now() - n * interval '3 minutes', 'user-' || n % {users}, 'user', 'demo-user-' || n % {users},
@@ -131,10 +149,11 @@ FROM generate_series(0, {keys} * 5 - 1) AS n;
 
 
 async def people(connection: asyncpg.Connection, size: Size, tell: Callable[[str], None]) -> None:
-    """Stores users, teams with their members, keys with what they have spent this month, and an audit trail."""
+    """Stores users, teams with their members, a catalogue without servers, subscriptions, notices, an audit trail, and keys
+    with what they have spent this month."""
     async with connection.transaction():
         await connection.execute(_sized(_PEOPLE, size), timeout=_TIMEOUT_S)
-    tell(f"{size.users} users, {size.teams} teams, {size.keys} keys")
+    tell(f"{size.users} users, {size.teams} teams, {size.keys} keys, {size.users * 4} subscriptions")
 
 
 def _sized(statement: str, size: Size) -> str:

@@ -144,6 +144,8 @@ async def test_filters_hold_for_every_figure(people: People, records: list[Recor
     heat = (await people["admin"].get("/api/v1/usage/heatmap", params=params)).json()
     assert sum(cell["cost_nano"] for cell in heat["data"]) == cost(chosen)
     assert len(heat["data"]) == 168
+    longest = params | {"start_date": str(TODAY - timedelta(days=89))}
+    assert (await people["admin"].get("/api/v1/usage/heatmap", params=longest)).status_code == 200
     body = {"scope": "all", "models": ["qwen"], "providers": ["openai", "vllm"]}
     posted = await people["admin"].post("/api/v1/usage/analytics", json=body)
     assert posted.json()["cost"]["total_nano"] == cost(chosen)
@@ -242,4 +244,4 @@ async def test_the_request_log_shows_each_call_to_those_who_may_see_it(
     )
     assert {row["status"] for row in failed.json()["data"]} == {"failure"}
     assert all(row["duration_us"] >= 5_000_000 for row in failed.json()["data"])
-    assert await database.fetchval("select count(*) from audit where action = 'request_log.read'") == 1
+    assert await database.fetchval("select count(*) from audit where action = 'request_log.read'") == 2

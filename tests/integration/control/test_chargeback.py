@@ -116,22 +116,22 @@ async def test_what_was_paid_by_the_second_or_the_image_is_metered_in_calls(
 
 
 async def test_a_closed_month_has_the_same_bytes_and_late_calls_are_corrections_of_the_next(
-    bills: None, people: People, database: asyncpg.Connection
+    bills: None, people: People, client: httpx2.AsyncClient, database: asyncpg.Connection
 ):
     closed = await people["admin"].post("/api/v1/admin/chargeback/close", json={"month": MONTH})
     assert closed.status_code == 200, closed.text
     again = await people["admin"].post("/api/v1/admin/chargeback/close", json={"month": MONTH})
     assert again.status_code == 409
-    before = [await export(people["admin"], kind) for kind in ("csv", "json", "focus")]
+    before = [await export(client, kind) for kind in ("csv", "json", "focus")]
     await database.execute("update users set username = 'renamed', cost_centre = 'new' where id = 'ann'")
     await database.execute("update virtual_keys set alias = 'renamed'")
     await people["admin"].put("/api/v1/admin/settings/currency", json={"code": "EUR", "symbol": "€", "name": "Euro"})
     await spend(database, [call(900, LAST + timedelta(days=6)), call(901, THIS + timedelta(minutes=1))])
-    assert [await export(people["admin"], kind) for kind in ("csv", "json", "focus")] == before
+    assert [await export(client, kind) for kind in ("csv", "json", "focus")] == before
     this = await statement(people["admin"], month=f"{THIS:%Y-%m}")
     assert this["total_nano"] == 2 * 123
     assert sum(row["corrections_nano"] for row in this["data"]) == 123
-    lines = list(csv.DictReader(io.StringIO(await export(people["admin"], "csv", f"{THIS:%Y-%m}"))))
+    lines = list(csv.DictReader(io.StringIO(await export(client, "csv", f"{THIS:%Y-%m}"))))
     assert [(row["correction"], row["day"][:7]) for row in lines] == [("true", MONTH), ("false", f"{THIS:%Y-%m}")]
     everything = await database.fetchval("select sum(cost_nano) from usage_records")
     assert (await statement(people["admin"], month=MONTH))["total_nano"] + this["total_nano"] == everything

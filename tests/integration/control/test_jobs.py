@@ -12,7 +12,9 @@ import pytest
 from litemaas.control.http.work import Plane
 from litemaas.control.jobs import service
 from litemaas.control.jobs.service import JobFailed, Kind, Running
+from litemaas.control.notices.events import Event
 from litemaas.core.permissions import Permission
+from litemaas.core.principals import Principal, PrincipalKind
 
 People = dict[str, httpx2.AsyncClient]
 
@@ -57,6 +59,25 @@ async def test_a_failure_is_told_in_words_for_people(plane: Plane, people: Peopl
     assert job["state"] == "failed"
     assert told in job["error"]
     assert "secret" not in job["error"]
+
+
+async def test_the_owner_hears_how_a_job_ended_and_of_some_failures_who_must_act(plane: Plane, people: People):
+    async def do(running: Running) -> dict[str, Any]:
+        if running.payload["fails"]:
+            raise JobFailed("no room")
+        return {}
+
+    kinds = {"try": Kind("try", do, "The try", (Permission.ADMIN_BACKUP, Event.BACKUP_FAILED))}
+    ann = Principal(kind=PrincipalKind.USER, id="ann", name="ann", user_id="ann")
+    for fails in (False, True):
+        async with plane.work(ann) as work:
+            await service.start(work, "try", Permission.ADMIN_BACKUP, {"fails": fails}, "try")
+        await service.work_once(plane, kinds, "me")
+    told = [notice["title"] for notice in (await people["ann"].get("/api/v1/notifications")).json()["data"]]
+    assert sorted(told) == ["The try failed", "The try succeeded"]
+    (alarm,) = (await people["admin"].get("/api/v1/notifications")).json()["data"]
+    assert (alarm["event"], "no room" in alarm["message"]) == ("backup.failed", True)
+    assert (await people["bob"].get("/api/v1/notifications")).json()["data"] == []
 
 
 async def test_a_job_that_is_cancelled_stops_at_its_next_word(plane: Plane, people: People):

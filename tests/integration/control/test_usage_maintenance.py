@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from tests.integration.control.test_usage import any_record
 
+from litemaas.control.usage.maintenance import check_daily
 from litemaas.core.ledger import COLUMNS
 from litemaas.core.rollups import rollup_table
 from litemaas.db.rollups import fold
@@ -76,6 +77,39 @@ async def test_days_that_cannot_be_are_refused_and_days_without_records_are_left
         assert (await people["admin"].post(f"{BASE}/recompute", json=body)).status_code == 400
     job = await done(people["admin"], "recompute", {"end_date": "2001-01-01"})
     assert (job["state"], job["error"]) == ("failed", "No records of these days are kept; their sums stay as they are.")
+
+
+@pytest.mark.usefixtures("wrong")
+async def test_the_ledger_is_checked_every_day_and_administrators_hear_of_what_does_not_agree(
+    app: Any, people: People, database: asyncpg.Connection
+):
+    for _ in range(2):
+        await check_daily(app.state.plane)
+        async with asyncio.timeout(60):
+            while await database.fetchval("select count(*) from jobs where ended_at is null"):  # noqa: ASYNC110 — other tasks work
+                await asyncio.sleep(0.05)
+    (job,) = (await people["overseer"].get(f"{BASE}/checks")).json()["data"]
+    assert job["state"] == "succeeded"
+    assert job["result"]["first"] == (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+    await database.execute("delete from jobs")
+    found = await done(people["admin"], "checks")
+    assert not found["result"]["equal"]
+    alarms = [notice for notice in (await people["admin"].get("/api/v1/notifications")).json()["data"]
+              if notice["event"] == "ledger.check_failed"]  # fmt: skip
+    assert alarms
+    assert "full" in alarms[0]["message"]
+
+
+async def test_an_empty_ledger_is_not_checked(app: Any, database: asyncpg.Connection):
+    await check_daily(app.state.plane)
+    assert await database.fetchval("select count(*) from jobs") == 0
+
+
+async def test_a_recount_is_not_asked_for_twice_in_five_minutes(people: People):
+    assert (await done(people["admin"], "recompute"))["state"] == "succeeded"
+    again = await people["admin"].post(f"{BASE}/recompute")
+    assert (again.status_code, again.json()["code"]) == (429, "RATE_LIMITED")
+    assert 200 < int(again.headers["Retry-After"]) <= 300
 
 
 async def test_who_may_only_read_checks_but_does_not_recompute(people: People):

@@ -19,6 +19,7 @@ import type { Key } from "../../lib/keys";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
+import { GrantMany } from "./GrantMany";
 
 type Row = Reply<"/api/v1/admin/subscriptions", "get">["data"][number];
 type Wanted = "approve" | "deny";
@@ -30,6 +31,7 @@ export default function AdminSubscriptions() {
   const found = useGet("/api/v1/admin/subscriptions", { query: listQuery(list, ["statuses", "models", "users", "teams"]) as never }, { keep: true });
   const stats = useGet("/api/v1/admin/subscriptions/stats").data;
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [grants, setGrants] = useState(false);
   const [open, setOpen] = useState<{ act: Wanted | "suspend" | "delete" | "history"; rows: Row[] | string[] } | null>(null);
   const models = useGet("/api/v1/admin/models", { query: { limit: 100 } }).data?.data ?? [];
   const pick = (row: Row, on: boolean) => {
@@ -44,7 +46,7 @@ export default function AdminSubscriptions() {
   };
   const one = open?.rows[0] as Row;
   return (
-    <Page title={say("subscriptions")} subtitle={say("approvals_subtitle")} labels={!may && <Label isCompact>{say("read_only")}</Label>}>
+    <Page title={say("subscriptions")} subtitle={say("approvals_subtitle")} labels={!may && <Label isCompact>{say("read_only")}</Label>} actions={may && <Button variant="secondary" onClick={() => setGrants(true)}>{say("grant_models")}</Button>}>
       {stats && (
         <div className="lm-figures">
           <Figure name={say("status_pending")} value={count(stats.pending)} />
@@ -105,6 +107,7 @@ export default function AdminSubscriptions() {
         ]}
       />
       {(open?.act === "approve" || open?.act === "deny") && <Decide act={open.act} ids={open.rows.map((row) => (typeof row === "string" ? row : row.id))} close={() => setOpen(null)} done={done} />}
+      {grants && <GrantMany close={() => setGrants(false)} />}
       {open?.act === "history" && <History id={one.id} title={`${one.holder.name} – ${one.model.name}`} close={() => setOpen(null)} isAdmin />}
       {open?.act === "suspend" && <Suspend row={one} close={() => setOpen(null)} />}
       {open?.act === "delete" && <Remove row={one} close={() => setOpen(null)} />}

@@ -19,24 +19,29 @@ import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
+import { GrantMany } from "../admin-subscriptions/GrantMany";
 
 type Row = Reply<"/api/v1/admin/users", "get">["data"][number];
 const FILTERS = ["role", "is_active", "team_id", "group"];
 
 export default function AdminUsers() {
   const say = useSay();
-  const may = useMay()("admin:users:write");
+  const has = useMay();
+  const may = has("admin:users:write");
+  const mayGrant = has("admin:subscriptions:write");
   const list = useListState();
   const query = listQuery(list, FILTERS);
   const found = useGet("/api/v1/admin/users", { query: query as never }, { keep: true });
   const [bulk, setBulk] = useState(false);
-  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [grants, setGrants] = useState(false);
+  const [people, setPeople] = useState<ReadonlyMap<string, string>>(new Map());
+  const picked = new Set(people.keys());
   const { page: _page, limit: _limit, sort: _sort, order: _order, ...chosen } = query;
   const pick = (row: Row, on: boolean) => {
-    const next = new Set(picked);
-    if (on) next.add(row.id);
+    const next = new Map(people);
+    if (on) next.set(row.id, row.username);
     else next.delete(row.id);
-    setPicked(next);
+    setPeople(next);
   };
   return (
     <Page
@@ -45,6 +50,7 @@ export default function AdminUsers() {
       labels={!may && <Label isCompact>{say("read_only")}</Label>}
       actions={
         <>
+          {mayGrant && picked.size > 0 && <Button variant="secondary" onClick={() => setGrants(true)}>{say("grant_models_to_n", { count: picked.size })}</Button>}
           {may && <Button onClick={() => setBulk(true)}>{picked.size ? say("set_limits_of_n", { count: picked.size }) : say("set_limits_of_all")}</Button>}
           <Button variant="secondary" component="a" href={exportAddress("/api/v1/admin/users/export", { ...chosen, format: "csv" })}>
             {say("export")}
@@ -63,7 +69,7 @@ export default function AdminUsers() {
         rowKey={(row) => row.id}
         rowName={(row) => row.username}
         empty={{ title: say("no_users") }}
-        {...(may ? { select: { picked, can: () => true, pick } } : {})}
+        {...(may || mayGrant ? { select: { picked, can: () => true, pick } } : {})}
         columns={[
           { title: say("username"), sort: "username", cell: (row) => <Link to={`/admin/users/${encodeURIComponent(row.id)}`}>{row.username}</Link> },
           { title: say("full_name"), sort: "full_name", cell: (row) => row.full_name ?? "–" },
@@ -74,7 +80,8 @@ export default function AdminUsers() {
           { title: say("last_sign_in"), sort: "last_sign_in_at", cell: (row) => (row.last_sign_in_at ? <span title={moment(row.last_sign_in_at)}>{ago(row.last_sign_in_at)}</span> : say("not_yet")) },
         ]}
       />
-      {bulk && <BulkLimits ids={[...picked]} close={() => setBulk(false)} done={() => setPicked(new Set())} />}
+      {bulk && <BulkLimits ids={[...picked]} close={() => setBulk(false)} done={() => setPeople(new Map())} />}
+      {grants && <GrantMany people={[...people].map(([id, name]) => ({ id, name }))} close={() => setGrants(false)} />}
     </Page>
   );
 }

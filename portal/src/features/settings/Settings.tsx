@@ -14,6 +14,7 @@ const TABS = {
   branding: lazy(() => import("./Branding")),
   currency: lazy(() => import("./Currency")),
   notifications: lazy(() => import("./Channels")),
+  capture: lazy(() => import("./Capture")),
   backup: lazy(() => import("./Backup")),
   general: lazy(() => import("./General")),
 };

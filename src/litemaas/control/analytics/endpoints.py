@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
+import msgspec
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,92 +28,130 @@ from litemaas.control.analytics.schemas import (
 )
 from litemaas.control.analytics.scopes import Scope, narrowed, scope_of
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
-from litemaas.control.http.exports import Record, as_csv, as_json, attachment
+from litemaas.control.auth.gates import limited, requires
+from litemaas.control.http.exports import EXPORTS, Record, as_csv, as_json, attachment
+from litemaas.control.http.flights import Flights
+from litemaas.control.http.rates import Rate
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import AnalyticsSettings, CurrencySettings
+from litemaas.control.usage import payers
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
 
 router = APIRouter(prefix="/api/v1/usage", tags=["analytics"], route_class=WorkRoute, responses=PROBLEMS)
-_READ = [requires(Permission.USAGE_READ)]
-_FILTERS = ("users", "teams", "models", "providers", "keys", "deployments", "endpoints", "tags")
-Q = TypeVar("Q", bound=ScopedQuery)
+_FIGURES = Rate("analytics", 120)
+"""Of one person, token or service. The page of usage asks four questions for each change of a filter."""
+_GATE = [requires(Permission.USAGE_READ)]
+_READ = [*_GATE, limited(_FIGURES)]
+_FILTERS = (
+    "users", "teams", "models", "providers", "keys", "deployments", "endpoints", "cost_centres", "workshops", "tags"
+)  # fmt: skip
+T = TypeVar("T")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question of one moment of the database: whose usage, which calls, which days."""
+
+    connection: AsyncConnection
+    scope: Scope
+    wanted: UsageFilter
+    days: Days
 
 
 @router.get("/analytics", dependencies=_READ)
-async def show_analytics(work: WorkOf, query: Annotated[AnalyticsQuery, Query()]) -> Analytics:
+async def show_analytics(work: WorkOf, request: Request, query: Annotated[AnalyticsQuery, Query()]) -> Analytics:
     """The whole page: sums, comparison with the days before, days, models, people, keys; of one moment."""
-    connection, scope, wanted, days = await _asked(work, query)
-    return await service.analytics(work, connection, scope, wanted, days, query.top_n)
+
+    async def answer(asked: Asked) -> Analytics:
+        return await service.analytics(work, asked.connection, asked.scope, asked.wanted, asked.days, query.top_n)
+
+    return await _shared(work, request, "analytics", query, answer)
 
 
 @router.post("/analytics", dependencies=_READ)
-async def post_analytics(work: WorkOf, body: AnalyticsQuery) -> Analytics:
+async def post_analytics(work: WorkOf, request: Request, body: AnalyticsQuery | None = None) -> Analytics:
     """As GET, for long filters."""
-    return await show_analytics(work, body)
+    return await show_analytics(work, request, body or AnalyticsQuery())
 
 
 @router.get("/timeseries", dependencies=_READ)
-async def show_series(work: WorkOf, query: Annotated[SeriesQuery, Query()]) -> Series:
+async def show_series(work: WorkOf, request: Request, query: Annotated[SeriesQuery, Query()]) -> Series:
     """Sums per hour, day, ISO week or month of the installation's time zone, if wanted of the dearest groups one by one."""
-    connection, _, wanted, days = await _asked(work, query)
-    return await service.series(
-        work, connection, wanted, days, query.by, query.group_by, query.top_n, latency=query.latency
-    )
+
+    async def answer(asked: Asked) -> Series:
+        return await service.series(
+            work, asked.connection, asked.wanted, asked.days, query.by, query.group_by, query.top_n,
+            latency=query.latency,
+        )  # fmt: skip
+
+    return await _shared(work, request, "timeseries", query, answer)
 
 
 @router.post("/timeseries", dependencies=_READ)
-async def post_series(work: WorkOf, body: SeriesQuery) -> Series:
+async def post_series(work: WorkOf, request: Request, body: SeriesQuery | None = None) -> Series:
     """As GET, for long filters."""
-    return await show_series(work, body)
+    return await show_series(work, request, body or SeriesQuery())
 
 
 @router.get("/heatmap", dependencies=_READ)
-async def show_heat_map(work: WorkOf, query: Annotated[ScopedQuery, Query()]) -> HeatMap:
+async def show_heat_map(work: WorkOf, request: Request, query: Annotated[ScopedQuery, Query()]) -> HeatMap:
     """Weekdays by hours of the day, in the installation's time zone."""
-    connection, _, wanted, days = await _asked(work, query)
-    return await service.heat_map(work, connection, wanted, days)
+
+    async def answer(asked: Asked) -> HeatMap:
+        return await service.heat_map(work, asked.connection, asked.wanted, asked.days)
+
+    return await _shared(work, request, "heatmap", query, answer)
 
 
 @router.get("/breakdown/{dimension}", dependencies=_READ)
-async def show_breakdown(work: WorkOf, dimension: Dimension, query: Annotated[BreakdownQuery, Query()]) -> Breakdown:
+async def show_breakdown(
+    work: WorkOf, request: Request, dimension: Dimension, query: Annotated[BreakdownQuery, Query()]
+) -> Breakdown:
     """Sums by one dimension, a page at a time."""
-    connection, _, wanted, days = await _asked(work, query)
-    return await service.breakdown(
-        work, connection, wanted, days, dimension, query.sort, descending=query.order == "desc", page=query.page,
-        limit=query.limit, latency=query.latency,
-    )  # fmt: skip
+
+    async def answer(asked: Asked) -> Breakdown:
+        return await service.breakdown(
+            work, asked.connection, asked.wanted, asked.days, dimension, query.sort, descending=query.order == "desc",
+            page=query.page, limit=query.limit, latency=query.latency,
+        )  # fmt: skip
+
+    return await _shared(work, request, f"breakdown by {dimension}", query, answer)
 
 
 @router.post("/breakdown/{dimension}", dependencies=_READ)
-async def post_breakdown(work: WorkOf, dimension: Dimension, body: BreakdownQuery) -> Breakdown:
+async def post_breakdown(
+    work: WorkOf, request: Request, dimension: Dimension, body: BreakdownQuery | None = None
+) -> Breakdown:
     """As GET, for long filters."""
-    return await show_breakdown(work, dimension, body)
+    return await show_breakdown(work, request, dimension, body or BreakdownQuery())
 
 
 @router.get("/filter-options", dependencies=_READ)
-async def show_options(work: WorkOf, query: Annotated[ScopedQuery, Query()]) -> FilterOptions:
+async def show_options(work: WorkOf, request: Request, query: Annotated[ScopedQuery, Query()]) -> FilterOptions:
     """What can be filtered by in this range and scope."""
-    connection, scope, wanted, _ = await _asked(work, query)
-    return await service.options(work, connection, scope, wanted)
+
+    async def answer(asked: Asked) -> FilterOptions:
+        return await service.options(work, asked.connection, asked.scope, asked.wanted)
+
+    return await _shared(work, request, "options", query, answer)
 
 
-@router.get("/budget", dependencies=_READ)
+@router.get("/budget", dependencies=_GATE)
 async def show_budgets(work: WorkOf) -> BudgetCards:
     """The caller's own budget and those of the caller's teams."""
     person = work.principal.user_id
     return BudgetCards(data=await service.budget_cards(work, person, work.principal.name) if person else [])
 
 
-@router.get("/export", dependencies=_READ, response_class=StreamingResponse)
+@router.get("/export", dependencies=[*_GATE, limited(EXPORTS)], response_class=StreamingResponse)
 async def export_usage(work: WorkOf, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """A breakdown, or the days, as a file; audited."""
-    connection, scope, wanted, days = await _asked(work, query, exporting=True)
+    asked = await _asked(work, query, exporting=True)
+    connection, scope, wanted, days = asked.connection, asked.scope, asked.wanted, asked.days
     currency = (await settings.read(work, CurrencySettings)).code
     if query.breakdown == "day":
         columns, rows = _DAY_COLUMNS, [_day_row(day) for day in await service.all_days(connection, wanted, work.now)]
@@ -138,18 +177,27 @@ async def export_usage(work: WorkOf, query: Annotated[ExportQuery, Query()]) -> 
     return attachment(name, "csv", as_csv(columns, _once(rows), titles))
 
 
-async def _asked(
-    work: Work, query: ScopedQuery, *, exporting: bool = False
-) -> tuple[AsyncConnection, Scope, UsageFilter, Days]:
-    """Everything that holds for a question: one moment of the database, whose usage, which calls, which days."""
+async def _asked(work: Work, query: ScopedQuery, *, exporting: bool = False) -> Asked:
+    """Errors: PermissionDenied for what lies outside of the scope, InvalidDateRange, DateRangeTooLarge."""
     connection = await usage.snapshot(work)
     scope = await scope_of(work, query.scope, exporting=exporting)
     limits = await settings.read(work, AnalyticsSettings)
     most = limits.max_export_days if exporting else limits.max_days
     days = days_of(query.start_date, query.end_date, service.today(work), most, work.zone)
     members: dict[str, Any] = {name: tuple(getattr(query, name)) for name in _FILTERS}
-    wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone))
-    return connection, scope, service.within(wanted, days), days
+    cuts = await payers.reassignments(connection, days.before().since, days.until)
+    wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone, reassigned=cuts))
+    return Asked(connection, scope, service.within(wanted, days), days)
+
+
+async def _shared(
+    work: Work, request: Request, what: str, query: ScopedQuery, answer: Callable[[Asked], Awaitable[T]]
+) -> T:
+    """The answer, shared by all who ask the same of the same scope at this moment; who waits holds no connection."""
+    asked = await _asked(work, query)
+    flights: Flights = request.app.state.flights
+    about = (what, asked.scope, asked.days, query.model_dump_json())
+    return await flights.ask(about, lambda: answer(asked), work.pause)
 
 
 _DAY_COLUMNS: tuple[str, ...] = (

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.db.tables import budgets, team_members, teams, usage_records, users, virtual_keys
+from litemaas.db.tables import budgets, team_members, teams, usage_records, users, virtual_keys, workshops
 
 
 async def role_in_team(connection: AsyncConnection, team_id: str, user_id: str | None) -> str | None:
@@ -46,6 +46,10 @@ async def names_of(connection: AsyncConnection, by: str, ids: Sequence[str]) -> 
     elif by == "key":
         name = func.coalesce(virtual_keys.c.alias, virtual_keys.c.name, virtual_keys.c.key_name)
         found = select(virtual_keys.c.key_hash.label("id"), name.label("name")).where(virtual_keys.c.key_hash.in_(ids))
+    elif by == "workshop":
+        name = func.coalesce(func.max(workshops.c.title), func.max(workshops.c.guid))
+        found = select(workshops.c.pot_id.label("id"), name.label("name")).where(workshops.c.pot_id.in_(ids))
+        found = found.group_by(workshops.c.pot_id)
     else:
         return {}
     return {row.id: row.name for row in await connection.execute(found)}

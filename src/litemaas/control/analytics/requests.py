@@ -59,7 +59,7 @@ class RequestQuery(BaseModel):
 
 @router.get("")
 async def list_requests(work: WorkOf, query: Annotated[RequestQuery, Query()]) -> RecordPage:
-    """The newest first, by cursor; refused ones too. Administrators' looks at other people's calls are audited."""
+    """The newest first, by cursor; refused ones too. Looks at other people's calls are audited, once for all their pages."""
     connection = await usage.snapshot(work)
     scope = await _scope(work, query.scope)
     wanted = await narrowed(work, scope, await _filter(work, query))
@@ -67,10 +67,10 @@ async def list_requests(work: WorkOf, query: Annotated[RequestQuery, Query()]) -
     rows = await usage.list_records(connection, wanted, query.limit + 1, before, work.now)
     page = rows[: query.limit]
     more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
-    if scope.name == ALL and before is None:
+    if scope.user_id is None and before is None:
         await usage.end_snapshot(work)
         chosen = query.model_dump(mode="json", exclude_defaults=True)
-        await record(work, "request_log.read", "request_log", ALL, chosen)
+        await record(work, "request_log.read", "request_log", scope.name, chosen)
     return RecordPage(
         data=[_shown(scope, RecordOut(**row._mapping)) for row in page],
         pagination=CursorPagination(limit=query.limit, next_cursor=more),
@@ -79,7 +79,7 @@ async def list_requests(work: WorkOf, query: Annotated[RequestQuery, Query()]) -
 
 @router.get("/{request_id}")
 async def get_request(work: WorkOf, request_id: str) -> RecordOut:
-    """One call, by our id or the engine's."""
+    """One call, by our id or the engine's. A look at somebody else's is audited."""
     connection = await usage.snapshot(work)
     everything = work.principal.may(Permission.ADMIN_REQUESTS_READ)
     scope = Scope(ALL) if everything else await scope_of(work, ME)
@@ -87,6 +87,9 @@ async def get_request(work: WorkOf, request_id: str) -> RecordOut:
     rows = await records.list_records(connection, wanted, 1)
     if not rows:
         raise NotFound("The request was not found. It appears when its gateway has stored it, within seconds.")
+    if everything and rows[0].user_id != work.principal.user_id:
+        await usage.end_snapshot(work)
+        await record(work, "request_log.read", "request_log", rows[0].request_id, {"user_id": rows[0].user_id})
     return _shown(scope, RecordOut(**rows[0]._mapping))
 
 

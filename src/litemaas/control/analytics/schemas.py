@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from litemaas.control.usage.figures import Sort
 from litemaas.control.usage.schemas import Change, Figures, Latency, Percentiles, Values
 
-Dimension = Literal["user", "model", "provider", "key", "team", "deployment", "endpoint", "day", "status", "error"]
+Dimension = Literal[
+    "user", "model", "provider", "key", "team", "cost_centre", "workshop", "deployment", "endpoint", "day", "status", "error"
+]  # fmt: skip
 Scope = Annotated[str, Field(max_length=300, examples=["me", "team:platform", "all"])]
 
 
@@ -29,6 +31,10 @@ class ScopedQuery(BaseModel):
     keys: Values = []
     deployments: Values = []
     endpoints: Values = []
+    cost_centres: Values = []
+    """As they were at the moment of each call; an empty value means calls without one."""
+    workshops: Values = []
+    """By the id of the pot that a workshop's keys pay from."""
     tags: Values = []
 
 
@@ -212,6 +218,8 @@ class FilterOptions(BaseModel):
     teams: list[Option]
     deployments: list[Option]
     endpoints: list[Option]
+    cost_centres: list[Option]
+    workshops: list[Option]
 
 
 class BudgetCard(BaseModel):

@@ -39,6 +39,7 @@ from litemaas.control.usage.figures import Sort
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
 from litemaas.control.usage.spans import Grain
+from litemaas.core.errors import InvalidField
 from litemaas.core.windows import day_of, window_at
 
 _MOST_OPTIONS = 500
@@ -103,9 +104,8 @@ async def breakdown(
 
 
 async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days) -> HeatMap:
-    trend = await usage.trend(connection, wanted, work.now, "hour", None, 1, latency=False)
     cells = {(d, h): [0, 0, 0] for d in range(7) for h in range(24)}
-    for point in trend.data:
+    for point in await usage.busy_hours(connection, wanted, work.now):
         at = point.at.astimezone(work.zone)
         cell = cells[at.weekday(), at.hour]
         for place, amount in enumerate((point.requests, point.total_tokens, point.cost_nano)):
@@ -130,6 +130,8 @@ async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted:
         users=await named("user", found.users) if scope.shows_people else [],
         teams=await named("team", found.teams) if scope.shows_people else [],
         endpoints=await named("endpoint", found.endpoints),
+        cost_centres=await named("cost_centre", await usage.most_used(connection, wanted, "cost_centre", _MOST_OPTIONS)),
+        workshops=await named("workshop", await usage.most_used(connection, wanted, "workshop", _MOST_OPTIONS)),
     )  # fmt: skip
 
 
@@ -170,11 +172,14 @@ async def budget_cards(work: Work, user_id: str, username: str) -> list[BudgetCa
 
 
 async def all_groups(connection: AsyncConnection, wanted: UsageFilter, dimension: Dimension) -> list[Named]:
-    """Every group of a breakdown, for exports."""
+    """Every group of a breakdown, for exports, which are never cut silently. Errors: InvalidField when they are too many."""
     sort: Sort = "group" if dimension == "day" else "total_tokens"
     found = await usage.summarize(
         connection, wanted, dimension, sort, descending=dimension != "day", limit=_ALL_GROUPS, page=1, latency=False
     )
+    if found.rest is not None:
+        message = f"There are {found.groups} lines; a file has at most {_ALL_GROUPS}. Narrow the filters or the days."
+        raise InvalidField(message, "breakdown")
     return await _with_names(connection, found, dimension)
 
 

@@ -37,8 +37,9 @@ from litemaas.control.chargeback import endpoints as chargeback
 from litemaas.control.http.duties import Duty, keep_duties
 from litemaas.control.http.edge import Edge
 from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublisher
+from litemaas.control.http.flights import Flights
 from litemaas.control.http.forgetting import FORGET_ANSWERS
-from litemaas.control.http.problems import answer_with_problems
+from litemaas.control.http.problems import Described, answer_with_problems
 from litemaas.control.http.rates import LocalRates, Rate, Rates, SharedRates
 from litemaas.control.http.work import Plane
 from litemaas.control.jobs import endpoints as jobs
@@ -74,6 +75,7 @@ from litemaas.control.trail import endpoints as trail
 from litemaas.control.trail.jobs import PURGE_AUDIT
 from litemaas.control.usage import endpoints as usage
 from litemaas.control.usage import maintenance as usage_maintenance
+from litemaas.control.usage.maintenance import CHECK_DAILY
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
 from litemaas.control.workshops import claim_endpoints as claims
@@ -146,6 +148,7 @@ DUTIES: tuple[Duty, ...] = (
     TELL_OF_ENDING_KEYS,
     ROTATE_KEYS,
     PURGE_PAYLOADS,
+    CHECK_DAILY,
 )
 
 
@@ -190,7 +193,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             if traces is not None:
                 await asyncio.to_thread(end_tracing, traces)
 
-    app = FastAPI(**_TITLE, lifespan=lifespan)
+    app = Described(**_TITLE, lifespan=lifespan)
     carrier = Carrier(settings.smtp_url, loopback_allowed=settings.host_policy == "single-machine")
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     kinds = [*backup_kinds(backups), *usage_maintenance.kinds(settings.database_url)]
@@ -203,6 +206,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
     app.state.rates = rates
+    app.state.flights = Flights()
     app.state.relay = relay
     most = settings.control.requests_per_minute
     app.state.general_rate = Rate("general", most) if most is not None else None

@@ -65,8 +65,8 @@ class SignedInGate(Gate, HTTPBearer):
         work: Work = request.state.work
         work.act_as(await _identify(request, work))
         general: Rate | None = request.app.state.general_rate
-        if general is not None and not work.principal.is_master:
-            await take(request.app.state.rates, general, work.principal.id)
+        if general is not None:
+            await take_one(request, general)
         demanded = self.demand(request.method)
         if isinstance(demanded, Permission):
             require(work, demanded)
@@ -84,6 +84,22 @@ def requires(demanded: Demand, write: Demand | None = None) -> Any:
     if demanded is Open.PUBLIC:
         return Depends(PublicGate())
     return Depends(SignedInGate(demanded, write or demanded))
+
+
+def limited(rate: Rate) -> Any:
+    """The dependency by which a route that costs much is bounded for each who asks; it comes after the gate."""
+
+    async def bound(request: Request) -> None:
+        await take_one(request, rate)
+
+    return Depends(bound)
+
+
+async def take_one(request: Request, rate: Rate) -> None:
+    """Counts one for who asks; the master key is not counted. Errors: TooManyRequests."""
+    work: Work = request.state.work
+    if not work.principal.is_master:
+        await take(request.app.state.rates, rate, work.principal.id)
 
 
 def require(work: Work, permission: Permission) -> None:

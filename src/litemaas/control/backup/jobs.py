@@ -14,9 +14,8 @@ from litemaas.control.http.duties import Duty
 from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.work import Plane, Work
 from litemaas.control.jobs import service as jobs
-from litemaas.control.jobs.service import JobFailed, Kind, Running
+from litemaas.control.jobs.service import JobCancelled, JobFailed, Kind, Running
 from litemaas.control.notices.events import Event
-from litemaas.control.notices.service import notify_holders
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import BackupSettings
 from litemaas.core.errors import LiteMaaSError
@@ -50,23 +49,30 @@ def kinds(backups: Backups) -> list[Kind]:
         outcome, safety = await backups.restore(info, running.payload["confirmation"], running.actor.id, running.tell)
         return {**msgspec.to_builtins(outcome), "success": outcome.success, "safety_backup_id": safety.id}
 
-    return [Kind(CREATE, _told(create)), Kind(REHEARSE, _told(rehearse)), Kind(RESTORE, _told(restore))]
+    alarm = (Permission.ADMIN_BACKUP, Event.BACKUP_FAILED)
+    return [
+        Kind(CREATE, _told(create), "The backup", alarm),
+        Kind(REHEARSE, _told(rehearse), "The test of a backup", alarm),
+        Kind(RESTORE, _told(restore), "The restore", alarm),
+    ]
 
 
 def _told(do: Doing) -> Doing:
-    """A failure is for people: in the job, in the audit and, of a backup, to the administrators."""
+    """A failure stands in the audit, whatever it was; one that people can understand is told in its words."""
 
     async def doing(running: Running) -> dict[str, Any]:
         try:
             return await do(running)
-        except (BackupRefused, LiteMaaSError) as failure:
+        except JobCancelled:
+            raise
+        except Exception as failure:
+            known = isinstance(failure, BackupRefused | LiteMaaSError)
             async with running.plane.work(running.actor) as work:
-                await record(work, "backup.failed", "job", running.id, {"error": str(failure)})
-                facts = {"began_at": work.now.isoformat(timespec="seconds"), "error": str(failure)}
-                await notify_holders(
-                    work, Permission.ADMIN_BACKUP, Event.BACKUP_FAILED, subject=f"job:{running.id}", facts=facts
-                )
-            raise JobFailed(str(failure)) from None
+                error = str(failure) if known else type(failure).__name__
+                await record(work, "backup.failed", "job", running.id, {"error": error})
+            if known:
+                raise JobFailed(str(failure)) from None
+            raise
 
     return doing
 

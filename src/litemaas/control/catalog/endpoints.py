@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.catalog import repository, routing, service
 from litemaas.control.catalog.drafts import DeploymentDraft, ModelDraft
 from litemaas.control.catalog.model_schemas import (
@@ -27,7 +27,7 @@ from litemaas.control.catalog.repository import ModelFilter
 from litemaas.control.catalog.schemas import DeploymentIn, DeploymentOut, DeploymentPatch, PriceIn, PriceOut
 from litemaas.control.catalog.showing import Background, deployment_out, model_etag, price_out, steady
 from litemaas.control.http.etags import IfMatch, require_match
-from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.core.catalog import Lifecycle, Mode
@@ -75,7 +75,7 @@ async def create_model(work: WorkOf, body: ModelIn, response: Response) -> Model
     return await _model(work, model_id, response)
 
 
-@router.get("/models/export", response_class=StreamingResponse)
+@router.get("/models/export", dependencies=[limited(EXPORTS)], response_class=StreamingResponse)
 async def export_models(work: WorkOf, request: Request, query: Annotated[ModelExport, Query()]) -> StreamingResponse:
     """The list as a file, with the same filters, never cut; without what is secret or inside."""
     told = query.model_dump(mode="json", exclude_defaults=True)

@@ -12,10 +12,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.chargeback import focus, repository
 from litemaas.control.chargeback.focus import Issuer
-from litemaas.control.http.exports import Record, as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, Record, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.shapes import PROBLEMS, Body
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
@@ -101,8 +101,9 @@ class ClosedMonths(BaseModel):
 
 @router.get("", dependencies=_READ)
 async def show_statement(work: WorkOf, query: Annotated[StatementQuery, Query()]) -> Statement:
-    """Who pays how much for a month."""
+    """Who pays how much for a month; audited."""
     month = _month(work, query.month)
+    await record(work, "chargeback.read", "chargeback", f"{month:%Y-%m}", query.model_dump(exclude_defaults=True))
     source, currency = await _source(work, month)
     closed = await repository.closed_month(await work.connection(), month)
     rows = await repository.statement(await work.connection(), source, query.group_by, query.cost_centre)
@@ -127,7 +128,7 @@ async def list_closed(work: WorkOf) -> ClosedMonths:
     )
 
 
-@router.get("/export", dependencies=_READ, response_class=StreamingResponse)
+@router.get("/export", dependencies=[*_READ, limited(EXPORTS)], response_class=StreamingResponse)
 async def export_lines(work: WorkOf, request: Request, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """All lines of a month as a file: CSV, JSON, or CSV in FOCUS 1.2. A closed month has the same bytes each time."""
     month = _month(work, query.month)

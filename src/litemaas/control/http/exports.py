@@ -19,11 +19,14 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from litemaas.control.http.rates import Rate
 from litemaas.control.http.work import Plane
 from litemaas.kit.defects import named_with_frames
 
 Format = Literal["csv", "json"]
 Record = dict[str, Any]
+EXPORTS = Rate("exports", 5)
+"""Of one person, token or service, all lists together: each reads whole tables."""
 _BATCH = 500
 _WITHIN_MS = 300_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

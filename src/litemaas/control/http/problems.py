@@ -97,6 +97,20 @@ class Problem(BaseModel):
     errors: list[Violation] | None = None
 
 
+PROBLEM_MEDIA = "application/problem+json"
+PROBLEM_REF = "#/components/schemas/Problem"
+
+
+class Described(FastAPI):
+    """An application whose contract defines what its routes only refer to."""
+
+    def openapi(self) -> dict[str, Any]:
+        contract = super().openapi()
+        problem = Problem.model_json_schema(ref_template=f"{PROBLEM_REF.removesuffix('Problem')}{{model}}")
+        contract.setdefault("components", {}).setdefault("schemas", {}).update(problem.pop("$defs"), Problem=problem)
+        return contract
+
+
 def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(e.LiteMaaSError, _of_domain)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -184,6 +198,4 @@ def _respond(
     extra = dict(headers or {})
     if retry_after is not None:
         extra["Retry-After"] = str(retry_after)
-    return JSONResponse(
-        problem.model_dump(exclude_none=True), status, headers=extra, media_type="application/problem+json"
-    )
+    return JSONResponse(problem.model_dump(exclude_none=True), status, headers=extra, media_type=PROBLEM_MEDIA)

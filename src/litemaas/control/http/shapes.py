@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from litemaas.control.http.problems import Problem
+from litemaas.control.http.problems import PROBLEM_MEDIA, PROBLEM_REF
 
 T = TypeVar("T")
 Moment = Annotated[AwareDatetime, Field(strict=False)]
@@ -18,10 +18,12 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Nano = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Money in nano-USD."""
 
+_PROBLEM = {PROBLEM_MEDIA: {"schema": {"$ref": PROBLEM_REF}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request was refused", "content": {"application/problem+json": {}}},
-    "5XX": {"model": Problem, "description": "The platform failed", "content": {"application/problem+json": {}}},
+    "4XX": {"description": "The request was refused", "content": _PROBLEM},
+    "5XX": {"description": "The platform failed", "content": _PROBLEM},
 }
+"""What every route may answer besides. By reference: as ``model`` it would be compiled anew for each of the routes."""
 
 
 class Body(BaseModel):

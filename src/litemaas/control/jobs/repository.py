@@ -33,13 +33,16 @@ async def change(connection: AsyncConnection, job_id: str, values: dict[str, Any
     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
 
-async def take(
-    connection: AsyncConnection, kinds: Collection[str], holder: str, now: datetime, silent_since: datetime
-) -> Row[Any] | None:
-    """The oldest job that waits; those whose holder fell silent are ended as failed first."""
+async def end_silent(connection: AsyncConnection, now: datetime, silent_since: datetime) -> Sequence[Row[Any]]:
+    """Ends as failed what runs and whose holder fell silent; returns these jobs."""
     lost = update(jobs).where(jobs.c.state == "running", jobs.c.heartbeat_at < silent_since)
     ended = {"state": "failed", "error": "the replica that did it is gone", "ended_at": now}
-    await connection.execute(lost.values(**ended))
+    rows: Sequence[Row[Any]] = (await connection.execute(lost.values(**ended).returning(jobs))).all()
+    return rows
+
+
+async def take(connection: AsyncConnection, kinds: Collection[str], holder: str, now: datetime) -> Row[Any] | None:
+    """The oldest job that waits."""
     waiting = (
         select(jobs.c.id)
         .where(jobs.c.state == "queued", jobs.c.kind.in_(kinds))

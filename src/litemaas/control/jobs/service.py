@@ -23,6 +23,8 @@ from sqlalchemy import Row
 from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.work import Plane, Work
 from litemaas.control.jobs import repository
+from litemaas.control.notices.events import Event
+from litemaas.control.notices.service import notify, notify_holders
 from litemaas.core.errors import LiteMaaSError, NotFound
 from litemaas.core.permissions import Permission
 from litemaas.core.principals import Principal, PrincipalKind
@@ -66,10 +68,15 @@ class Running:
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """``do`` returns the job's result as plain JSON. Errors: JobFailed and the domain's, whose messages are shown."""
+    """``do`` returns the job's result as plain JSON. Errors: JobFailed and the domain's, whose messages are shown.
+
+    ``title``: what people call it. ``alarm``: who hears of a failure besides the job's owner, and by which event.
+    """
 
     name: str
     do: Callable[[Running], Awaitable[dict[str, Any]]]
+    title: str = "A job"
+    alarm: tuple[Permission, Event] | None = None
 
 
 async def start(
@@ -122,16 +129,30 @@ async def keep_working(plane: Plane, kinds: Mapping[str, Kind]) -> None:
 
 async def work_once(plane: Plane, kinds: Mapping[str, Kind], holder: str) -> bool:
     """Whether there was a job to do."""
-    now = plane.clock.now()
-    async with plane.engine.begin() as connection:
-        row = await repository.take(connection, list(kinds), holder, now, now - _SILENT)
+    async with plane.work() as work:
+        for lost in await repository.end_silent(await work.connection(), work.now, work.now - _SILENT):
+            await _tell(work, lost, kinds.get(lost.kind), lost.state, lost.error)
+        row = await repository.take(await work.connection(), list(kinds), holder, work.now)
     if row is None:
         return False
-    running = Running(plane, row, holder)
-    values = await _outcome(kinds[row.kind], running)
-    async with plane.engine.begin() as connection:
-        await repository.end(connection, row, values | {"ended_at": plane.clock.now()})
+    values = await _outcome(kinds[row.kind], Running(plane, row, holder))
+    async with plane.work() as work:
+        await repository.end(await work.connection(), row, values | {"ended_at": work.now})
+        await _tell(work, row, kinds[row.kind], values["state"], values.get("error"))
     return True
+
+
+async def _tell(work: Work, row: Row[Any], kind: Kind | None, state: str, error: str | None) -> None:
+    """Tells the owner that the job is done or failed, and of some failures others, too."""
+    if state not in ("succeeded", "failed"):
+        return
+    subject = f"job:{row.id}"
+    facts = {"job": kind.title if kind else row.kind, "outcome": state, "detail": error or ""}
+    await notify(work, Event.JOB_ENDED, user_ids=[row.created_by], subject=subject, facts=facts)
+    if state == "failed" and kind is not None and kind.alarm is not None:
+        permission, event = kind.alarm
+        told = {"began_at": row.created_at.isoformat(timespec="seconds"), "error": error, "detail": error}
+        await notify_holders(work, permission, event, subject=subject, facts=told)
 
 
 async def _outcome(kind: Kind, running: Running) -> dict[str, Any]:

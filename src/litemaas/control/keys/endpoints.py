@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
-from litemaas.control.auth.gates import requires
+from litemaas.control.audit.service import record
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.http.etags import IfMatch, require_match, tag
+from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import lifecycle, owning, repository, service, view
@@ -23,6 +26,8 @@ from litemaas.control.keys.schemas import (
     AdminKeyIn,
     Cleanup,
     Explanation,
+    KeyChoice,
+    KeyExport,
     KeyIn,
     KeyOut,
     KeyPatch,
@@ -61,9 +66,9 @@ async def list_keys(work: WorkOf, query: Annotated[KeyQuery, Query()]) -> Page[K
 
 
 @router.post("/keys", status_code=201, dependencies=_GATE)
-async def create_key(work: WorkOf, body: KeyIn) -> NewKeyOut:
+async def create_key(work: WorkOf, body: KeyIn | None = None) -> NewKeyOut:
     """A key as LiteLLM's clients make them: it needs no subscription. For a person, use `/admin/users/{user_id}/keys`."""
-    values = columns_of(body)
+    values = columns_of(body or KeyIn())
     duration = values.pop("duration", None)
     if duration is not None:
         if values.get("expires_at") is not None:
@@ -77,6 +82,17 @@ async def create_key(work: WorkOf, body: KeyIn) -> NewKeyOut:
 async def key_statistics(work: WorkOf) -> KeyStats:
     """How many keys there are, by state and by model."""
     return await stats(work, Wanted())
+
+
+@router.get("/keys/export", dependencies=[*_READS, limited(EXPORTS)], response_class=StreamingResponse)
+async def export_keys(work: WorkOf, request: Request, query: Annotated[KeyExport, Query()]) -> StreamingResponse:
+    """All keys that the filters choose, as a file without any secret; audited."""
+    told = query.model_dump(mode="json", exclude_defaults=True)
+    await record(work, "key.exported", "key", "many", told)
+    found = views.chosen(wanted_of(query), work.now)
+    records = rows_of(request.app.state.plane, found, lambda row: dict(row._mapping))
+    content = as_csv(views.EXPORTED, records) if query.format == "csv" else as_json({"filters": told}, records)
+    return attachment(f"keys-{work.now:%Y-%m-%d}", query.format, content)
 
 
 @router.post("/keys/lookup", dependencies=_GATE)
@@ -196,29 +212,30 @@ async def list_blocks(work: WorkOf, key_id: str, query: Annotated[RefusalQuery, 
 
 @router.get("/users/{user_id}/keys", dependencies=_GATE)
 async def list_keys_of_user(work: WorkOf, user_id: str, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
+    """One person's, those that teams pay for, too."""
+    await _require_user(work, user_id)
     return await _page(work, query, wanted_of(query, user_id=user_id))
 
 
 @router.post("/users/{user_id}/keys", status_code=201, dependencies=_GATE)
 async def create_key_for_user(work: WorkOf, user_id: str, body: AdminKeyIn) -> NewKeyOut:
     """A key for somebody else, with any limits; `grant_missing` grants the subscriptions that the payer lacks."""
-    connection = await work.connection()
-    if user_id not in await views.owners(connection, [user_id]):
-        raise NotFound("The user was not found.", "user_id")
+    await _require_user(work, user_id)
     values = columns_of(body)
     team_id, grant_missing = values.pop("team_id", None), values.pop("grant_missing", False)
-    if team_id is not None and await views.role_in(connection, team_id, user_id) is None:
+    if team_id is not None and await views.role_in(await work.connection(), team_id, user_id) is None:
         raise InvalidField("The user does not belong to this team.", "team_id")
     payer = owning.Payer(user_id, team_id)
     secret, key_hash = await owning.create(work, payer, values, bound=False, grant_missing=grant_missing)
     return NewKeyOut(secret=secret, key=await _shown(work, key_hash))
 
 
-def wanted_of(query: OwnKeyQuery, **more: Any) -> Wanted:
-    members = query.model_dump(exclude={"page", "limit", "order", "status"})
-    if isinstance(query, KeyQuery) and query.status is not None:
+def wanted_of(query: OwnKeyQuery | KeyExport, **more: Any) -> Wanted:
+    members = query.model_dump(exclude={"page", "limit", "order", "status", "format"})
+    if isinstance(query, KeyChoice) and query.status is not None:
         members["live"] = query.status == "live"
-    return Wanted(**members | more, descending=query.order == "desc")
+    descending = query.order == "desc" if isinstance(query, OwnKeyQuery) else True
+    return Wanted(**members | more, descending=descending)
 
 
 async def _page(work: Work, query: OwnKeyQuery, wanted: Wanted) -> Page[KeyOut]:
@@ -237,6 +254,11 @@ def columns_of(body: KeyIn | OwnKeyIn | OwnKeyPatch) -> dict[str, Any]:
     if "model_limits" in values:
         values["model_limits"] = {model: ModelLimit(**limit) for model, limit in values["model_limits"].items()}
     return values
+
+
+async def _require_user(work: Work, user_id: str) -> None:
+    if user_id not in await views.owners(await work.connection(), [user_id]):
+        raise NotFound("The user was not found.", "user_id")
 
 
 async def _held(work: Work, key_id: str) -> Row[Any]:

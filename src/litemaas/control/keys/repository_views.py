@@ -94,6 +94,25 @@ async def page(
     return (await connection.execute(rows)).all(), total
 
 
+EXPORTED = (
+    "id", "name", "description", "prefix", "last4", "state", "user_id", "username", "team_id", "team", "models", "tags",
+    "cost_centre", "max_budget_nano", "budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests", "expires_at",
+    "created_at", "created_by", "revoked_at",
+)  # fmt: skip
+
+
+def chosen(wanted: Wanted, now: datetime) -> Select[Any]:
+    """All of a list with the names of owners and teams, to be streamed, the newest first; the columns are EXPORTED."""
+    special = {
+        "id": func.coalesce(_KEYS.public_id, _KEYS.key_hash), "name": func.coalesce(_KEYS.name, _KEYS.alias, _KEYS.key_name),
+        "state": state_at(now), "username": users.c.username, "team": teams.c.name,
+    }  # fmt: skip
+    columns = [(special[name] if name in special else _KEYS[name]).label(name) for name in EXPORTED]
+    joined = virtual_keys.outerjoin(users, users.c.id == _KEYS.user_id).outerjoin(teams, teams.c.id == _KEYS.team_id)
+    found = select(*columns).select_from(joined).where(_LIVE, *_conditions(wanted, now))
+    return found.order_by(_KEYS.created_at.desc(), _KEYS.key_hash)
+
+
 async def counts(connection: AsyncConnection, wanted: Wanted, now: datetime) -> tuple[dict[str, int], dict[str, int]]:
     """Numbers of keys by state, and by model."""
     where = [_LIVE, *_conditions(wanted, now)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from litemaas.control.http.exports import Format
 from litemaas.control.http.shapes import Body, Moment, Name, Nano, PageQuery
 
 Limit = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -213,23 +214,38 @@ class Secret(BaseModel):
     secret: str
 
 
-class OwnKeyQuery(PageQuery):
+class OwnKeyChoice(BaseModel):
+    """Which keys are meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
     search: str | None = None
     model: str | None = None
     state: State | None = None
     team_id: str | None = None
     tag: str | None = None
+
+
+class OwnKeyQuery(PageQuery, OwnKeyChoice):
     sort: Literal["name", "created_at", "expires_at", "updated_at"] = "created_at"
     order: Literal["asc", "desc"] = "desc"
 
 
-class KeyQuery(OwnKeyQuery):
+class KeyChoice(OwnKeyChoice):
     alias: str | None = None
     user_id: str | None = None
     pot_id: str | None = None
     blocked: bool | None = None
     governed: bool | None = None
     status: Literal["live", "expired"] | None = None
+
+
+class KeyQuery(OwnKeyQuery, KeyChoice):
+    """Any keys, a page at a time."""
+
+
+class KeyExport(KeyChoice):
+    format: Format = "csv"
 
 
 class KeyStats(BaseModel):

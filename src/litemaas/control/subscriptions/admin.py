@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.http.etags import IfMatch, require_match, tag
-from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.problems import code_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
@@ -72,7 +72,7 @@ async def list_queue(work: WorkOf, query: Annotated[QueueQuery, Query()]) -> Pag
     return Page(data=[surroundings.full(row) for row in rows], pagination=pagination(query, total))
 
 
-@router.get("/subscriptions/export", response_class=StreamingResponse)
+@router.get("/subscriptions/export", dependencies=[limited(EXPORTS)], response_class=StreamingResponse)
 async def export_queue(work: WorkOf, request: Request, query: Annotated[QueueExport, Query()]) -> StreamingResponse:
     """The list as a file, with the same filters, never cut."""
     told = query.model_dump(mode="json", exclude_defaults=True)

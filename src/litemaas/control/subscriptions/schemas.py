@@ -161,8 +161,8 @@ class BulkGrants(Body):
     )  # fmt: skip
 
     model_ids: Annotated[list[Id], Field(min_length=1, max_length=20)]
-    user_ids: Annotated[list[Name], Field(max_length=500)] = []
-    team_ids: Annotated[list[Name], Field(max_length=500)] = []
+    user_ids: Annotated[list[Name], Field(max_length=MOST_GRANTS)] = []
+    team_ids: Annotated[list[Name], Field(max_length=MOST_GRANTS)] = []
     reason: Reason | None = None
 
     @model_validator(mode="after")

@@ -13,9 +13,9 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.http.etags import IfMatch, require_match, tag
-from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
@@ -59,7 +59,7 @@ async def list_teams(work: WorkOf, query: Annotated[TeamQuery, Query()]) -> Page
     return Page(data=await _shown(work, rows), pagination=pagination(query, total))
 
 
-@router.get("/export", dependencies=_PLATFORM, response_class=StreamingResponse)
+@router.get("/export", dependencies=[*_PLATFORM, limited(EXPORTS)], response_class=StreamingResponse)
 async def export_teams(work: WorkOf, request: Request, query: Annotated[TeamExport, Query()]) -> StreamingResponse:
     """All teams that the filters choose, as a file; audited."""
     told = query.model_dump(mode="json", exclude_defaults=True)

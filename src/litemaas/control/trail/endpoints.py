@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import requires
+from litemaas.control.auth.gates import limited, requires
 from litemaas.control.http.cursors import read_cursor, write_cursor
-from litemaas.control.http.exports import Format, as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, Format, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Moment
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.trail import repository
@@ -114,7 +114,7 @@ async def list_types(work: WorkOf) -> Words:
     return Words(data=await repository.distinct(await work.connection(), "object_kind"))
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", dependencies=[limited(EXPORTS)], response_class=StreamingResponse)
 async def export_audit(work: WorkOf, request: Request, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """All records that the filters choose, as a file; audited itself."""
     chosen = query.model_dump(mode="json", exclude_defaults=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import requires
 from litemaas.control.http.cursors import read_cursor, write_cursor
 from litemaas.control.http.shapes import PROBLEMS
@@ -47,12 +48,15 @@ router = APIRouter(
 
 @router.get("/records")
 async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> RecordPage:
-    """The newest first; records appear when their gateway has flushed them."""
+    """The newest first; records appear when their gateway has flushed them. Audited, once for all pages of a question."""
     before = read_cursor(query.cursor) if query.cursor else None
     connection = await work.connection()
     await repository.prepare(connection)
     rows = await service.list_records(connection, _filter(work, query), query.limit + 1, before, work.now)
     page = rows[: query.limit]
+    if before is None:
+        chosen = query.model_dump(mode="json", exclude_defaults=True)
+        await record(work, "request_log.read", "request_log", "all", chosen)
     more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
     return RecordPage(
         data=[RecordOut(**row._mapping) for row in page],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -22,8 +23,10 @@ from litemaas.control.usage.filters import (
     where,
     within,
 )
+from litemaas.control.usage.payers import COST_CENTRE, PAID_BY, WORKSHOP, of_cells, of_records
 from litemaas.control.usage.spans import Grain, Span, spans_of
 from litemaas.core.rollups import (
+    ASKED,
     BOUNDS_US,
     BUCKETS,
     CUBES,
@@ -35,12 +38,13 @@ from litemaas.core.rollups import (
 from litemaas.db.zones import ZONE
 
 GroupBy = Literal[
-    "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "hour", "day",
-    "week", "month",
+    "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "cost_centre",
+    "workshop", "hour", "day", "week", "month",
 ]  # fmt: skip
 _DIMENSION: dict[str, str] = {
     "model": "model", "key": "key_hash", "user": "user_id", "team": "team_id", "deployment": "deployment_id",
     "provider": "provider", "endpoint": "endpoint", "status": "status", "error": "error_code", "end_user": "end_user",
+    "cost_centre": COST_CENTRE, "workshop": WORKSHOP,
 }  # fmt: skip
 _BY_STATUS = {
     "successful_requests": "success",
@@ -101,6 +105,15 @@ class _Question(msgspec.Struct, frozen=True):
     kept: tuple[str, ...] | None
     values: Values
 
+    @property
+    def needed(self) -> set[str]:
+        """The dimensions that it groups or narrows by."""
+        return {*self.dimensions, *(DIMENSION_OF[member] for member in DIMENSION_OF if getattr(self.wanted, member))}
+
+    @property
+    def asks_who_pays(self) -> bool:
+        return not self.needed.isdisjoint(PAID_BY)
+
 
 def _figures(
     values: Values, wanted: UsageFilter, groups: Sequence[GroupBy] = (), grain: Grain | None = None, *,
@@ -160,12 +173,34 @@ def _parts(question: _Question) -> list[str]:
     everything = Span("records", wanted.since, wanted.until)
     if wanted.needs_records or "end_user" in question.dimensions:
         return [_of_records(question, everything)]
-    spans = _spans(wanted, question.grain)
+    if COST_CENTRE in question.needed and wanted.reassigned is None:
+        return [_of_records(question, everything)]
+    parts = [part for piece in _pieces(question) for part in _parts_of(piece)]
+    return parts or [_of_records(question, everything)]
+
+
+def _pieces(question: _Question) -> list[_Question]:
+    """The question about each part of the period in which nobody's cost centre changes."""
+    wanted = question.wanted
+    if COST_CENTRE not in question.needed or not wanted.reassigned:
+        return [question]
+    cuts = [
+        at for at in wanted.reassigned
+        if (wanted.since is None or at > wanted.since) and (wanted.until is None or at < wanted.until)
+    ]  # fmt: skip
+    return [
+        msgspec.structs.replace(question, wanted=msgspec.structs.replace(wanted, since=since, until=until))
+        for since, until in pairwise([wanted.since, *cuts, wanted.until])
+    ]
+
+
+def _parts_of(question: _Question) -> list[str]:
+    spans = _spans(question.wanted, question.grain)
     whole = [span for span in spans if span.source != "records"]
     parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
         parts += [_of_deltas(question, _around(whole)), _of_rollups(question, whole)]
-    return parts or [_of_records(question, everything)]
+    return parts
 
 
 def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
@@ -176,8 +211,9 @@ def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
 
 def _cube_for(question: _Question) -> str:
     """The smallest that tells apart what is asked for."""
-    narrowed = (DIMENSION_OF[member] for member in DIMENSION_OF if getattr(question.wanted, member))
-    needed = {*question.dimensions, *narrowed}
+    needed = question.needed
+    if question.asks_who_pays:
+        needed = needed.difference(PAID_BY) | set(ASKED)
     return next(cube for cube, members in CUBES.items() if needed <= set(members))
 
 
@@ -190,8 +226,12 @@ def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
     columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
     named = "" if _is_few(question) else where(_narrowed(question))
-    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"
+    source = f"({cells}) AS cells JOIN {_with_payers(question, dimension_table(cube))} ON id = dimension_id{named}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+
+
+def _with_payers(question: _Question, table: str) -> str:
+    return of_cells(table, question.wanted.since, question.values) if question.asks_who_pays else table
 
 
 def _is_few(question: _Question) -> bool:
@@ -205,7 +245,8 @@ def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
     conditions = within("at", span.since, span.until, question.values)
     if _is_few(question):
         named = where(_narrowed(question))
-        conditions.append(f"dimension_id IN (SELECT id FROM {dimension_table(cube)}{named})")  # noqa: S608
+        source = _with_payers(question, dimension_table(cube))
+        conditions.append(f"dimension_id IN (SELECT id FROM {source}{named})")  # noqa: S608
     return f"SELECT {columns} FROM {rollup_table(cube, span.source)}{where(conditions)}"  # noqa: S608
 
 
@@ -216,7 +257,8 @@ def _narrowed(question: _Question) -> list[str]:
 
 def _of_deltas(question: _Question, span: Span) -> str:
     conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
-    return _summed(question, question.dimensions, _sums_of_cells(question.sums), f"usage_deltas{where(conditions)}")
+    source = f"{_with_payers(question, 'usage_deltas')}{where(conditions)}"
+    return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
 
 
 def _of_records(question: _Question, span: Span) -> str:
@@ -227,7 +269,7 @@ def _of_records(question: _Question, span: Span) -> str:
     ]
     conditions = record_conditions(question.wanted, values, as_summed=True)
     conditions += within("started_at", span.since, span.until, values) + _kept(question, dimensions)
-    source = f"usage_records{where(conditions)}"
+    source = f"{of_records() if question.asks_who_pays else 'usage_records'}{where(conditions)}"
     if DURATION_BUCKETS[0] in question.sums:  # OFFSET 0: each record's buckets are looked up once
         buckets = f"width_bucket(duration_us, {_BOUNDS}) AS d, width_bucket(ttft_us, {_BOUNDS}) AS t"
         source = f"(SELECT *, started_at AS at, {buckets} FROM {source} OFFSET 0) AS r"  # noqa: S608
@@ -340,7 +382,11 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     """
     values = Values()
     question = _Question(wanted, ("user_id", "key_hash"), None, (), None, values)
-    parts = _who(question)
+    if question.asks_who_pays:
+        called = _figures(values, wanted, ("user", "key"), sums=("requests",))
+        parts = [f"SELECT g0 AS user_id, g1 AS key_hash FROM ({called}) AS called WHERE requests > 0"]  # noqa: S608
+    else:
+        parts = _who(question)
     counts = ", ".join(f"count(DISTINCT {name}) FILTER (WHERE {name} <> '')" for name in ("user_id", "key_hash"))
     found = await _ask(connection, f"SELECT {counts} FROM ({' UNION '.join(parts)}) AS who", values)  # noqa: S608
     [users, keys] = [int(count) for count in found[0]]

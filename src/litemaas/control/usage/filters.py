@@ -28,6 +28,8 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    cost_centres: tuple[str, ...] = ()
+    workshops: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     error_codes: tuple[str, ...] = ()
     end_users: tuple[str, ...] = ()
@@ -42,6 +44,8 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     zone: tzinfo | None = None
+    reassigned: tuple[datetime, ...] | None = None
+    """When cost centres of callers changed; cells that end there are of one cost centre. None = only records tell."""
 
     @property
     def calendar(self) -> tzinfo:
@@ -93,11 +97,13 @@ DIMENSION_OF = {
     "deployments": "deployment_id",
     "providers": "provider",
     "endpoints": "endpoint",
+    "cost_centres": "cost_centre",
+    "workshops": "workshop",
     "statuses": "status",
     "error_codes": "error_code",
 }
-"""The dimension of the rollups that a member of the filter narrows."""
-_NEVER_NULL = {"key_hash", "model", "endpoint", "status"}
+"""The dimension of the rollups, or of who pays (``payers``), that a member of the filter narrows."""
+_NEVER_NULL = {"key_hash", "model", "endpoint", "status", "cost_centre", "workshop"}
 
 
 class Values:

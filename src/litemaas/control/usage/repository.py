@@ -46,6 +46,13 @@ async def page_of_records(
     return (await connection.exec_driver_sql(query, tuple(values.given))).all(), total
 
 
+async def has_calls_before(connection: AsyncConnection, moment: datetime) -> bool:
+    found = await connection.exec_driver_sql(
+        "SELECT EXISTS (SELECT FROM usage_records WHERE started_at < $1)", (moment,)
+    )
+    return bool(found.scalar())
+
+
 async def prepare(connection: AsyncConnection) -> None:
     """For the transaction: memory to add up many groups at once, and plans for the very period that is asked for."""
     await connection.exec_driver_sql(

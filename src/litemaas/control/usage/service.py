@@ -202,6 +202,13 @@ async def trend(
     )
 
 
+async def busy_hours(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> Sequence[Row[Any]]:
+    """The hours that have calls (``at``), with requests, tokens and cost; of any number of days."""
+    since, until = _period(wanted, now)
+    sums = ("requests", "total_tokens", "cost_nano")
+    return await figures.trend(connection, _within(wanted, since, until, now), "hour", sums=sums)
+
+
 def _trend_groups(
     total: dict[str, Any] | None, found: list[dict[str, Any]], names: Sequence[str], latency: bool
 ) -> list[TrendGroup]:
@@ -225,6 +232,12 @@ async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetim
             for name, found in zip(names, [*asked, *served], strict=True)
         }
     )
+
+
+async def most_used(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, limit: int) -> list[str]:
+    """What occurs of one dimension, most used first."""
+    [found] = await figures.values_of(connection, wanted, (by,))
+    return sorted(found, key=lambda value: (-found[value], value))[:limit]
 
 
 def change_of(metric: str, current: float | None, previous: float | None) -> Change:

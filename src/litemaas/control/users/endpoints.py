@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from litemaas.control.audit.service import record
-from litemaas.control.auth.gates import Open, requires
+from litemaas.control.auth.gates import Open, limited, requires
 from litemaas.control.http.etags import IfMatch, require_match, tag
-from litemaas.control.http.exports import as_csv, as_json, attachment, rows_of
+from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.users import repository, service, showing
@@ -70,7 +70,7 @@ async def list_users(work: WorkOf, query: Annotated[UserQuery, Query()]) -> Page
     return Page(data=shown, pagination=pagination(query, total))
 
 
-@router.get("/admin/users/export", dependencies=_ADMIN, response_class=StreamingResponse)
+@router.get("/admin/users/export", dependencies=[*_ADMIN, limited(EXPORTS)], response_class=StreamingResponse)
 async def export_users(work: WorkOf, request: Request, query: Annotated[UserExport, Query()]) -> StreamingResponse:
     """All people whom the filters choose, as a file; audited."""
     told = query.model_dump(mode="json", exclude_defaults=True)
