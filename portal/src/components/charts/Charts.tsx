@@ -63,7 +63,8 @@ function ticks(lines: Line[], showY: (y: number) => string, stacked: boolean): n
       top = Math.max(top, value);
     }
   if (top === 0) return [0, 1];
-  const raw = top / 5;
+  const isWhole = lines.every((line) => line.points.every(({ y }) => Number.isInteger(y ?? 0)));
+  const raw = Math.max(top / 5, isWhole ? 1 : 0);
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((factor) => factor * size).find((candidate) => candidate >= raw) ?? raw;
   const all = Array.from({ length: Math.ceil(top / step) + 1 }, (_, index) => index * step);

@@ -8,9 +8,11 @@ import { LogTable } from "../../components/LogTable";
 import { Status } from "../../components/Status";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
-import { count, milliseconds, moment, money } from "../../lib/format";
+import { count, dayAfter, milliseconds, moment, money } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
+import { toMoment } from "../../lib/zones";
 import { Text } from "../../components/fields";
 
 type Row = Reply<"/api/v1/requests", "get">["data"][number];
@@ -18,6 +20,7 @@ type Row = Reply<"/api/v1/requests", "get">["data"][number];
 export function RequestLog({ scope }: { scope: "me" | "all" }) {
   const say = useSay();
   const list = useListState();
+  const zone = useZone();
   const { status, model, key, user, since, until } = list.filters;
   const options = useGet("/api/v1/usage/filter-options", { query: { scope } }).data;
   const given = {
@@ -27,8 +30,9 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
     keys: key,
     users: user,
     request_id: list.search || undefined,
-    since: since && `${since}T00:00:00Z`,
-    until: until && `${until}T23:59:59Z`,
+    error_code: list.filters["error_code"],
+    since: since && toMoment(`${since}T00:00`, zone),
+    until: until && toMoment(`${dayAfter(until)}T00:00`, zone),
   };
   const query = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
   const found = useCursorList("/api/v1/requests", query, (page) => ({ rows: page.data, next: page.pagination.next_cursor }));
