@@ -103,6 +103,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     for (const place of all.filter((path) => only.length === 0 || only.some((one) => path.startsWith(one)))) {
       await page.goto(base + place);
       await page.waitForLoadState("networkidle");
+      await page.locator(".lm-skeleton").first().waitFor({ state: "detached", timeout: 20_000 }).catch(() => undefined);
       await page.waitForTimeout(600);
       const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
       const name = `${person ?? "nobody"}${place.replace(/[^a-z0-9]+/gi, "-").replace(/-(ws-[0-9a-f]+|[0-9a-f-]{30,})/, "-id")}`;

@@ -149,7 +149,7 @@ function Keys() {
             <>
               <div className="lm-big">
                 <strong>{count(pagination.total)}</strong>
-                <span>{say("api_keys")}</span>
+                <span>{say("key_word", { count: pagination.total })}</span>
               </div>
               {spent.map((key) => (
                 <div key={key.id}>

@@ -12,6 +12,7 @@ export function ChangeMenu({ items }: { items: { text: string; act: () => void; 
       isOpen={isOpen}
       onOpenChange={setOpen}
       onSelect={() => setOpen(false)}
+      shouldFocusToggleOnSelect
       popperProps={{ position: "right" }}
       toggle={(toggle) => (
         <MenuToggle ref={toggle} variant="secondary" isExpanded={isOpen} onClick={() => setOpen(!isOpen)}>
