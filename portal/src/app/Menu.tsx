@@ -19,7 +19,9 @@ export function Menu({ sidebar }: { sidebar: Sidebar }) {
   const { isOpen, isAbove, leave } = sidebar;
   useEffect(leave, [pathname, leave]);
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" }), [pathname]);
+  useEffect(() => {
+    void box.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }, [pathname]);
   const visible = PLACES.filter((place) => place.menu && mayOpen(place, may, session?.organises_workshops === true));
   const of = (group: Place["menu"]) => visible.filter((place) => place.menu === group).map((place) => <Item key={place.path} place={place} pathname={pathname} />);
   const administration = of("admin");

@@ -11,6 +11,7 @@ import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
 import { lazy, Suspense, useState, type MouseEvent, type ReactNode } from "react";
 import { Link } from "react-router";
 import { Brand } from "../components/Brand";
+import { Boundary } from "../components/States";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
 import { AccountBar } from "./AccountBar";
@@ -52,15 +53,21 @@ export function Shell({ children }: { children: ReactNode }) {
           </div>
         </div>
         <div className="pf-v6-c-masthead__content">
-          <AccountBar drawerIsOpen={drawer} toggleDrawer={() => setDrawer(!drawer)} />
+          <Boundary>
+            <AccountBar drawerIsOpen={drawer} toggleDrawer={() => setDrawer(!drawer)} />
+          </Boundary>
         </div>
       </header>
-      <Menu sidebar={sidebar} />
+      <Boundary>
+        <Menu sidebar={sidebar} />
+      </Boundary>
       <div className="pf-v6-c-page__main-container" onPointerDown={sidebar.leave}>
         <main className="pf-v6-c-page__main" id="content" tabIndex={-1}>
           <div className="lm-frame">
             <div className="lm-column">
-              <Banners />
+              <Boundary>
+                <Banners />
+              </Boundary>
               <SessionWatch />
               <section className="pf-v6-c-page__main-section pf-m-fill">
                 <div className="pf-v6-c-page__main-body">{children}</div>
@@ -70,9 +77,11 @@ export function Shell({ children }: { children: ReactNode }) {
               </footer>
             </div>
             {drawer && (
-              <Suspense fallback={null}>
-                <NotificationDrawer close={() => setDrawer(false)} />
-              </Suspense>
+              <Boundary>
+                <Suspense fallback={null}>
+                  <NotificationDrawer close={() => setDrawer(false)} />
+                </Suspense>
+              </Boundary>
             )}
           </div>
         </main>

@@ -4,14 +4,23 @@
  */
 import type { ReactNode } from "react";
 
-export function PlainTable({ caption, head, rows }: { caption: string; head: string[]; rows: ReactNode[][] }) {
+interface PlainTableProps {
+  caption: string;
+  head: string[];
+  rows: ReactNode[][];
+  /** Words stand at the left, also behind the first column. */
+  isOfWords?: boolean;
+}
+
+export function PlainTable({ caption, head, rows, isOfWords }: PlainTableProps) {
+  const side = isOfWords ? "" : "lm-number";
   return (
     <table className="lm-plain" role="table">
       <caption className="pf-v6-screen-reader">{caption}</caption>
       <thead role="rowgroup">
         <tr role="row">
           {head.map((name, column) => (
-            <th key={name} scope="col" role="columnheader" className={column ? "lm-number" : ""}>
+            <th key={name} scope="col" role="columnheader" className={column ? side : ""}>
               {name}
             </th>
           ))}
@@ -22,7 +31,7 @@ export function PlainTable({ caption, head, rows }: { caption: string; head: str
           <tr key={index} role="row">
             {row.map((cell, column) =>
               column ? (
-                <td key={column} role="cell" className="lm-number" data-label={head[column]}>
+                <td key={column} role="cell" className={side} data-label={head[column]}>
                   {cell}
                 </td>
               ) : (

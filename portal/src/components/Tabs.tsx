@@ -4,7 +4,9 @@ import { Link, useSearchParams } from "react-router";
 
 export function Tabs({ tabs, label, current }: { tabs: { key: string; text: string; to?: string }[]; label: string; current: string }) {
   const box = useRef<HTMLElement>(null);
-  useEffect(() => box.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current]);
+  useEffect(() => {
+    void box.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current]);
   return (
     <nav className="pf-v6-c-tabs lm-tabs" aria-label={label} ref={box}>
       <ul>

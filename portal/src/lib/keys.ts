@@ -444,6 +444,7 @@ export type Key =
   | "months_of_zone"
   | "more_banners"
   | "must_be_in_future"
+  | "my_activity"
   | "my_budget"
   | "my_keys_with_it"
   | "my_models"

@@ -44,7 +44,7 @@ journey("what people open has no serious barrier, closes with Escape and gives t
   const held = data[0].subscription ?? (await ask(context, "POST", "/api/v1/subscriptions", { model_id: data[0].id }));
   assert.ok(held);
   const { key } = await ask(context, "POST", "/api/v1/keys", { name: "looked-at", models: [MODEL] });
-  await ask(context, "POST", "/api/v1/playground/chat", { key_id: key.id, model: MODEL, messages: [{ role: "user", content: "Hello!" }], parameters: {} });
+  await ask(context, "POST", "/api/v1/playground/chat", { key_id: key.id, model: MODEL, messages: [{ role: "user", content: "Hello!" }], parameters: { stream: false } });
   const hasUsage = async () => (await ask(context, "GET", "/api/v1/usage/analytics?scope=me")).requests.total > 0;
   for (let tries = 0; tries < 80 && !(await hasUsage()); tries += 1) await page.waitForTimeout(250);
   const other = (await ask(context, "GET", "/api/v1/models?limit=20")).data.find((model) => !model.subscription);
