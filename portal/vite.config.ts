@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { leanCss } from "./scripts/lean-css.mjs";
 import { textsPlugin } from "./scripts/texts.mjs";
 
 const OUT = process.env["PORTAL_OUT"] || "dist";
@@ -26,7 +27,7 @@ function gzipped(): Plugin {
 const control = process.env["LITEMAAS_CONTROL_URL"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig(({ command }) => ({
-  plugins: [react(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
+  plugins: [react(), leanCss(), textsPlugin({ strict: command === "build" && !process.env["PORTAL_DRAFT"] }), gzipped()],
   build: { outDir: OUT, emptyOutDir: true, manifest: "manifest.json", target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700, rolldownOptions: { output: { codeSplitting: { groups: [{ name: "react", test: /node_modules.(react|react-dom|scheduler|tslib|react-fast-compare)[\\/]/, priority: 2 }, { name: "lodash", test: /node_modules.lodash/, priority: 2 }, { name: "victory", test: /node_modules.(victory-core|d3-|delaun)/, priority: 1 }] } } } },
   server: { proxy: { "/api": control } },
   test: {

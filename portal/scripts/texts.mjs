@@ -10,6 +10,12 @@ const VIRTUAL = "virtual:texts/";
 
 const placeholders = (text) => (text.match(/\{\w+\}/g) ?? []).sort().join();
 
+/** Of one thing the number may be in the words: "last day". Nothing else may be lost or new. */
+function sameValues(cell, english, key) {
+  const counted = (text) => (key.endsWith("_one") ? text.replaceAll("{count}", "") : text);
+  return placeholders(counted(cell)) === placeholders(counted(english));
+}
+
 export function readTexts() {
   const namespaces = {};
   const problems = [];
@@ -26,7 +32,7 @@ export function readTexts() {
       LANGUAGES.forEach((language, column) => {
         const cell = cells[column]?.trim();
         if (!cell) problems.push(`${file}: ${key} has no text in ${language}`);
-        else if (placeholders(cell) !== placeholders(cells[0]) && !key.endsWith("_one"))
+        else if (!sameValues(cell, cells[0], key))
           problems.push(`${file}: ${key} in ${language} has other placeholders`);
         texts[language][key] = cell || cells[0];
       });

@@ -29,7 +29,7 @@ export const session = (permissions: string[], endsInMs = 3_600_000) => ({
 });
 
 const ALWAYS: Record<string, Answer> = {
-  "GET /api/v1/config": { version: "1", currency: { code: "USD" }, branding: { title: "", subtitle: "", images: {} }, limits: { max_days: 90 }, gateway_url: "http://gateway" },
+  "GET /api/v1/config": { version: "1", currency: { code: "USD" }, branding: { title: "", subtitle: "", images: {} }, limits: { max_days: 90 }, gateway_url: "http://gateway", timezone: "UTC" },
   "GET /api/v1/banners": { data: [] },
   "GET /api/v1/notifications/unread-count": { unread: 0 },
   "GET /api/v1/auth/providers": { providers: [], dev_users: ["user"] },

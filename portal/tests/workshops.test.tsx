@@ -1,8 +1,10 @@
-import { screen, waitFor } from "@testing-library/react";
+import { fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { Route, Routes } from "react-router";
 import { expect, test } from "vitest";
 import Claim from "../src/features/claim/Claim";
+import { Models, MoreSeats } from "../src/features/workshops/Changes";
+import type { Event } from "../src/features/workshops/Workshop";
 import { bodyOf, emptyDraft, mends, type Draft } from "../src/features/workshops/plan";
 import { readRoster } from "../src/features/workshops/roster";
 import type { Key } from "../src/lib/keys";
@@ -86,4 +88,33 @@ test("an address without a workshop says so, and search engines are told to stay
   await show(page, "/claim/ws-1");
   expect(await screen.findByRole("heading", { name: "There is no workshop at this address" })).toBeVisible();
   await waitFor(() => expect(document.querySelector("meta[name=robots]")).toHaveAttribute("content", "noindex"));
+});
+
+const event = { guid: "ws-1", seats: 1_998, claimed: 4, pot_nano: 5e9, claim_mode: "seat_codes", models: ["granite", "old"], limits: {}, time_zone: "UTC" } as unknown as Event;
+
+test("seats are added by number or for people by name, and never more than a workshop holds", async () => {
+  const asked = serve({ "POST /api/v1/workshops/ws-1/seats": event });
+  await show(<MoreSeats event={event} close={() => undefined} />);
+  expect(await screen.findByText(/never spend more than \$5\.00/)).toBeVisible();
+  const button = screen.getByRole("button", { name: "Add seats" });
+  fireEvent.change(screen.getByLabelText(/Number of seats/), { target: { value: "3" } });
+  expect(button).toBeDisabled();
+  expect(screen.getByText("From 1 to 2")).toBeVisible();
+  fireEvent.change(screen.getByLabelText(/For whom/), { target: { value: "Mia\nNoa" } });
+  await userEvent.click(button);
+  await waitFor(() => expect(asked.find(({ method }) => method === "POST")?.body).toEqual({ seats: 2, labels: ["Mia", "Noa"] }));
+  expect(asked.find(({ method }) => method === "POST")!.headers.get("Idempotency-Key")).toBeTruthy();
+});
+
+test("models are given and taken; what is taken away is said before", async () => {
+  const asked = serve({
+    "GET /api/v1/admin/models": { data: [{ name: "granite", health: "healthy" }, { name: "new", health: "unknown" }], pagination: { page: 1, limit: 100, total: 2, total_pages: 1 } },
+    "PATCH /api/v1/workshops/ws-1": event,
+  });
+  await show(<Models event={event} close={() => undefined} />);
+  await userEvent.click(await screen.findByRole("checkbox", { name: /new/ }));
+  await userEvent.click(screen.getByRole("checkbox", { name: /old/ }));
+  expect(screen.getByText("Calls to old are refused from then on.")).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked.find(({ method }) => method === "PATCH")?.body).toEqual({ models: ["granite", "new"] }));
 });

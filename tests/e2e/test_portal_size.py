@@ -15,7 +15,8 @@ import pytest
 from litemaas.control.app.portal import find_bundle
 
 BUNDLE = find_bundle()
-FIRST_VIEW_BYTES = 200_000
+FIRST_VIEW_BYTES = 175_000
+"""The contract allows 200 kB; what lies between is room for what comes."""
 CHUNK_BYTES = 100_000
 FIRST_MODULES = ("src/features/home/Home.tsx", "src/features/login/Login.tsx")
 LANGUAGE = "virtual:texts/core/en"

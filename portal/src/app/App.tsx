@@ -1,9 +1,8 @@
 /** What is on the screen: sign-in for whoever is not known, otherwise the shell with the page of the address. */
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, Suspense } from "react";
 import { Link, Navigate, Route, Routes, useLocation } from "react-router";
 import { Page } from "../components/Page";
 import { Boundary, Failure, Loading } from "../components/States";
-import { setCurrency } from "../lib/format";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
 import { SessionProvider, useMay, useSession, useSessionQuery } from "../lib/session";
@@ -17,11 +16,8 @@ const MOVED = { "/home": "/", "/chatbot": "/playground", "/admin/tools": "/admin
 
 export function App() {
   const session = useSessionQuery();
-  const config = useConfig();
   const toasts = useToasts();
-  useEffect(() => {
-    if (config.data) setCurrency(config.data.currency.code);
-  }, [config.data]);
+  useConfig(); // draws everything anew once currency and time zone are known
   if (session.data === undefined)
     return (
       <main className="lm-alone">

@@ -1,103 +1,91 @@
-/** The frame around all pages: masthead, menu, banners, the page, the drawer of notifications, the warning before sign-out. */
-import { Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle } from "@patternfly/react-core/dist/esm/components/Masthead";
-import { Nav, NavGroup, NavItem, NavList } from "@patternfly/react-core/dist/esm/components/Nav";
-import { Page } from "@patternfly/react-core/dist/esm/components/Page/Page";
-import { PageSection } from "@patternfly/react-core/dist/esm/components/Page/PageSection";
-import { PageSidebar } from "@patternfly/react-core/dist/esm/components/Page/PageSidebar";
-import { PageSidebarBody } from "@patternfly/react-core/dist/esm/components/Page/PageSidebarBody";
-import { PageToggleButton } from "@patternfly/react-core/dist/esm/components/Page/PageToggleButton";
+/** The frame around all pages: masthead, menu, banners, the page, the drawer of notifications, the warning before sign-out.
+ *
+ * It has PatternFly's classes and none of its components: these bring the code of drawers, flyouts and scroll buttons into the
+ * first view, which has none of them.
+ */
+import "@patternfly/patternfly/components/Masthead/masthead.css";
+import "@patternfly/patternfly/components/Nav/nav.css";
+import "@patternfly/patternfly/components/Page/page.css";
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
-import { lazy, Suspense, useState, type ReactNode } from "react";
-import { Link, useLocation } from "react-router";
+import { lazy, Suspense, useState, type MouseEvent, type ReactNode } from "react";
+import { Link } from "react-router";
 import { Brand } from "../components/Brand";
+import { Boundary } from "../components/States";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
-import { useMay, useSession } from "../lib/session";
 import { AccountBar } from "./AccountBar";
 import { Banners } from "./Banners";
-import { mayOpen, PLACES } from "./routes";
+import { Menu, MENU_ID } from "./Menu";
 import { SessionWatch } from "./SessionWatch";
+import { useSidebar } from "./sidebar";
 
 const NotificationDrawer = lazy(() => import("../features/notifications/Drawer"));
 
 export function Shell({ children }: { children: ReactNode }) {
   const say = useSay();
   const [drawer, setDrawer] = useState(false);
+  const sidebar = useSidebar();
   const version = useConfig().data?.version;
-  const masthead = (
-    <Masthead>
-      <MastheadMain>
-        <MastheadToggle>
-          <PageToggleButton variant="plain" aria-label={say("menu")} id="menu-toggle">
-            <BarsIcon />
-          </PageToggleButton>
-        </MastheadToggle>
-        <MastheadBrand>
-          <Link to="/" className="lm-brand">
-            <Brand />
-          </Link>
-        </MastheadBrand>
-      </MastheadMain>
-      <MastheadContent>
-        <AccountBar drawerIsOpen={drawer} toggleDrawer={() => setDrawer(!drawer)} />
-      </MastheadContent>
-    </Masthead>
-  );
+  /** It is there only once it is open. */
+  const toMenu = (event: MouseEvent) => {
+    event.preventDefault();
+    sidebar.open();
+    setTimeout(() => document.getElementById(MENU_ID)?.focus());
+  };
   return (
-    <Page
-      masthead={masthead}
-      sidebar={<Menu />}
-      isManagedSidebar
-      mainContainerId="content"
-      skipToContent={
-        <a className="lm-skip" href="#content">
-          {say("skip_to_content")}
-        </a>
-      }
-    >
-      <div className="lm-frame">
-        <div className="lm-column">
-          <Banners />
-          <SessionWatch />
-          <PageSection isFilled>{children}</PageSection>
-          <footer className="lm-footer">
-            <span>LiteMaaS {version}</span> <a href="/docs">{say("api_documentation")}</a>
-          </footer>
+    <div className="pf-v6-c-page">
+      <a className="lm-skip" href="#content">
+        {say("skip_to_content")}
+      </a>
+      <a className="lm-skip" href={`#${MENU_ID}`} onClick={toMenu}>
+        {say("skip_to_navigation")}
+      </a>
+      <header className="pf-v6-c-masthead pf-m-display-inline">
+        <div className="pf-v6-c-masthead__main">
+          <span className="pf-v6-c-masthead__toggle">
+            <Button variant="plain" id="menu-toggle" icon={<BarsIcon />} aria-label={say("menu")} aria-expanded={sidebar.isOpen} aria-controls={MENU_ID} onClick={sidebar.turn} />
+          </span>
+          <div className="pf-v6-c-masthead__brand">
+            <Link to="/" className="lm-brand">
+              <Brand />
+            </Link>
+          </div>
         </div>
-        {drawer && (
-          <Suspense fallback={null}>
-            <NotificationDrawer close={() => setDrawer(false)} />
-          </Suspense>
-        )}
+        <div className="pf-v6-c-masthead__content">
+          <Boundary>
+            <AccountBar drawerIsOpen={drawer} toggleDrawer={() => setDrawer(!drawer)} />
+          </Boundary>
+        </div>
+      </header>
+      <Boundary>
+        <Menu sidebar={sidebar} />
+      </Boundary>
+      <div className="pf-v6-c-page__main-container" onPointerDown={sidebar.leave}>
+        <main className="pf-v6-c-page__main" id="content" tabIndex={-1}>
+          <div className="lm-frame">
+            <div className="lm-column">
+              <Boundary>
+                <Banners />
+              </Boundary>
+              <SessionWatch />
+              <section className="pf-v6-c-page__main-section pf-m-fill">
+                <div className="pf-v6-c-page__main-body">{children}</div>
+              </section>
+              <footer className="lm-footer">
+                <span>LiteMaaS {version}</span> <a href="/docs">{say("api_documentation")}</a>
+              </footer>
+            </div>
+            {drawer && (
+              <Boundary>
+                <Suspense fallback={null}>
+                  <NotificationDrawer close={() => setDrawer(false)} />
+                </Suspense>
+              </Boundary>
+            )}
+          </div>
+        </main>
       </div>
-    </Page>
-  );
-}
-
-function Menu() {
-  const say = useSay();
-  const may = useMay();
-  const { session } = useSession();
-  const { pathname } = useLocation();
-  const visible = PLACES.filter((place) => place.menu && mayOpen(place, may, session?.organises_workshops === true));
-  const items = (group: "own" | "admin") =>
-    visible
-      .filter((place) => place.menu === group)
-      .map((place) => (
-        <NavItem key={place.path} itemId={place.path} isActive={pathname === place.path || (place.path !== "/" && pathname.startsWith(`${place.path}/`))}>
-          <Link to={place.path}>{say(place.title)}</Link>
-        </NavItem>
-      ));
-  const administration = items("admin");
-  const role = session?.roles.includes("admin") ? "role_admin" : "role_adminReadonly";
-  return (
-    <PageSidebar>
-      <PageSidebarBody>
-        <Nav aria-label={say("main_menu")}>
-          <NavList>{items("own")}</NavList>
-          {administration.length > 0 && <NavGroup title={say(role)}>{administration}</NavGroup>}
-        </Nav>
-      </PageSidebarBody>
-    </PageSidebar>
+    </div>
   );
 }

@@ -1,7 +1,7 @@
-/** One dialog at a time: a form in it is sent once, its refusal stays visible, Escape closes it. */
+/** One dialog at a time: a form in it is sent once, its refusal stays visible, Escape closes it; what was typed is not lost by that. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Modal, ModalBody, ModalFooter, ModalHeader, ModalVariant } from "@patternfly/react-core/dist/esm/components/Modal";
-import { useState, type ReactNode } from "react";
+import { useId, useRef, useState, type ReactNode } from "react";
 import { ApiError } from "../lib/api";
 import { useSay } from "../lib/i18n";
 import { Area } from "./fields";
@@ -15,13 +15,16 @@ interface DialogProps {
   footer?: ReactNode;
   /** "full": the whole window. */
   size?: "small" | "medium" | "large" | "full";
+  /** What has the focus at first, as a selector. */
+  focus?: string;
 }
 
-export function Dialog({ title, close, children, footer, size = "medium" }: DialogProps) {
+export function Dialog({ title, close, children, footer, size = "medium", focus }: DialogProps) {
+  const id = useId();
   return (
-    <Modal isOpen {...(size === "full" ? { width: "100%", maxWidth: "98vw", className: "lm-full" } : { variant: ModalVariant[size] })} onClose={close} aria-labelledby="dialog-title" aria-describedby="dialog-body">
-      <ModalHeader title={title} labelId="dialog-title" />
-      <ModalBody id="dialog-body" tabIndex={0}>
+    <Modal isOpen {...(size === "full" ? { width: "100%", maxWidth: "98vw", className: "lm-full" } : { variant: ModalVariant[size] })} onClose={close} aria-labelledby={`${id}-title`} aria-describedby={`${id}-body`} {...(focus ? { elementToFocus: focus } : {})}>
+      <ModalHeader title={title} labelId={`${id}-title`} />
+      <ModalBody id={`${id}-body`} tabIndex={0}>
         {children}
       </ModalBody>
       {footer && <ModalFooter>{footer}</ModalFooter>}
@@ -54,30 +57,55 @@ interface FormDialogProps {
   danger?: boolean;
   size?: "small" | "medium" | "large";
   isDisabled?: boolean;
+  focus?: string;
 }
 
-export function FormDialog({ title, submit, close, send, busy, error, children, danger, size, isDisabled }: FormDialogProps) {
+const CANCEL = "dialog-cancel";
+
+/** The first field that must be mended has the focus; of a group, the first of its fields. */
+function focusInvalid(form: HTMLFormElement): void {
+  const wrong = form.querySelector<HTMLElement>("[aria-invalid=true]");
+  (wrong?.matches("fieldset") ? wrong.querySelector<HTMLElement>("input, select, textarea") : wrong)?.focus();
+}
+
+export function FormDialog({ title, submit, close, send, busy, error, children, danger, size, isDisabled, focus }: FormDialogProps) {
   const say = useSay();
-  const footer = (
+  const touched = useRef(false);
+  const [asks, setAsks] = useState(false);
+  /** Small dialogs only confirm something; what is typed in others is asked about once. */
+  const leave = () => (touched.current && !asks && size !== "small" ? setAsks(true) : close());
+  const footer = asks ? (
+    <>
+      <span role="alert">{say("discard_typed")}</span>
+      <Button variant="danger" onClick={close}>
+        {say("discard")}
+      </Button>
+      <Button variant="secondary" autoFocus onClick={() => setAsks(false)}>
+        {say("keep_editing")}
+      </Button>
+    </>
+  ) : (
     <>
       <Button type="submit" form="dialog-form" variant={danger ? "danger" : "primary"} isLoading={busy} isDisabled={busy || isDisabled === true}>
         {submit}
       </Button>
-      <Button variant="link" onClick={close}>
+      <Button variant="link" id={CANCEL} onClick={leave}>
         {say("cancel")}
       </Button>
     </>
   );
   return (
-    <Dialog title={title} close={busy ? () => undefined : close} footer={footer} {...(size ? { size } : {})}>
+    <Dialog title={title} close={busy ? () => undefined : leave} footer={footer} {...(size ? { size } : {})} {...(focus ? { focus } : {})}>
       <form
         id="dialog-form"
         className="lm-form"
         noValidate
+        onChange={() => (touched.current = true)}
         onSubmit={(event) => {
           event.preventDefault();
           event.stopPropagation();
-          if (!busy) void send();
+          const form = event.currentTarget;
+          if (!busy) void Promise.resolve(send()).finally(() => setTimeout(() => focusInvalid(form)));
         }}
       >
         {children}
@@ -117,7 +145,7 @@ export function Confirm({ title, text, submit, close, act, danger = true, reason
     }
   };
   return (
-    <FormDialog title={title} submit={submit} close={close} send={send} busy={busy} error={error} danger={danger} size="small">
+    <FormDialog title={title} submit={submit} close={close} send={send} busy={busy} error={error} danger={danger} size="small" focus={`#${CANCEL}`}>
       <div>{text}</div>
       {reason && (
         <Area

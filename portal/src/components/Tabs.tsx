@@ -1,10 +1,14 @@
 /** Tabs that live in the address: links, so that each of them can be shared and "back" works. */
-import { useSearchParams } from "react-router";
-import { Link } from "react-router";
+import { useEffect, useRef } from "react";
+import { Link, useSearchParams } from "react-router";
 
 export function Tabs({ tabs, label, current }: { tabs: { key: string; text: string; to?: string }[]; label: string; current: string }) {
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => {
+    void box.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current]);
   return (
-    <nav className="pf-v6-c-tabs lm-tabs" aria-label={label}>
+    <nav className="pf-v6-c-tabs lm-tabs" aria-label={label} ref={box}>
       <ul>
         {tabs.map((tab) => (
           <li key={tab.key}>

@@ -111,10 +111,13 @@ export async function call<M extends Method, P extends PathWith<M>>(
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      // Without a connection a question fails and says so; waiting for one would look like loading for ever.
+      networkMode: "always",
       staleTime: 10_000,
       refetchOnWindowFocus: false,
       retry: (failures, error) => failures < 1 && error instanceof ApiError && (error.status === 0 || error.status >= 502),
     },
+    mutations: { networkMode: "always" },
   },
 });
 

@@ -3,6 +3,7 @@ const NANO = 1_000_000_000;
 export const UNKNOWN = "–";
 let locale = "en";
 let currency = "USD";
+let zone = "UTC";
 
 export function setLocale(wanted: string): void {
   locale = wanted;
@@ -10,6 +11,15 @@ export function setLocale(wanted: string): void {
 
 export function setCurrency(code: string): void {
   currency = code;
+}
+
+/** In which the installation's days, weeks and months begin. */
+export function setZone(name: string): void {
+  zone = name;
+}
+
+export function installationZone(): string {
+  return zone;
 }
 
 export function currencyCode(): string {
@@ -45,11 +55,13 @@ export function percent(value: number | null | undefined, digits = 1): string {
     : new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: digits }).format(value / 100);
 }
 
+/** Number and unit stay on one line. */
 export function milliseconds(value: number | null | undefined): string {
   if (value == null) return UNKNOWN;
-  return value < 1000
+  const written = value < 1000
     ? new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", ...(value < 1 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 }) }).format(value)
     : new Intl.NumberFormat(locale, { style: "unit", unit: "second", maximumFractionDigits: 2 }).format(value / 1000);
+  return written.replaceAll(" ", "\u00a0");
 }
 
 export function day(value: string | Date | null | undefined): string {
@@ -68,6 +80,11 @@ export function moment(value: string | null | undefined, timeZone?: string): str
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", ...zone }).format(new Date(value));
 }
 
+/** On the reader's clock, with the day where the span is longer than a few hours. */
+export function clock(value: string, withDay = false): string {
+  return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", ...(withDay ? { day: "numeric", month: "short" } : {}) }).format(new Date(value));
+}
+
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_536_000],
   ["month", 2_592_000],
@@ -84,11 +101,16 @@ export function ago(value: string | null | undefined, now = Date.now()): string 
   return step ? words.format(Math.round(seconds / step[1]), step[0]) : words.format(0, "second");
 }
 
-/** Days of a range as the API wants them. */
+/** Days of a range as the API wants them: those of the installation. */
 export function isoDay(date: Date): string {
-  return date.toISOString().slice(0, 10);
+  return new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
 }
 
-export function daysAgo(days: number): string {
-  return isoDay(new Date(Date.now() - days * 86_400_000));
+export function daysAgo(days: number, from = new Date()): string {
+  return dayAfter(isoDay(from), -days);
+}
+
+/** Counted on the calendar: whether a day has 23 or 25 hours does not matter. */
+export function dayAfter(day: string, days = 1): string {
+  return new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
 }

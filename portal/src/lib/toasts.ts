@@ -11,6 +11,8 @@ export interface Toast {
 }
 
 let toasts: Toast[] = [];
+let past: (Toast & { at: number })[] = [];
+const KEPT = 20;
 let next = 1;
 let last = { text: "", at: 0 };
 const listeners = new Set<() => void>();
@@ -26,7 +28,14 @@ export function tell(kind: Toast["kind"], text: string, error?: unknown): void {
   if (text === last.text && now - last.at < 500) return;
   last = { text, at: now };
   const refusal = error instanceof ApiError ? error : null;
-  publish([...toasts, { id: next++, kind, text, detail: refusal?.message, requestId: refusal?.requestId }].slice(-5));
+  const toast = { id: next++, kind, text, detail: refusal?.message, requestId: refusal?.requestId };
+  if (kind === "danger" || kind === "warning") past = [{ ...toast, at: now }, ...past].slice(0, KEPT);
+  publish([...toasts, toast].slice(-5));
+}
+
+/** What went wrong since this page was loaded, the newest first; also what was closed. */
+export function failuresOfThisVisit(): readonly (Toast & { at: number })[] {
+  return past;
 }
 
 export function dismiss(id: number): void {

@@ -1,6 +1,6 @@
 // Do administrators see the truth and change what they may? Approval, analytics, settings; and those who only read.
 import assert from "node:assert/strict";
-import { ask, base, file, journey, leave, RESTRICTED, say, settled, useBrowser, visit } from "./stage.mjs";
+import { ask, base, callOnce, file, journey, leave, RESTRICTED, say, settled, useBrowser, visit } from "./stage.mjs";
 
 useBrowser();
 const exact = true;
@@ -33,8 +33,10 @@ journey("restricted access is asked for with a reason, approved, and the person 
 });
 
 journey("analytics are filtered, shown as a table, and exported as they are filtered", async () => {
-  const opened = await visit("admin", "/admin/usage");
+  const opened = await visit("admin", "/");
   const { page } = opened;
+  await callOnce(opened.context, "of-the-admin");
+  await page.goto(`${base}/admin/usage`);
   await settled(page);
   await page.getByLabel(say("period")).selectOption("30");
   await page.waitForURL(/days=30/);

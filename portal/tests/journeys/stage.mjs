@@ -80,6 +80,17 @@ export async function ask(context, method, path, data) {
   return answer.status() === 204 ? null : answer.json();
 }
 
+/** The person makes a key and one call with it, and waits until figures show it: without any, there are no charts. Gives the key. */
+export async function callOnce(context, name) {
+  const [model] = (await ask(context, "GET", `/api/v1/models?search=${MODEL}`)).data;
+  if (!model.subscription) await ask(context, "POST", "/api/v1/subscriptions", { model_id: model.id });
+  const { key } = await ask(context, "POST", "/api/v1/keys", { name, models: [MODEL] });
+  await ask(context, "POST", "/api/v1/playground/chat", { key_id: key.id, model: MODEL, messages: [{ role: "user", content: "Hello!" }], parameters: { stream: false } });
+  const isShown = async () => (await ask(context, "GET", "/api/v1/usage/analytics?scope=me")).requests.total > 0;
+  for (let tries = 0; tries < 80 && !(await isShown()); tries += 1) await new Promise((over) => setTimeout(over, 250));
+  return key;
+}
+
 /** What axe calls serious or critical, one line each; of what `within` selects. */
 export async function barriers(page, rules, within = "html") {
   await page.evaluate(axe.source);

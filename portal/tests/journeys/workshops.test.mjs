@@ -81,7 +81,16 @@ journey("a workshop is planned, claimed on a phone, watched, and its seat freed"
   await phone.page.reload();
   await phone.page.getByLabel(say("code")).waitFor(); // out of the seat
   assert.equal((await fetch(`${gateway}/v1/models`, { headers: { Authorization: `Bearer ${key}` } })).status, 401);
-  await page.getByRole("button", { name: say("end_workshop"), exact }).click();
+  const change = async (act) => {
+    await page.getByRole("button", { name: say("change_workshop"), exact }).click();
+    await page.getByRole("menuitem", { name: say(act), exact }).click();
+  };
+  await change("add_seats");
+  await page.getByRole("dialog").getByLabel(say("roster_optional")).fill("Kim");
+  await page.getByRole("dialog").getByRole("button", { name: say("add_seats"), exact }).click();
+  await page.getByRole("row").filter({ hasText: "Kim" }).getByText(say("status_free"), { exact }).waitFor();
+  assert.equal((await (await opened.context.request.get(`${base}/api/v1/workshops/${guid}`)).json()).pot_nano, 5e9, "the pot stays");
+  await change("end_workshop");
   await page.getByRole("dialog").getByRole("button", { name: say("end_workshop"), exact }).click();
   await page.getByRole("heading", { level: 1 }).getByText(say("status_ended")).waitFor();
   for (const one of [stranger, phone, opened]) await leave(one);
@@ -100,14 +109,16 @@ journey("an organiser who is no administrator runs the workshop, and nobody else
   await user.page.reload();
   await user.page.getByRole("link", { name: say("workshops"), exact }).click();
   await user.page.getByRole("link", { name: "Theirs" }).click();
-  await user.page.getByRole("button", { name: say("extend"), exact }).waitFor();
-  assert.equal(await user.page.getByRole("button", { name: say("change_money"), exact }).count(), 0);
+  await user.page.getByRole("button", { name: say("change_workshop"), exact }).click();
+  await user.page.getByRole("menuitem", { name: say("extend"), exact }).waitFor();
+  for (const act of ["change_money", "change_models"]) assert.equal(await user.page.getByRole("menuitem", { name: say(act), exact }).count(), 0, act);
+  await user.page.keyboard.press("Escape");
   await user.page.getByRole("button", { name: say("pause"), exact }).click();
   await user.page.getByRole("dialog").getByRole("button", { name: say("pause"), exact }).click();
   await user.page.getByRole("button", { name: say("resume"), exact }).waitFor();
   const reader = await visit("adminReadonly", `/workshops/${made.guid}`);
   await settled(reader.page);
-  for (const act of ["extend", "resume", "end_workshop", "announce", "handouts"]) assert.equal(await reader.page.getByRole("button", { name: say(act), exact }).count(), 0, act);
+  for (const act of ["change_workshop", "resume", "announce", "handouts"]) assert.equal(await reader.page.getByRole("button", { name: say(act), exact }).count(), 0, act);
   for (const one of [reader, user, admin]) await leave(one);
 });
 
@@ -116,6 +127,10 @@ journey("capacity shows every endpoint, and estimates only from what was measure
   const { page } = opened;
   await page.getByRole("row").filter({ hasText: /127\.0\.0\.1|localhost/ }).first().waitFor();
   await page.getByText(say("workers_now", { count: 1 })).waitFor();
+  const history = page.getByRole("region", { name: say("load_over_time"), exact });
+  await history.getByLabel(say("period")).selectOption("week");
+  await history.getByRole("button", { name: say("show_table"), exact }).click();
+  await history.getByRole("rowheader").nth(167).waitFor(); // each hour of seven days, also those without calls
   await page.getByRole("form", { name: say("what_if") }).getByLabel(say("model")).selectOption(MODEL);
   await page.getByRole("button", { name: say("estimate"), exact }).click();
   await page.getByRole("status").filter({ hasText: say("verdict_unknown") }).waitFor(); // its endpoint has no cap

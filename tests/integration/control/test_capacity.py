@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 import httpx2
 import pytest
@@ -82,6 +84,43 @@ async def test_what_if_rests_on_measured_calls_and_says_when_nobody_knows(
     assert (known["answer_s"], known["at_once"], known["parallel_cap"], known["verdict"]) == (1.0, 10.0, 10, "tight")
     assert (await people["overseer"].get(f"{PATH}/what-if", params={**asked, "model": "none"})).status_code == 404
     assert (await people["overseer"].get(f"{PATH}/what-if", params={**asked, "people": 0})).status_code == 400
+
+
+async def test_the_history_tells_load_and_speed_by_minute_and_hour_with_nothing_where_nothing_was(
+    people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection, deployment: str
+):
+    now = datetime.now(UTC)
+    minute = now.replace(second=0, microsecond=0) - timedelta(minutes=10)
+    rows = [
+        # Ran through all of one minute and half of the next.
+        record("long", "k", 0, model="granite", deployment_id=deployment, started_at=minute, duration_us=90_000_000,
+               ttft_us=40_000, completion_tokens=120),
+        record("bad", "k", 0, model="granite", deployment_id=deployment, started_at=minute + timedelta(seconds=30),
+               duration_us=30_000_000, ttft_us=None, status="failure", completion_tokens=0),
+        record("no", "k", 0, model="granite", deployment_id=None, started_at=minute, duration_us=1, ttft_us=None,
+               status="refused", error_code="boom", completion_tokens=0),
+        record("other", "k", 0, model="qwen", deployment_id=None, started_at=minute),
+    ]  # fmt: skip
+    await database.copy_records_to_table("usage_records", records=rows, columns=list(COLUMNS))
+    asked = {"model": "granite"}
+    hour = (await people["overseer"].get(f"{PATH}/history", params=asked)).json()
+    assert (hour["step_s"], len(hour["data"])) == (60, 60)
+    by_minute = {datetime.fromisoformat(point["at"]): point for point in hour["data"]}
+    first, second, quiet = (by_minute[minute + timedelta(minutes=number)] for number in range(3))
+    assert (first["requests"], first["failed"], first["refused"]) == (2, 1, 1)
+    assert (first["at_once"], second["at_once"], quiet["at_once"]) == (1.5, 0.5, 0.0)
+    assert (first["tokens_per_second"], first["ttft_p50_ms"], quiet["ttft_p50_ms"]) == (2.0, 40.0, None)
+    for span, points in (("day", 24), ("week", 168)):
+        found = (await people["admin"].get(f"{PATH}/history", params={**asked, "span": span})).json()
+        assert (found["step_s"], len(found["data"])) == (3600, points)
+        assert sum(point["requests"] for point in found["data"]) == 2
+        assert sum(point["refused"] for point in found["data"]) == 1
+        assert max(point["ttft_p95_ms"] or 0 for point in found["data"]) == pytest.approx(40, rel=0.5)
+        assert datetime.fromisoformat(found["data"][-1]["at"]) <= datetime.fromisoformat(found["as_of"])
+    nothing = (await people["admin"].get(f"{PATH}/history", params={"model": "none"})).json()
+    assert {point["requests"] for point in nothing["data"]} == {0}
+    assert (await people["admin"].get(f"{PATH}/history", params={**asked, "span": "year"})).status_code == 400
+    assert (await people["ann"].get(f"{PATH}/history", params=asked)).status_code == 403
 
 
 def test_people_who_think_longer_are_at_once_fewer():

@@ -121,6 +121,35 @@ async def test_the_catalogue_knows_ones_own_subscription(client: httpx2.AsyncCli
     assert (await people["bob"].get(f"/api/v1/models/{model['id']}")).json()["subscription"] is None
 
 
+async def test_models_are_found_by_health_and_sorted_by_price_with_those_without_one_last(
+    client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection
+):
+    dear = await make_model(client, pricing={"input_per_million": 5, "output_per_million": 9})
+    cheap = await make_model(client, pricing={"input_per_million": 6, "output_per_million": 1})
+    for model, states in ((dear, ["healthy", "unavailable"]), (cheap, ["healthy", "unknown"])):
+        second = {"provider": "hosted_vllm", "engine_model": "e", "api_base": "http://second:8000/v1"}
+        await client.post(f"/api/v1/admin/models/{model['id']}/endpoints", json=second)
+        ids = await database.fetch("select id from deployments where model_name = $1 order by created_at", model["name"])
+        for row, state in zip(ids, states, strict=True):
+            await database.execute("update deployments set health = $2 where id = $1", row["id"], state)
+    ann = people["ann"]
+
+    async def names(**query: str) -> list[str]:
+        found = await ann.get("/api/v1/models", params=query)
+        assert found.status_code == 200, found.text
+        return [one["name"] for one in found.json()["data"]]
+
+    assert await names(health="degraded") == [dear["name"]]
+    assert await names(health="healthy") == [cheap["name"]]
+    assert await names(health="unavailable") == []
+    assert await names(sort="price") == [cheap["name"], dear["name"]]
+    assert await names(sort="price", order="desc") == [dear["name"], cheap["name"]]
+    for model in (dear, cheap):
+        shown = (await ann.get(f"/api/v1/models/{model['id']}")).json()
+        assert await names(health=shown["health"]) == [model["name"]]
+    assert (await ann.get("/api/v1/models", params={"health": "fine"})).status_code == 400
+
+
 async def test_a_partial_update_changes_what_it_names_and_equal_values_nothing(
     client: httpx2.AsyncClient, database: asyncpg.Connection
 ):

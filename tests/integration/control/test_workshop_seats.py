@@ -190,6 +190,92 @@ async def test_extending_moves_all_keys_and_money_is_for_administrators(
     assert (past.status_code, past.json()["errors"][0]["field"]) == (400, "ends_at")
 
 
+async def test_seats_that_are_added_draw_on_the_same_pot_under_the_same_limits(
+    app: Any, people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    guid = await created(people, seats=1)
+    path = f"/api/v1/workshops/{guid}"
+    code = (await codes(people, guid))["code"]
+    first, second = browsers(app, 2)
+    held = await claim(first, guid, code)
+    await people["admin"].patch(path, json={"seat_budget_nano": 10**9})
+    pot = await database.fetchrow("select * from budgets where scope = $1", f"pot:{guid}")
+    headers = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        grown = await people["ann"].post(f"{path}/seats", json={"seats": 2}, headers=headers)
+        assert grown.status_code == 201, grown.text
+    assert (grown.json()["seats"], grown.json()["claimed"], grown.json()["pot_nano"]) == (3, 1, 10 * 10**9)
+    late = await claim(second, guid, code)
+    assert late.json()["seat"] == "seat-0002"
+    keys = await database.fetch("select * from virtual_keys where deleted_at is null")
+    same = {(key["pot_id"], key["max_budget_nano"], key["rpm_limit"], key["expires_at"]) for key in keys}
+    assert (len(keys), len(same)) == (3, 1)
+    assert next(iter(same))[:3] == (guid, 10**9, 20)
+    assert await database.fetchrow("select * from budgets where scope = $1", f"pot:{guid}") == pot
+    assert (await first.get(f"/api/v1/claims/{guid}/seat")).json()["key"] == held.json()["key"]
+
+
+async def test_added_seats_have_codes_and_labels_of_their_own_and_a_pause_holds_for_them(
+    app: Any, people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    guid = await created(people, claim_mode="seat_codes", seats=2, labels=["Mia", "Noa"])
+    path = f"/api/v1/workshops/{guid}"
+    before = (await codes(people, guid))["seats"]
+    await people["ann"].post(f"{path}/pause")
+    assert (await people["ann"].post(f"{path}/seats", json={"seats": 1, "labels": ["Kim"]})).status_code == 201
+    after = (await codes(people, guid))["seats"]
+    assert [(seat["user"], seat["label"]) for seat in after][2:] == [("seat-0003", "Kim")]
+    assert after[:2] == before
+    assert len({seat["code"] for seat in after}) == 3
+    assert await database.fetchval("select bool_and(blocked) from virtual_keys where deleted_at is null")
+    await people["ann"].post(f"{path}/resume")
+    (phone,) = browsers(app, 1)
+    assert (await claim(phone, guid, after[2]["code"])).json()["seat"] == "seat-0003"
+    assert not await database.fetchval("select bool_or(blocked) from virtual_keys where deleted_at is null")
+
+
+async def test_who_may_not_run_a_workshop_adds_no_seat_and_nobody_adds_too_many(
+    people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    guid = await created(people)
+    path = f"/api/v1/workshops/{guid}/seats"
+    for name in ("bob", "overseer", "reader"):
+        assert (await people[name].post(path, json={"seats": 1})).status_code in (403, 404), name
+    for body, field in (
+        ({"seats": 1998}, "seats"), ({"seats": 1, "labels": ["Mia"]}, "labels"), ({"seats": 0}, "seats"),
+    ):  # fmt: skip
+        refused = await people["ann"].post(path, json=body)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field), refused.text
+    assert (await people["ann"].post(path, json={"seats": 2, "labels": ["Mia"]})).status_code == 400
+    assert await database.fetchval("select count(*) from workshop_seats") == 3
+    await people["ann"].post(f"/api/v1/workshops/{guid}/end")
+    assert (await people["ann"].post(path, json={"seats": 1})).status_code == 409
+
+
+async def test_administrators_change_the_models_of_all_keys_and_of_those_to_come(
+    app: Any, people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    guid = await created(people)
+    path = f"/api/v1/workshops/{guid}"
+    both = {"models": ["granite-3-8b", "qwen-2", "qwen-2"]}
+    assert (await people["ann"].patch(path, json=both)).status_code == 403
+    unknown = await people["admin"].patch(path, json={"models": ["nothing"]})
+    assert (unknown.status_code, "nothing" in unknown.json()["detail"]) == (400, True)
+    changed = await people["admin"].patch(path, json=both)
+    assert changed.json()["models"] == ["granite-3-8b", "qwen-2"], changed.text
+    await people["ann"].post(f"{path}/seats", json={"seats": 1})
+    (phone,) = browsers(app, 1)
+    await claim(phone, guid, (await codes(people, guid))["code"])
+    assert [one["name"] for one in (await phone.get(f"/api/v1/claims/{guid}/seat")).json()["models"]] == changed.json()[
+        "models"
+    ]
+    models = {tuple(row["models"]) for row in await database.fetch("select models from virtual_keys")}
+    assert models == {("granite-3-8b", "qwen-2")}
+    # What was retired since may stay in the list.
+    await database.execute("update models set status = 'retired' where name = 'granite-3-8b'")
+    assert (await people["admin"].patch(path, json={"models": ["granite-3-8b"]})).status_code == 200
+
+
 async def test_only_its_organisers_and_administrators_see_a_workshop(people: dict[str, httpx2.AsyncClient]):
     guid = await created(people)
     for name, status in (("ann", 200), ("admin", 200), ("overseer", 200), ("bob", 404), ("reader", 404)):

@@ -8,6 +8,7 @@ import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { saveCsv } from "../../lib/csv";
 import { useSay } from "../../lib/i18n";
 import { Dialog } from "../Dialog";
+import { PlainTable } from "../PlainTable";
 import { Boundary, Loading } from "../States";
 import "./charts.css";
 
@@ -24,9 +25,11 @@ interface ChartCardProps {
   file: string;
   children: ReactNode;
   aside?: ReactNode;
+  /** In small letters below the title: what the axis does not say. */
+  note?: ReactNode;
 }
 
-export function ChartCard({ title, summary, grid, file, children, aside }: ChartCardProps) {
+export function ChartCard({ title, summary, grid, file, children, aside, note }: ChartCardProps) {
   const say = useSay();
   const [table, setTable] = useState(false);
   const [full, setFull] = useState(false);
@@ -38,7 +41,10 @@ export function ChartCard({ title, summary, grid, file, children, aside }: Chart
   return (
     <section className="lm-card lm-wide-card" aria-label={title}>
       <header>
-        <h2>{title}</h2>
+        <div>
+          <h2>{title}</h2>
+          {note && <small className="lm-subtle">{note}</small>}
+        </div>
         <div className="lm-actions">
           {aside}
           <Tool icon={table ? <ChartLineIcon /> : <TableIcon />} label={say(table ? "show_chart" : "show_table")} act={() => setTable(!table)} />
@@ -85,35 +91,7 @@ export function GridTable({ grid, caption }: { grid: Grid; caption: string }) {
   const show = grid.show ?? ((value) => (value === null ? "–" : String(value)));
   return (
     <div className="lm-scroll" tabIndex={0} role="region" aria-label={caption}>
-      <table className="lm-plain">
-        <caption className="pf-v6-screen-reader">{caption}</caption>
-        <thead>
-          <tr>
-            {grid.head.map((name, column) => (
-              <th key={name} scope="col" className={column ? "lm-number" : ""}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {grid.rows.map((row, index) => (
-            <tr key={index}>
-              {row.map((value, column) =>
-                column ? (
-                  <td key={column} className="lm-number">
-                    {show(value, column)}
-                  </td>
-                ) : (
-                  <th key={column} scope="row">
-                    {show(value, column)}
-                  </th>
-                ),
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <PlainTable caption={caption} head={grid.head} rows={grid.rows.map((row) => row.map(show))} />
     </div>
   );
 }

@@ -12,7 +12,7 @@ import {
   ChartThemeColor,
   ChartVoronoiContainer,
 } from "@patternfly/react-charts/victory";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 export interface Line {
   name: string;
@@ -45,11 +45,35 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
 
 export default function Charts(props: ChartsProps) {
   const [box, width] = useWidth();
+  const { told, onKeyDown } = usePoint(props);
+  const isDonut = props.kind === "donut";
   return (
-    <div ref={box} style={{ height: props.kind === "donut" ? 240 : HEIGHT, ...(props.kind === "donut" ? { maxWidth: 640 } : {}) }}>
-      {width > 0 && (props.kind === "donut" ? <Donut {...props} width={width} /> : <Plane {...props} width={width} />)}
-    </div>
+    <>
+      <div ref={box} className="lm-plane" role="group" aria-label={props.label} tabIndex={0} onKeyDown={onKeyDown} style={{ height: isDonut ? 240 : HEIGHT, ...(isDonut ? { maxWidth: 640 } : {}) }}>
+        {width > 0 && (isDonut ? <Donut {...props} width={width} /> : <Plane {...props} width={width} />)}
+      </div>
+      <p className="lm-point" role="status">
+        {told}
+      </p>
+    </>
   );
+}
+
+/** What the mouse shows in a tooltip, the arrow keys tell point by point; of a donut, part by part. */
+function usePoint({ kind, lines, showX, showY }: ChartsProps): { told: string; onKeyDown: (event: KeyboardEvent) => void } {
+  const [at, setAt] = useState<number | null>(null);
+  const many = kind === "donut" ? lines.length : (lines[0]?.points.length ?? 0);
+  const steps: Record<string, number | null> = { ArrowRight: Math.min((at ?? -1) + 1, many - 1), ArrowLeft: Math.max((at ?? many) - 1, 0), Home: 0, End: many - 1, Escape: null };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (!(event.key in steps) || many === 0 || (event.key === "Escape" && at === null)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    setAt(steps[event.key] ?? null);
+  };
+  if (at === null || at >= many) return { told: "", onKeyDown };
+  if (kind === "donut") return { told: `${lines[at]!.name}: ${showY(lines[at]!.points[0]?.y ?? 0)}`, onKeyDown };
+  const values = lines.map((line) => `${lines.length > 1 ? `${line.name} ` : ""}${line.points[at]?.y == null ? "–" : showY(line.points[at].y)}`);
+  return { told: `${showX(lines[0]!.points[at]!.x)}: ${values.join(", ")}`, onKeyDown };
 }
 
 /** At most seven ticks, each label once. */
@@ -63,7 +87,8 @@ function ticks(lines: Line[], showY: (y: number) => string, stacked: boolean): n
       top = Math.max(top, value);
     }
   if (top === 0) return [0, 1];
-  const raw = top / 5;
+  const isWhole = lines.every((line) => line.points.every(({ y }) => Number.isInteger(y ?? 0)));
+  const raw = Math.max(top / 5, isWhole ? 1 : 0);
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((factor) => factor * size).find((candidate) => candidate >= raw) ?? raw;
   const all = Array.from({ length: Math.ceil(top / step) + 1 }, (_, index) => index * step);

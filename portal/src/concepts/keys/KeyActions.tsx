@@ -1,10 +1,13 @@
 /** What can be done with a key: change, reveal, rotate, switch off and on, delete; each with what it means. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
+import { useLocation, useNavigate } from "react-router";
 import { Confirm, FormDialog } from "../../components/Dialog";
 import { Choice } from "../../components/fields";
 import { ApiError, call, useGet, useSend, type Reply } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
+import { signOut } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import type { KeyRow } from "./columns";
 import { changesOf, type KeyDraft } from "./draft";
@@ -58,7 +61,8 @@ export function KeyActions({ state }: { state: ReturnType<typeof useKeyActions> 
 
 export function draftOf(key: KeyRow): KeyDraft {
   const { name, description, max_budget_nano, budget_duration, soft_budget_nano, tpm_limit, rpm_limit, max_parallel_requests, expires_at } = key;
-  return { name, description, team_id: key.team?.id ?? null, models: key.models.map((model) => model.name), expires_at, max_budget_nano, budget_duration, soft_budget_nano, tpm_limit, rpm_limit, max_parallel_requests };
+  const model_limits = key.model_limits as KeyDraft["model_limits"];
+  return { name, description, team_id: key.team?.id ?? null, models: key.models.map((model) => model.name), expires_at, max_budget_nano, budget_duration, soft_budget_nano, tpm_limit, rpm_limit, max_parallel_requests, model_limits };
 }
 
 function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
@@ -79,6 +83,8 @@ function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
 
 function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
   const say = useSay();
+  const navigate = useNavigate();
+  const here = useLocation();
   const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -94,14 +100,19 @@ function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
     }
     setBusy(false);
   };
+  /** Out and in again, and back to this key. */
+  const signInAgain = () => signOut().then((elsewhere) => (elsewhere ? location.assign(elsewhere) : navigate(`/login?return_to=${encodeURIComponent(here.pathname + here.search)}`)), (failure: unknown) => tell("danger", say("sign_out_failed"), failure));
   const needsSignIn = error instanceof ApiError && error.code === "REAUTHENTICATION_REQUIRED";
   return (
     <FormDialog title={say("reveal_what", { what: keyShown.name })} submit={say("reveal")} close={close} send={act} busy={busy} error={needsSignIn ? null : error} size="small">
       <p>{say("reveal_text")}</p>
       {needsSignIn && (
-        <p className="lm-banner lm-warning" role="alert">
-          {say("sign_in_again_first")}
-        </p>
+        <div className="lm-banner lm-warning" role="alert">
+          <p>{say("sign_in_again_first")}</p>
+          <Button variant="secondary" size="sm" onClick={() => void signInAgain()}>
+            {say("sign_in_again")}
+          </Button>
+        </div>
       )}
     </FormDialog>
   );

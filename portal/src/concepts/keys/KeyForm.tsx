@@ -4,10 +4,12 @@ import { Link } from "react-router";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
 import { useGet, type ApiError } from "../../lib/api";
+import { useDraft } from "../../lib/drafts";
 import { day, daysAgo } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { windowOptions } from "../windows";
-import type { KeyDraft } from "./draft";
+import { limitsOf, type KeyDraft } from "./draft";
+import { ModelLimits } from "./ModelLimits";
 
 const DAYS = [30, 60, 90, 180, 365];
 
@@ -29,8 +31,8 @@ interface KeyFormProps {
 export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, close, send, onTeam, busy, error }: KeyFormProps) {
   const say = useSay();
   const bounds = useGet("/api/v1/config/keys").data;
-  const [draft, setDraft] = useState(first);
-  const [expiry, setExpiry] = useState(first.expires_at ? "date" : "never");
+  const [draft, setDraft] = useDraft(isNew ? "key" : `key.${first.name}`, first);
+  const [expiry, setExpiry] = useState(draft.expires_at ? "date" : "never");
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const errors = { ...fieldErrors(error), ...wrong };
   const most = isAdmin ? undefined : bounds?.maximums;
@@ -60,7 +62,7 @@ export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, clos
     const found = check();
     setWrong(found);
     if (Object.keys(found).length > 0) return undefined;
-    return send({ ...draft, name: draft.name.trim() });
+    return send({ ...draft, name: draft.name.trim(), model_limits: limitsOf(draft) });
   };
   return (
     <FormDialog title={title} submit={say(isNew ? "create_key" : "save")} close={close} send={submit} busy={busy} error={error} size="large">
@@ -92,6 +94,7 @@ export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, clos
         <Whole label={say("rpm")} value={draft.rpm_limit} onChange={(value) => set({ rpm_limit: value })} max={most?.rpm_limit ?? null} error={errors["rpm_limit"]} />
         <Whole label={say("parallel")} min={1} value={draft.max_parallel_requests} onChange={(value) => set({ max_parallel_requests: value })} max={most?.max_parallel_requests ?? null} error={errors["max_parallel_requests"]} />
       </div>
+      {draft.models.length > 0 && <ModelLimits draft={draft} change={(model_limits) => set({ model_limits })} error={errors["model_limits"]} />}
     </FormDialog>
   );
 }

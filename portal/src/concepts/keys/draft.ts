@@ -1,3 +1,11 @@
+/** Of one model on the key. Units: nano, per minute. */
+export interface ModelLimit {
+  max_budget_nano?: number | null;
+  budget_duration?: string | null;
+  rpm?: number | null;
+  tpm?: number | null;
+}
+
 /** What can be said of a key when it is made or changed? */
 export interface KeyDraft {
   name: string;
@@ -11,6 +19,7 @@ export interface KeyDraft {
   tpm_limit: number | null;
   rpm_limit: number | null;
   max_parallel_requests: number | null;
+  model_limits: Record<string, ModelLimit>;
 }
 
 export const EMPTY_KEY: KeyDraft = {
@@ -25,7 +34,14 @@ export const EMPTY_KEY: KeyDraft = {
   tpm_limit: null,
   rpm_limit: null,
   max_parallel_requests: null,
+  model_limits: {},
 };
+
+/** Limits of models that are on the key, without those that say nothing. */
+export function limitsOf(draft: KeyDraft): Record<string, ModelLimit> {
+  const says = (limit: ModelLimit) => Object.values(limit).some((value) => value != null);
+  return Object.fromEntries(Object.entries(draft.model_limits).filter(([name, limit]) => draft.models.includes(name) && says(limit)));
+}
 
 /** Only what differs: a field that nobody touched stays as it is on the server. */
 export function changesOf(before: KeyDraft, after: KeyDraft): Partial<KeyDraft> {

@@ -5,6 +5,7 @@ import { Facts } from "../../components/Card";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, fieldErrors } from "../../components/fields";
 import { useGet, useSend } from "../../lib/api";
+import { useDraft } from "../../lib/drafts";
 import { useSay } from "../../lib/i18n";
 import { tell } from "../../lib/toasts";
 import { priceFacts, shownName, type CatalogueEntry } from "../models/words";
@@ -17,7 +18,7 @@ export function SubscribeDialog({ model, close }: { model: CatalogueEntry; close
   const subscribe = useSend("post", "/api/v1/subscriptions");
   const keys = useGet("/api/v1/keys", { query: { limit: 100, state: "active" } }).data?.data.filter((key) => !key.team) ?? [];
   const [picked, setPicked] = useState<string[]>([]);
-  const [why, setWhy] = useState("");
+  const [why, setWhy] = useDraft(`subscribe.${model.id}`, "");
   const [short, setShort] = useState(false);
   const send = async () => {
     if (model.needs_approval && why.trim().length < SHORTEST) return setShort(true);

@@ -1,12 +1,15 @@
 /** The page of usage, in one's own scope or in everybody's: filters, figures, charts, tables. */
 import { lazy, useState, type ReactNode } from "react";
 import { ChartCard } from "../../components/charts/ChartCard";
-import { Failure, Loading } from "../../components/States";
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
+import { Link } from "react-router";
+import { Empty, Failure, Loading } from "../../components/States";
 import { useGet } from "../../lib/api";
-import { compact, count, money, shortDay } from "../../lib/format";
+import { compact, count, moment, money, shortDay } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import type { ListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
 import { BreakdownTable } from "./BreakdownTable";
 import { Figures } from "./Figures";
 import { Heat } from "./Heat";
@@ -40,8 +43,6 @@ export function Analytics({ list, scope, dimensions, extra }: { list: ListState;
   const query = usageQuery(list, scope);
   const found = useGet("/api/v1/usage/analytics", { query }, { keep: true });
   const [metric, setMetric] = useState<Metric>("requests");
-  const showY = metric === "cost_nano" ? money : compact;
-  const exact = metric === "cost_nano" ? money : count;
   const choice = (
     <select className="lm-select" aria-label={say("metric")} value={metric} onChange={(event) => setMetric(event.target.value as Metric)}>
       {METRICS.map((name) => (
@@ -52,7 +53,6 @@ export function Analytics({ list, scope, dimensions, extra }: { list: ListState;
     </select>
   );
   const file = (kind: string) => `usage-${kind}-${query.start_date}-to-${query.end_date}`;
-  const name = say(METRIC_NAMES[metric]);
   const data = found.data;
   return (
     <>
@@ -63,31 +63,10 @@ export function Analytics({ list, scope, dimensions, extra }: { list: ListState;
         <div className={found.isPlaceholderData ? "lm-stack lm-busy" : "lm-stack"} aria-busy={found.isFetching}>
           <Figures data={data} />
           {extra}
-          <ChartCard
-            title={say("usage_over_time")}
-            aside={choice}
-            file={file("day")}
-            summary={say("chart_summary", {
-              name,
-              points: data.daily.length,
-              least: exact(Math.min(...data.daily.map((day) => day[metric]))),
-              most: exact(Math.max(...data.daily.map((day) => day[metric]))),
-            })}
-            grid={{
-              head: [say("date"), ...METRICS.map((one) => say(METRIC_NAMES[one]))],
-              rows: data.daily.map((day) => [day.date, ...METRICS.map((one) => day[one])]),
-              show: (value, column) => (column === 0 ? shortDay(String(value)) : column === 5 ? money(Number(value)) : count(Number(value))),
-            }}
-          >
-            <Charts kind="lines" label={say("usage_over_time")} lines={[{ name, points: data.daily.map((day) => ({ x: day.date, y: day[metric] })) }]} showX={shortDay} showY={showY} />
-          </ChartCard>
-          <ByModel data={data} metric={metric} name={name} file={file("models")} />
-          <Heat query={query} metric={metric} file={file("heatmap")} />
-          {dimensions.map((dimension) => (
-            <BreakdownTable key={dimension} dimension={dimension} query={query} />
-          ))}
+          {data.requests.total + data.requests.blocked === 0 && <Empty title={say("no_usage_in_period")} text={say("no_usage_text")} action={list.isNarrowed ? <Button variant="secondary" onClick={list.clear}>{say("clear_filters")}</Button> : scope === "me" && <Link to="/playground">{say("start_playground")}</Link>} />}
+          {data.requests.total + data.requests.blocked > 0 && <Charted {...{ data, query, metric, choice, dimensions, file }} />}
           <p className="lm-subtle">
-            {say("as_of", { time: new Date(data.as_of).toLocaleTimeString() })} {!data.period.complete && say("period_incomplete")}
+            {say("as_of", { time: moment(data.as_of) })} {!data.period.complete && say("period_incomplete")}
           </p>
         </div>
       )}
@@ -97,8 +76,55 @@ export function Analytics({ list, scope, dimensions, extra }: { list: ListState;
 
 type Data = NonNullable<ReturnType<typeof useGet<"/api/v1/usage/analytics">>["data"]>;
 
+interface ChartedProps {
+  data: Data;
+  query: ReturnType<typeof usageQuery>;
+  metric: Metric;
+  choice: ReactNode;
+  dimensions: ("model" | "key" | "user" | "team" | "provider")[];
+  file: (kind: string) => string;
+}
+
+/** The charts and tables; only where there was a call. */
+function Charted({ data, query, metric, choice, dimensions, file }: ChartedProps) {
+  const say = useSay();
+  const days = say("days_of_zone", { zone: useZone() });
+  const showY = metric === "cost_nano" ? money : compact;
+  const exact = metric === "cost_nano" ? money : count;
+  const name = say(METRIC_NAMES[metric]);
+  return (
+    <>
+      <ChartCard
+        title={say("usage_over_time")}
+        note={days}
+        aside={choice}
+        file={file("day")}
+        summary={say("chart_summary", {
+          name,
+          points: data.daily.length,
+          least: exact(Math.min(...data.daily.map((day) => day[metric]))),
+          most: exact(Math.max(...data.daily.map((day) => day[metric]))),
+        })}
+        grid={{
+          head: [say("date"), ...METRICS.map((one) => say(METRIC_NAMES[one]))],
+          rows: data.daily.map((day) => [day.date, ...METRICS.map((one) => day[one])]),
+          show: (value, column) => (column === 0 ? shortDay(String(value)) : column === 5 ? money(Number(value)) : count(Number(value))),
+        }}
+      >
+        <Charts kind="lines" label={say("usage_over_time")} lines={[{ name, points: data.daily.map((day) => ({ x: day.date, y: day[metric] })) }]} showX={shortDay} showY={showY} />
+      </ChartCard>
+      <ByModel data={data} metric={metric} name={name} file={file("models")} />
+      <Heat query={query} metric={metric} file={file("heatmap")} />
+      {dimensions.map((dimension) => (
+        <BreakdownTable key={dimension} dimension={dimension} query={query} />
+      ))}
+    </>
+  );
+}
+
 function ByModel({ data, metric, name, file }: { data: Data; metric: Metric; name: string; file: string }) {
   const say = useSay();
+  const zone = useZone();
   const showY = metric === "cost_nano" ? money : compact;
   const value = (row: Data["daily_models"][number]) => row[metric === "requests" ? "requests" : metric];
   const title = (row: { model: string | null; is_rest: boolean }) => (row.is_rest ? say("others") : (row.model ?? say("none")));
@@ -115,6 +141,7 @@ function ByModel({ data, metric, name, file }: { data: Data; metric: Metric; nam
     <>
       <ChartCard
         title={say("by_model_over_time")}
+        note={say("days_of_zone", { zone })}
         file={file}
         summary={say("top_item", { name: totals[0]?.name ?? "", value: showY(totals[0]?.sum ?? 0) })}
         grid={{

@@ -1,8 +1,9 @@
 /** Which days of which weeks are busy? One row per year and week, Monday to Sunday, six shades. */
 import { ChartCard } from "../../components/charts/ChartCard";
 import { useGet } from "../../lib/api";
-import { compact, money } from "../../lib/format";
+import { compact, money, percent } from "../../lib/format";
 import { useSpeech } from "../../lib/i18n";
+import { useZone } from "../../lib/product";
 import type { Metric, usageQuery } from "./Analytics";
 import "../../components/charts/charts.css";
 
@@ -24,8 +25,12 @@ export function shade(value: number, least: number, most: number): number {
   return 1 + Math.round((Math.log(value / least) / Math.log(most / least)) * 4);
 }
 
+/** How much of its week a day has. */
+const shareOf = (value: number, sum: number) => (sum ? ` (${percent((value / sum) * 100, 0)})` : "");
+
 export function Heat({ query, metric, file }: { query: ReturnType<typeof usageQuery>; metric: Metric; file: string }) {
   const { say, language } = useSpeech();
+  const zone = useZone();
   const found = useGet("/api/v1/usage/analytics", { query }, { keep: true }).data;
   if (!found) return null;
   const show = metric === "cost_nano" ? money : compact;
@@ -44,6 +49,7 @@ export function Heat({ query, metric, file }: { query: ReturnType<typeof usageQu
   return (
     <ChartCard
       title={say("weekly_pattern")}
+      note={say("days_of_zone", { zone })}
       file={file}
       summary={say("weekly_pattern_summary", { weeks: weeks.size })}
       grid={{ head: [say("week"), ...names], rows, show: (cell, column) => (column === 0 ? String(cell) : cell === null ? "" : show(Number(cell))) }}
@@ -70,9 +76,14 @@ export function Heat({ query, metric, file }: { query: ReturnType<typeof usageQu
                     <td
                       key={weekday}
                       className={value === null ? "lm-outside" : `lm-heat-${shade(value, least, most)}`}
-                      title={value === null ? undefined : `${names[weekday]}: ${show(value)}${sum ? ` (${Math.round((value / sum) * 100)} %)` : ""}`}
+                      title={value === null ? undefined : `${names[weekday]}: ${show(value)}${shareOf(value, sum)}`}
                     >
-                      {value === null ? "" : show(value)}
+                      {value !== null && (
+                        <>
+                          {show(value)}
+                          <span className="pf-v6-screen-reader">{shareOf(value, sum)}</span>
+                        </>
+                      )}
                     </td>
                   ))}
                 </tr>

@@ -9,6 +9,7 @@ import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
 import { useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
+import { useDraft } from "../../lib/drafts";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
@@ -28,7 +29,7 @@ function NewModel() {
   const say = useSay();
   const navigate = useNavigate();
   const create = useSend("post", "/api/v1/admin/models");
-  const [draft, setDraft] = useState<ModelDraft>(modelDraft(null));
+  const [draft, setDraft] = useDraft<ModelDraft>("model", () => modelDraft(null));
   const [endpoint, setEndpoint] = useState<EndpointDraft>(EMPTY_ENDPOINT);
   const [tried, setTried] = useState(false);
   const incomplete = !draft.name || !endpoint.api_base || (draft.type !== "convert" && !endpoint.engine_model);

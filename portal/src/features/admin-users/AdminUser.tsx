@@ -9,6 +9,7 @@ import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
 import { Tabs, useTab } from "../../components/Tabs";
+import { RequestLog } from "../../concepts/requests/RequestLog";
 import { useGet, useSend, type Reply } from "../../lib/api";
 import { count, moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -23,6 +24,7 @@ export default function AdminUser() {
   const { id = "" } = useParams();
   const say = useSay();
   const may = useMay()("admin:users:write");
+  const mayRead = useMay()("admin:requests:read");
   const tab = useTab("profile");
   const found = useGet("/api/v1/admin/users/{user_id}", { path: { user_id: id } });
   const tabs = [
@@ -30,6 +32,7 @@ export default function AdminUser() {
     { key: "limits", text: say("budget_and_limits") },
     { key: "keys", text: say("api_keys") },
     { key: "subscriptions", text: say("subscriptions") },
+    ...(mayRead ? [{ key: "requests", text: say("requests") }] : []),
   ];
   return (
     <Page
@@ -53,6 +56,7 @@ export default function AdminUser() {
             {tab === "limits" && <UserLimits key={user.updated_at} user={user} />}
             {tab === "keys" && <UserKeys id={user.id} />}
             {tab === "subscriptions" && <UserSubscriptions id={user.id} />}
+            {tab === "requests" && mayRead && <RequestLog scope="all" fixed={{ users: user.id }} />}
           </>
         )}
       </Loaded>
@@ -68,6 +72,7 @@ function Access({ user }: { user: User }) {
   const act = () => patch.mutateAsync({ path, body: { is_active: !user.is_active } as never });
   return (
     <>
+      <Link className="pf-v6-c-button pf-m-secondary" to={`/admin/audit?actor=${encodeURIComponent(user.id)}`}>{say("activity")}</Link>
       <Link className="pf-v6-c-button pf-m-secondary" to={`/admin/usage?users=${encodeURIComponent(encodeURIComponent(user.id))}`}>{say("view_usage")}</Link>
       <Button variant={user.is_active ? "danger" : "secondary"} onClick={() => setAsking(true)}>
         {say(user.is_active ? "deactivate" : "reactivate")}

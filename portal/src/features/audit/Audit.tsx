@@ -10,9 +10,11 @@ import { Text } from "../../components/fields";
 import { exportAddress } from "../../concepts/usage/ExportButton";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
-import { moment } from "../../lib/format";
+import { dayAfter, moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
+import { toMoment } from "../../lib/zones";
 
 type Row = Reply<"/api/v1/admin/audit", "get">["data"][number];
 
@@ -20,9 +22,10 @@ export default function Audit() {
   const say = useSay();
   const list = useListState();
   const { action, type, success, actor, since, until } = list.filters;
-  const at = (day: string | undefined, end: string) => (day ? `${day}T${end}Z` : undefined);
+  const zone = useZone();
+  const beginning = (day: string | undefined) => (day ? toMoment(`${day}T00:00`, zone) : undefined);
   const query = Object.fromEntries(
-    Object.entries({ action, type, success, actor, text: list.search, since: at(since, "00:00:00"), until: at(until, "23:59:59") }).filter(([, value]) => value),
+    Object.entries({ action, type, success, actor, text: list.search, since: beginning(since), until: until && beginning(dayAfter(until)) }).filter(([, value]) => value),
   );
   const found = useCursorList("/api/v1/admin/audit", query, (page) => ({ rows: page.data, next: page.next_cursor }));
   const actions = useGet("/api/v1/admin/audit/actions").data?.data ?? [];

@@ -5,6 +5,7 @@ import { useGet } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { Ahead } from "./Ahead";
+import { History } from "./History";
 import { ModelCard } from "./ModelCard";
 import { WhatIf } from "./WhatIf";
 
@@ -28,6 +29,7 @@ export default function Capacity() {
               {data.models.map((model) => (
                 <ModelCard key={model.model_id} model={model} known={data.workers > 0} />
               ))}
+              <History models={data.models.map((model) => model.name)} />
               <div className="lm-columns">
                 <WhatIf models={data.models.map((model) => model.name)} />
                 <Ahead />

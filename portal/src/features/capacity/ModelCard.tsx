@@ -67,13 +67,20 @@ function columns(say: Say, known: boolean) {
   return [
     { title: say("endpoint_address"), cell: (one: Deployment) => <Address deployment={one} /> },
     { title: say("health"), cell: (one: Deployment) => <Health deployment={one} /> },
-    { title: say("calls_running"), cell: (one: Deployment) => (known ? <Running deployment={one} /> : "–") },
+    {
+      title: say("calls_running"),
+      cell: (one: Deployment) => (
+        <>
+          {known ? <Running deployment={one} /> : "–"}
+          <Caps deployment={one} />
+        </>
+      ),
+    },
     { title: say("requests_per_minute"), number: true, cell: (one: Deployment) => count(one.requests_per_minute) },
     { title: say("tokens_generated_per_second"), number: true, cell: (one: Deployment) => count(one.tokens_per_second) },
     { title: say("ttft_p50_p95"), number: true, cell: (one: Deployment) => `${milliseconds(one.ttft_p50_ms)} / ${milliseconds(one.ttft_p95_ms)}` },
     { title: say("per_token"), number: true, cell: (one: Deployment) => milliseconds(one.ms_per_token) },
     { title: say("failures"), number: true, cell: (one: Deployment) => <span className={one.failures > 0 ? "lm-bad" : ""}>{say("n_of_m", { n: count(one.failures), m: count(one.calls) })}</span> },
-    { title: say("caps"), cell: (one: Deployment) => <Caps deployment={one} /> },
   ];
 }
 
@@ -109,12 +116,13 @@ function Running({ deployment }: { deployment: Deployment }) {
   return <Meter used={deployment.running} limit={deployment.parallel_cap} unit="count" label={say("calls_running")} />;
 }
 
+/** What may reach the endpoint at most; the cap of calls at a time is the end of its bar. */
 function Caps({ deployment }: { deployment: Deployment }) {
   const say = useSay();
   const caps = [
-    deployment.parallel_cap !== null && `${say("parallel")}: ${count(deployment.parallel_cap)}`,
     deployment.rpm_limit !== null && `${say("rpm")}: ${count(deployment.rpm_limit)}`,
     deployment.tpm_limit !== null && `${say("tpm")}: ${count(deployment.tpm_limit)}`,
   ].filter(Boolean);
-  return caps.length === 0 ? <span className="lm-subtle lm-once">{say("no_cap")}</span> : <span className="lm-subtle">{caps.join(" · ")}</span>;
+  if (caps.length > 0) return <div className="lm-subtle">{caps.join(" · ")}</div>;
+  return deployment.parallel_cap === null ? <div className="lm-subtle lm-once">{say("no_cap")}</div> : null;
 }

@@ -6,6 +6,7 @@ import { Figure } from "../../components/Card";
 import { Confirm } from "../../components/Dialog";
 import { Filter, Toolbar } from "../../components/Filters";
 import { Page } from "../../components/Page";
+import { PlainTable } from "../../components/PlainTable";
 import { Empty, Loaded } from "../../components/States";
 import { exportAddress } from "../../concepts/usage/ExportButton";
 import { useGet, useSend, type QueryOf, type Reply } from "../../lib/api";
@@ -13,6 +14,7 @@ import { count, isoDay, moment, money } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import { useListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import { lastMonths, monthWord } from "./months";
@@ -33,6 +35,7 @@ export default function Chargeback() {
   const say = useSay();
   const may = useMay();
   const list = useListState();
+  const zone = useZone();
   const today = isoDay(new Date()).slice(0, 7);
   const month = list.filters["month"] || today;
   const group = (list.filters["group_by"] || "cost_centre") as Group;
@@ -61,7 +64,7 @@ export default function Chargeback() {
         </>
       }
     >
-      <Toolbar>
+      <Toolbar end={<small className="lm-subtle">{say("months_of_zone", { zone })}</small>}>
         <Filter list={list} name="month" label={say("month")} options={lastMonths(13).slice(1).map((value) => ({ value, text: monthWord(value) }))} all={monthWord(today)} />
         <Filter list={list} name="group_by" label={say("group_by")} options={(["team", "user", "key", "model"] as const).map((value) => ({ value, text: say(GROUPS[value].word) }))} all={say("cost_centre")} />
       </Toolbar>
@@ -84,34 +87,12 @@ export default function Chargeback() {
 function Lines({ rows, group }: { rows: Row[]; group: Group }) {
   const say = useSay();
   const { word, name } = GROUPS[group];
-  if (rows.length === 0) return <Empty title={say("no_usage_in_period")} />;
+  if (rows.length === 0) return <Empty title={say("no_usage_in_period")} text={say("no_usage_in_month")} />;
   return (
-    <div className="lm-scroll">
-      <table className="lm-plain">
-        <thead>
-          <tr>
-            <th scope="col">{say(word)}</th>
-            {(["requests", "prompt_tokens", "completion_tokens", "pages", "corrections", "cost"] as const).map((key) => (
-              <th key={key} scope="col" className="lm-number">
-                {say(key)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, index) => (
-            <tr key={index}>
-              <th scope="row">{name(row) || say("none")}</th>
-              <td className="lm-number">{count(row.requests)}</td>
-              <td className="lm-number">{count(row.prompt_tokens)}</td>
-              <td className="lm-number">{count(row.completion_tokens)}</td>
-              <td className="lm-number">{count(row.pages)}</td>
-              <td className="lm-number">{money(row.corrections_nano)}</td>
-              <td className="lm-number">{money(row.cost_nano)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      caption={say("chargeback")}
+      head={[word, ...(["requests", "prompt_tokens", "completion_tokens", "pages", "corrections", "cost"] as const)].map((key) => say(key))}
+      rows={rows.map((row) => [name(row) || say("none"), count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), count(row.pages), money(row.corrections_nano), money(row.cost_nano)])}
+    />
   );
 }

@@ -6,6 +6,7 @@ import { Meter } from "../../components/Meter";
 import { Spark } from "../../components/Spark";
 import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
+import { Trend } from "../../concepts/usage/Trend";
 import { useGet } from "../../lib/api";
 import { ago, count, day, daysAgo, money, percent } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -85,6 +86,7 @@ function Spend() {
             <div className="lm-big">
               <strong>{money(data.cost.total_nano)}</strong>
               <span>{say("n_requests", { count: data.requests.total })}</span>
+              <Trend trends={data.trends} metric="cost_nano" />
             </div>
             <Spark values={data.daily.map((one) => one.cost_nano)} label={say("spend_over_30_days", { least: money(Math.min(...data.daily.map((one) => one.cost_nano))), most: money(Math.max(...data.daily.map((one) => one.cost_nano))) })} />
             <p className="lm-subtle">
@@ -130,6 +132,7 @@ function Budgets() {
 }
 
 const SOON_MS = 14 * 86_400_000;
+const HALF_PERCENT = 50;
 
 function Keys() {
   const say = useSay();
@@ -140,13 +143,26 @@ function Keys() {
         {({ data, pagination }) => {
           const soon = data.filter((key) => key.expires_at && key.state === "active" && Date.parse(key.expires_at) - Date.now() < SOON_MS);
           const blocked = data.filter((key) => key.state === "active" && key.blocked_by);
+          const inGrace = data.filter((key) => key.old_secret_valid_until && Date.parse(key.old_secret_valid_until) > Date.now());
+          const spent = data.filter((key) => key.state === "active" && (key.budget_utilisation ?? 0) > HALF_PERCENT);
           return (
             <>
               <div className="lm-big">
                 <strong>{count(pagination.total)}</strong>
-                <span>{say("api_keys")}</span>
+                <span>{say("key_word", { count: pagination.total })}</span>
               </div>
+              {spent.map((key) => (
+                <div key={key.id}>
+                  <Link to={`/api-keys/${key.id}`}>{key.name}</Link>
+                  <Meter used={key.spent_nano} limit={key.max_budget_nano} label={key.name} />
+                </div>
+              ))}
               <ul className="lm-items">
+                {inGrace.map((key) => (
+                  <li key={key.id}>
+                    <Link to={`/api-keys/${key.id}`}>{key.name}</Link> <span className="lm-subtle">{say("old_value_ends", { when: ago(key.old_secret_valid_until) })}</span>
+                  </li>
+                ))}
                 {soon.map((key) => (
                   <li key={key.id}>
                     <Link to={`/api-keys/${key.id}`}>{key.name}</Link> <span className="lm-fair">{say("expires_when", { when: ago(key.expires_at) })}</span>
@@ -174,9 +190,10 @@ function Access() {
       <Loaded query={found}>
         {({ data }) =>
           data.length === 0 ? (
-            <p className="lm-subtle">
-              {say("no_subscriptions")} <Link to="/models">{say("start_pick_model")}</Link>
-            </p>
+            <>
+              <p className="lm-subtle">{say("no_subscriptions")}</p>
+              <Link to="/models">{say("start_pick_model")}</Link>
+            </>
           ) : (
             <ul className="lm-items">
               {data.map((subscription) => (

@@ -14,6 +14,7 @@ import { shownState, type KeyRow } from "../../concepts/keys/columns";
 import { Explain } from "../../concepts/keys/Explain";
 import { KeyActions, useKeyActions } from "../../concepts/keys/KeyActions";
 import { modelType } from "../../concepts/models/words";
+import { RequestLog } from "../../concepts/requests/RequestLog";
 import { Snippets } from "../../concepts/snippets/Snippets";
 import { Analytics } from "../../concepts/usage/Analytics";
 import { windowWord } from "../../concepts/windows";
@@ -31,7 +32,7 @@ export default function Key() {
   const tab = useTab("overview");
   const found = useGet("/api/v1/keys/{key_id}", { path: { key_id: id } });
   const actions = useKeyActions();
-  const tabs = (["overview", "usage", "code", "blocked"] as const).map((key) => ({ key, text: say(`tab_${key}`) }));
+  const tabs = (["overview", "usage", "requests", "code", "blocked"] as const).map((key) => ({ key, text: key === "requests" ? say("requests") : say(`tab_${key}`) }));
   return (
     <Page
       title={found.data?.name ?? say("api_key")}
@@ -54,6 +55,7 @@ export default function Key() {
             <Tabs tabs={tabs} label={key.name} current={tab} />
             {tab === "overview" && <Overview keyShown={key} />}
             {tab === "usage" && <KeyUsage id={key.ledger_id} />}
+            {tab === "requests" && <RequestLog scope="me" fixed={{ keys: key.ledger_id }} />}
             {tab === "code" && <Code keyShown={key} />}
             {tab === "blocked" && <Explain keyShown={key} />}
           </>
@@ -80,6 +82,7 @@ function Overview({ keyShown: key }: { keyShown: KeyRow }) {
             [say("created"), moment(key.created_at)],
             [say("last_used"), key.last_used_at ? ago(key.last_used_at) : say("not_yet")],
             [say("requests"), count(key.request_count)],
+            [say("model_limits"), Object.keys(key.model_limits).join(", ") || null],
             [say("old_value"), key.old_secret_valid_until && say("ends_when", { when: ago(key.old_secret_valid_until) })],
           ]}
         />

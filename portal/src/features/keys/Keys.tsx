@@ -22,6 +22,7 @@ export default function Keys() {
   const list = useListState();
   const found = useGet("/api/v1/keys", { query: listQuery(list, ["state", "model", "team_id"]) as never }, { keep: true });
   const subscriptions = useGet("/api/v1/subscriptions", { query: { limit: 100 } }).data?.data ?? [];
+  const teams = useGet("/api/v1/teams", { query: { limit: 100 } }).data?.data ?? [];
   const actions = useKeyActions();
   const create = params.get("create");
   const open = (model: string | null) => {
@@ -36,11 +37,12 @@ export default function Keys() {
       <Toolbar search={<Search list={list} label={say("search_keys")} />}>
         <Filter list={list} name="state" label={say("state")} options={STATES.map((value) => ({ value, text: say(`status_${value}` as Key) }))} />
         <Filter list={list} name="model" label={say("model")} options={subscriptions.map(({ model }) => ({ value: model.name, text: model.name }))} />
+        {teams.length > 0 && <Filter list={list} name="team_id" label={say("team")} options={teams.map((team) => ({ value: team.id, text: team.name }))} />}
       </Toolbar>
       <DataTable<KeyRow>
         caption={say("api_keys")}
         query={found}
-        list={{ ...list, isNarrowed: list.search !== "" || Boolean(list.filters["state"] ?? list.filters["model"]) }}
+        list={{ ...list, isNarrowed: list.search !== "" || Boolean(list.filters["state"] ?? list.filters["model"] ?? list.filters["team_id"]) }}
         rowKey={(row) => row.id}
         rowName={(row) => row.name}
         empty={{ title: say("no_keys"), text: say("no_keys_text"), action: button }}

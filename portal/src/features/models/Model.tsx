@@ -74,7 +74,7 @@ function Content({ model }: { model: Entry }) {
             [say("context"), model.context_length && contextWord(model.context_length)],
             [say("max_output"), model.max_output_tokens && count(model.max_output_tokens)],
             ...priceFacts(say, model.type, model.pricing),
-            [say("access"), say(model.needs_approval ? "needs_approval" : "open")],
+            [say("access"), say(model.needs_approval ? "needs_approval" : "access_open")],
             [say("state"), model.status !== "available" && <Status key="state" value={model.status} />],
             [say("retires"), model.retires_at && day(model.retires_at)],
             [say("successor"), model.successor && <Link key="next" to={`/models/${model.successor.id}`}>{model.successor.display_name ?? model.successor.name}</Link>],
@@ -84,10 +84,37 @@ function Content({ model }: { model: Entry }) {
         <Capabilities names={model.capabilities} />
       </Card>
       <Health id={model.id} health={model.health} />
+      {model.subscription?.status === "active" && <MyKeys name={model.name} />}
       <Card title={say("code")} wide>
         <Snippets model={model.name} type={model.type} />
       </Card>
     </div>
+  );
+}
+
+/** Which of one's keys can call it? */
+function MyKeys({ name }: { name: string }) {
+  const say = useSay();
+  const keys = useGet("/api/v1/keys", { query: { model: name, state: "active", limit: 100 } });
+  return (
+    <Card title={say("my_keys_with_it")} wide>
+      <Loaded query={keys}>
+        {({ data }) =>
+          data.length === 0 ? (
+            <Link to={`/api-keys?create=${encodeURIComponent(name)}`}>{say("create_key")}</Link>
+          ) : (
+            <ul className="lm-items">
+              {data.map((key) => (
+                <li key={key.id} className="lm-row">
+                  <Link to={`/api-keys/${key.id}?tab=code`}>{key.name}</Link>
+                  <span className="lm-subtle">{key.team?.name ?? say("me")}</span>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Card>
   );
 }
 

@@ -11,10 +11,12 @@ import { Empty, Failure, Loading } from "../../components/States";
 import { Status } from "../../components/Status";
 import { Capabilities, capabilityWord, contextWord, priceFacts, shownName, TYPES, typeWord, type CatalogueEntry } from "../../concepts/models/words";
 import { useGet } from "../../lib/api";
+import { day } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 
-const FILTERS = ["type", "provider", "capability", "restricted", "subscription", "tag"];
+const FILTERS = ["type", "provider", "capability", "restricted", "subscription", "tag", "health"];
+const HEALTH = ["healthy", "degraded", "unavailable", "unknown"] as const;
 const SIZES = [12, 24, 48];
 
 export default function Models() {
@@ -30,14 +32,15 @@ export default function Models() {
         <Filter list={list} name="type" label={say("type")} options={TYPES.filter((type) => facets?.type[type]).map((type) => ({ value: type, text: `${typeWord(say, type)} (${facets?.type[type]})` }))} />
         <Filter list={list} name="provider" label={say("provider")} options={options(facets?.provider, String)} />
         <Filter list={list} name="capability" label={say("capability")} options={options(facets?.capability, (name) => capabilityWord(say, name))} />
-        <Filter list={list} name="restricted" label={say("access")} options={[{ value: "false", text: say("open") }, { value: "true", text: say("restricted") }]} />
+        <Filter list={list} name="restricted" label={say("access")} options={[{ value: "false", text: say("access_open") }, { value: "true", text: say("restricted") }]} />
         <Filter
           list={list}
           name="subscription"
           label={say("my_subscription")}
           options={[...["active", "pending", "denied", "suspended"].map((value) => ({ value, text: say(`status_${value}` as "status_active") })), { value: "none", text: say("not_subscribed") }]}
         />
-        <Filter list={list} name="sort" label={say("sort_by")} options={[{ value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} all={say("name")} />
+        <Filter list={list} name="health" label={say("health")} options={HEALTH.map((value) => ({ value, text: say(`status_${value}`) }))} />
+        <Filter list={list} name="sort" label={say("sort_by")} options={[{ value: "price", text: say("price") }, { value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} all={say("name")} />
       </Toolbar>
       {models.error && !models.data && <Failure error={models.error} retry={() => void models.refetch()} />}
       {!models.data && !models.error && <Loading rows={8} />}
@@ -86,6 +89,7 @@ function ModelCard({ model }: { model: CatalogueEntry }) {
           [say("type"), typeWord(say, model.type)],
           [say("context"), model.context_length && contextWord(model.context_length)],
           ...priceFacts(say, model.type, model.pricing),
+          [say("retires"), model.retires_at && day(model.retires_at)],
         ]}
       />
       <footer>

@@ -3,10 +3,13 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import TimesIcon from "@patternfly/react-icons/dist/esm/icons/times-icon";
 import { useEffect, useRef } from "react";
 import { Link } from "react-router";
+import { Copyable } from "../../components/Copy";
 import { Empty, Loaded } from "../../components/States";
 import { Items } from "../../concepts/notifications/Items";
 import { useGet, useSend } from "../../lib/api";
+import { ago } from "../../lib/format";
 import { prepareTexts, useSay } from "../../lib/i18n";
+import { failuresOfThisVisit } from "../../lib/toasts";
 
 await prepareTexts("pages");
 
@@ -51,11 +54,35 @@ export default function Drawer({ close }: { close: () => void }) {
           )
         }
       </Loaded>
+      <Failures />
       <p>
         <Link to="/notifications" onClick={close}>
           {say("see_all")}
         </Link>
       </p>
     </aside>
+  );
+}
+
+/** A message that was closed too early can be read here again, with its request id. */
+function Failures() {
+  const say = useSay();
+  const failures = failuresOfThisVisit();
+  if (failures.length === 0) return null;
+  return (
+    <section aria-label={say("failures_of_visit")} className="lm-stack">
+      <h3>{say("failures_of_visit")}</h3>
+      <ul className="lm-items">
+        {failures.map((failure) => (
+          <li key={failure.id} className="lm-item">
+            <strong>{failure.text}</strong>
+            {failure.detail && <span>{failure.detail}</span>}
+            <footer>
+              {ago(new Date(failure.at).toISOString())} {failure.requestId && <Copyable text={failure.requestId} label={say("request_id")} />}
+            </footer>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -5,6 +5,7 @@ import { Confirm, Dialog } from "../../components/Dialog";
 import type { CatalogueEntry } from "../../concepts/models/words";
 import { Snippets } from "../../concepts/snippets/Snippets";
 import { saveText } from "../../lib/csv";
+import { useDraft } from "../../lib/drafts";
 import { money } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useConversation, type Conversation, type Settings } from "./conversation";
@@ -26,7 +27,7 @@ interface ChatProps {
 export function Chat({ keyId, names, entries, settings, setSettings, continueWith }: ChatProps) {
   const say = useSay();
   const talks = [useConversation(), useConversation(), useConversation(), useConversation()].slice(0, names.length);
-  const [text, setText] = useState("");
+  const [text, setText] = useDraft("message", "");
   const [image, setImage] = useState<string>();
   const [asking, setAsking] = useState<"clear" | "code" | "prompts" | null>(null);
   const first = talks[0]!;

@@ -13,6 +13,7 @@ import { isLanguage, LANGUAGES, useSay, useSpeech } from "../../lib/i18n";
 import { refreshSession } from "../../lib/session";
 import { chooseTheme, storedTheme, type Theme } from "../../lib/theme";
 import { tell } from "../../lib/toasts";
+import { Activity } from "./Activity";
 import { Wishes } from "./Wishes";
 import { Tokens } from "./Tokens";
 import { browserWord } from "./browser";
@@ -55,6 +56,7 @@ export default function Profile() {
             <Sessions />
             <Wishes />
             <Tokens />
+            <Activity />
           </div>
         )}
       </Loaded>

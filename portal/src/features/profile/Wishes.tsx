@@ -28,7 +28,7 @@ function Table({ held }: { held: Held }) {
   const cell = (event: string, channel: "inbox" | "email") => {
     const wish = events[event]!;
     return (
-      <td>
+      <td data-label={say(channel)}>
         <input type="checkbox" aria-label={`${say(eventKey(event))}: ${say(channel)}`} checked={wish[channel] ?? true} onChange={(change) => setEvents({ ...events, [event]: { ...wish, [channel]: change.target.checked } })} />
       </td>
     );
@@ -48,7 +48,9 @@ function Table({ held }: { held: Held }) {
           <tbody>
             {Object.keys(events).map((event) => (
               <tr key={event}>
-                <th scope="row">{say(eventKey(event))}</th>
+                <th scope="row" data-label={say("event")}>
+                  {say(eventKey(event))}
+                </th>
                 {cell(event, "inbox")}
                 {cell(event, "email")}
               </tr>

@@ -1,7 +1,7 @@
 /** The request log: the calls of everybody. */
 import { Page } from "../../components/Page";
 import { useSay } from "../../lib/i18n";
-import { RequestLog } from "./RequestLog";
+import { RequestLog } from "../../concepts/requests/RequestLog";
 
 export default function AdminRequests() {
   const say = useSay();

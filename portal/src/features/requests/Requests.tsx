@@ -1,7 +1,7 @@
 /** The request log: one's own calls. */
 import { Page } from "../../components/Page";
 import { useSay } from "../../lib/i18n";
-import { RequestLog } from "./RequestLog";
+import { RequestLog } from "../../concepts/requests/RequestLog";
 
 export default function Requests() {
   const say = useSay();

@@ -4,6 +4,7 @@ import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Text, Whole } from "../../components/fields";
 import { ROLES } from "../../concepts/roles";
 import { useSend, type BodyOf, type Reply } from "../../lib/api";
+import { useDraft } from "../../lib/drafts";
 import { LANGUAGES, useSay, type Language } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import { tell } from "../../lib/toasts";
@@ -27,7 +28,7 @@ export function BannerForm({ banner, close }: { banner: Banner | null; close: ()
   const say = useSay();
   const create = useSend("post", "/api/v1/admin/banners");
   const patch = useSend("patch", "/api/v1/admin/banners/{banner_id}");
-  const [draft, setDraft] = useState(() => draftOf(banner));
+  const [draft, setDraft] = useDraft(`banner.${banner?.id ?? "new"}`, () => draftOf(banner));
   const [language, setLanguage] = useState<Language>("en");
   const [reset, setReset] = useState(false);
   const set = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });

@@ -4,7 +4,9 @@ import { useNavigate } from "react-router";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
 import { windowOptions } from "../../concepts/windows";
-import { useSend, type Reply } from "../../lib/api";
+import { Loaded } from "../../components/States";
+import { useGet, useSend, type Reply } from "../../lib/api";
+import { useDraft } from "../../lib/drafts";
 import { useSay } from "../../lib/i18n";
 import { tell } from "../../lib/toasts";
 
@@ -21,6 +23,7 @@ function draftOf(team: Team | null) {
     max_parallel_requests: team?.max_parallel_requests ?? null,
     member_default_budget_nano: team?.member_default_budget_nano ?? null,
     members_may_create_keys: team?.members_may_create_keys ?? true,
+    allowed_models: team?.allowed_models ?? null,
   };
 }
 
@@ -30,7 +33,7 @@ export function TeamForm({ team, close }: { team: Team | null; close: () => void
   const create = useSend("post", "/api/v1/teams");
   const patch = useSend("patch", "/api/v1/teams/{team_id}");
   const first = draftOf(team);
-  const [draft, setDraft] = useState(first);
+  const [draft, setDraft] = useDraft(`team.${team?.id ?? "new"}`, first);
   const [missing, setMissing] = useState(false);
   const set = (changes: Partial<typeof draft>) => setDraft({ ...draft, ...changes });
   const error = create.error ?? patch.error;
@@ -60,7 +63,30 @@ export function TeamForm({ team, close }: { team: Team | null; close: () => void
         <Whole label={say("rpm")} value={draft.rpm_limit} onChange={(value) => set({ rpm_limit: value })} error={errors["rpm_limit"]} />
         <Whole label={say("parallel")} value={draft.max_parallel_requests} onChange={(value) => set({ max_parallel_requests: value })} />
       </div>
+      <Check label={say("all_models_allowed")} checked={draft.allowed_models === null} onChange={(on) => set({ allowed_models: on ? null : [] })} />
+      {draft.allowed_models !== null && <ModelList picked={draft.allowed_models} pick={(allowed_models) => set({ allowed_models })} />}
       <Check label={say("members_may_create_keys")} checked={draft.members_may_create_keys} onChange={(on) => set({ members_may_create_keys: on })} />
     </FormDialog>
+  );
+}
+
+/** Which models the team may use; those that are not there any more can still be taken away. */
+function ModelList({ picked, pick }: { picked: string[]; pick: (models: string[]) => void }) {
+  const say = useSay();
+  const found = useGet("/api/v1/models", { query: { limit: 100 } });
+  return (
+    <fieldset className="lm-field">
+      <legend>{say("models")}</legend>
+      <Loaded query={found}>
+        {({ data }) => (
+          <div className="lm-picks">
+            {[...new Set([...data.map((model) => model.name), ...picked])].map((name) => (
+              <Check key={name} label={name} checked={picked.includes(name)} onChange={(on) => pick(on ? [...picked, name] : picked.filter((one) => one !== name))} />
+            ))}
+          </div>
+        )}
+      </Loaded>
+      {picked.length === 0 && <small className="lm-fair">{say("no_model_allowed")}</small>}
+    </fieldset>
   );
 }

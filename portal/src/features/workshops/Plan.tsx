@@ -6,6 +6,7 @@ import { Refusal } from "../../components/Dialog";
 import { Page } from "../../components/Page";
 import { useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
+import { useDraft } from "../../lib/drafts";
 import { useSession } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import { bodyOf, emptyDraft, mends, STEPS, type Draft } from "./plan";
@@ -18,7 +19,7 @@ export default function Plan() {
   const navigate = useNavigate();
   const { session } = useSession();
   const create = useSend("post", "/api/v1/workshops");
-  const [draft, setDraft] = useState<Draft>(() => emptyDraft(session?.user.username ?? ""));
+  const [draft, setDraft] = useDraft<Draft>("workshop", () => emptyDraft(session?.user.username ?? ""));
   const [at, setAt] = useState(0);
   const [shown, setShown] = useState<Record<string, string>>({});
   const heading = useRef<HTMLHeadingElement>(null);

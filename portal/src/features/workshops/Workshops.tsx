@@ -46,8 +46,15 @@ export default function Workshops() {
             ),
           },
           { title: say("state"), cell: (row) => <Status value={row.state} /> },
-          { title: say("starts"), cell: (row) => <span className="lm-once">{moment(row.starts_at ?? row.created_at)}</span> },
-          { title: say("ends"), cell: (row) => (row.ends_at ? <span className="lm-once">{moment(row.ends_at)}</span> : say("never")) },
+          {
+            title: say("when"),
+            cell: (row) => (
+              <>
+                <div>{moment(row.starts_at ?? row.created_at)} –</div>
+                <div>{row.ends_at ? moment(row.ends_at) : say("never")}</div>
+              </>
+            ),
+          },
           { title: say("seats_claimed"), cell: (row) => <Meter used={row.claimed} limit={row.seats} unit="count" label={say("seats_claimed")} plain /> },
           { title: say("pot"), cell: (row) => <Meter used={row.pot_spent_nano} limit={row.pot_nano} label={say("pot")} /> },
           { title: say("organisers"), cell: (row) => Object.values(row.organisers).join(", ") || "–" },

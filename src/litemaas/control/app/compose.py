@@ -15,7 +15,7 @@ import litemaas.control.app.config as config
 import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
 from litemaas.control.analytics import endpoints as analytics
-from litemaas.control.analytics import requests
+from litemaas.control.analytics import load, requests
 from litemaas.control.app.portal import Portal, find_bundle
 from litemaas.control.app.settings import Settings, check_settings, surroundings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
@@ -123,6 +123,7 @@ FEATURES = (
     health,
     operations,
     capacity,
+    load,
     chargeback,
     payloads,
     workshops,

@@ -255,7 +255,9 @@ class CatalogueQuery(PageQuery):
     status: list[Literal["available", "deprecated", "retired"]] = ["available", "deprecated"]
     subscription: Status | Literal["none"] | None = None
     """The asking person's own status."""
-    sort: Literal["name", "display_name", "provider", "created_at", "context_length"] = "name"
+    health: Health | None = None
+    sort: Literal["name", "display_name", "provider", "created_at", "context_length", "price"] = "name"
+    """``price``: a million tokens in and a million out together."""
     order: Literal["asc", "desc"] = "asc"
 
 

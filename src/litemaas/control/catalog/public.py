@@ -102,7 +102,7 @@ async def list_catalogue(
     wanted = ModelFilter(
         search=query.search, modes=modes_of(query.type, None), provider=query.provider, restricted=query.restricted,
         tags=tuple(query.tag), capabilities=tuple(query.capability), statuses=tuple(query.status) or _SEEN,
-        hidden=hidden, subscribed=subscribed,
+        hidden=hidden, subscribed=subscribed, health=query.health,
     )  # fmt: skip
     rows, total = await repository.list_models(
         connection, wanted, query.sort, query.order == "desc", query.offset, query.limit

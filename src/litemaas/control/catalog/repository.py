@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     all_,
     any_,
+    case,
     cast,
     delete,
     func,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.core.catalog import Health
 from litemaas.core.pricing import Price
 from litemaas.db.tables import (
     access_policies,
@@ -56,6 +58,7 @@ class ModelFilter(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
     subscribed: frozenset[str] | None = None
+    health: str | None = None
 
 
 async def hold_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> Row[Any]:
@@ -111,10 +114,16 @@ async def list_models(
 ) -> tuple[Sequence[Row[Any]], int]:
     where = _conditions(wanted)
     total = (await connection.execute(select(func.count()).select_from(models).where(*where))).scalar_one()
-    column = func.coalesce(models.c.display_name, models.c.name) if sort == "display_name" else models.c[sort]
-    order = (column.desc() if descending else column.asc(), models.c.name)
+    column = _sorted_by(sort)
+    order = (column.desc().nulls_last() if descending else column.asc().nulls_last(), models.c.name)
     page = select(models).where(*where).order_by(*order).offset(offset).limit(limit)
     return (await connection.execute(page)).all(), total
+
+
+def _sorted_by(sort: str) -> ColumnElement[Any]:
+    if sort == "display_name":
+        return func.coalesce(models.c.display_name, models.c.name)
+    return _price() if sort == "price" else models.c[sort]
 
 
 def chosen(wanted: ModelFilter) -> Select[Any]:
@@ -186,7 +195,28 @@ def _conditions(wanted: ModelFilter) -> list[ColumnElement[bool]]:
         where.append(models.c.name != all_(literal(list(wanted.hidden), ARRAY(Text))))
     if wanted.subscribed is not None:
         where.append(models.c.name == any_(literal(list(wanted.subscribed), ARRAY(Text))))
+    if wanted.health is not None:
+        where.append(_health() == wanted.health)
     return where
+
+
+def _health() -> ColumnElement[Any]:
+    """Of a model by its deployments: as ``core.catalog.health_of`` has it."""
+    known = deployments.c.health != Health.UNKNOWN
+    told = case(
+        (func.count(deployments.c.health.distinct()) > 1, Health.DEGRADED.value),
+        else_=func.coalesce(func.max(deployments.c.health), Health.UNKNOWN.value),
+    )
+    of_model = (deployments.c.model_name == models.c.name, _LIVE, deployments.c.enabled, known)
+    return select(told).where(*of_model).scalar_subquery()
+
+
+def _price() -> ColumnElement[Any]:
+    """What a million tokens in and a million out cost together; NULL without a price."""
+    both = prices.c.input_per_million + prices.c.output_per_million
+    joined = deployments.join(prices, prices.c.version == deployments.c.price_version)
+    highest = select(func.max(both)).select_from(joined).where(deployments.c.model_name == models.c.name, _LIVE)
+    return highest.correlate(models).scalar_subquery()
 
 
 async def change_model(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from litemaas.control.workshops.schemas import (
     EventQuery,
     Handouts,
     HandoutSeat,
+    MoreSeats,
     PlanPreview,
     SeatLimits,
     WorkshopPatch,
@@ -63,7 +64,7 @@ async def show_workshop(work: WorkOf, guid: str) -> EventOut:
 
 @router.patch("/{guid}", dependencies=_ORGANISER)
 async def change_workshop(work: WorkOf, guid: str, body: WorkshopPatch) -> EventOut:
-    """Its words, its times, an announcement; for administrators also its money."""
+    """Its words, its times, an announcement; for administrators also its money and models, for all of its keys."""
     await running.change(work, guid, body)
     return await _one(work, guid)
 
@@ -86,6 +87,13 @@ async def resume_workshop(work: WorkOf, guid: str) -> EventOut:
 async def end_workshop(work: WorkOf, guid: str) -> EventOut:
     """Ends all keys at once; it cannot be undone. Its board and its usage stay."""
     await running.finish(work, guid)
+    return await _one(work, guid)
+
+
+@router.post("/{guid}/seats", status_code=201, dependencies=_ORGANISER)
+async def add_seats(work: WorkOf, guid: str, body: MoreSeats) -> EventOut:
+    """More seats, each with a key of its own. The pot stays as it is: what it may cost at most does not change."""
+    await running.add_seats(work, guid, body)
     return await _one(work, guid)
 
 

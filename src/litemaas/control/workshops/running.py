@@ -6,6 +6,7 @@ All seats' keys are made at once, as for catalogues; a claim only hands one out.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from litemaas.control.http.work import Work
 from litemaas.control.workshops import repository, seats_repository, service
 from litemaas.control.workshops.codes import hash_code, new_code
 from litemaas.control.workshops.drafts import Bounds, Limits, Seat, WorkshopDraft
-from litemaas.control.workshops.schemas import SeatLimits, WorkshopPatch, WorkshopPlan
+from litemaas.control.workshops.schemas import MAX_SEATS, MoreSeats, SeatLimits, WorkshopPatch, WorkshopPlan
 from litemaas.control.workshops.states import State, state_at
 from litemaas.core.errors import NotFound
 from litemaas.core.limits import pot_scope
@@ -73,7 +74,7 @@ async def create(work: Work, plan: WorkshopPlan) -> str:
     if unknown := [one for one in plan.organisers if one not in {*people, *people.values()}]:
         raise InvalidRequestMembers([Mend("organisers", f"Nobody has the id or user name {unknown[0]!r}.", "unknown")])
     guid = f"ws-{secrets.token_hex(_GUID_BYTES)}"
-    names = [f"seat-{number:04}" for number in range(1, plan.seats + 1)]
+    names = [_name_of(number) for number in range(1, plan.seats + 1)]
     draft = WorkshopDraft(
         guid=guid, models=list(dict.fromkeys(plan.models)), duration=None, expires_at=plan.ends_at,
         limits=_limits(plan.limits), metadata={}, seats=[_seat(guid, name) for name in names], pot_nano=plan.pot_nano,
@@ -87,31 +88,27 @@ async def create(work: Work, plan: WorkshopPlan) -> str:
     if plan.claim_mode == "shared_code":
         values |= _coded(work, guid, guid)
     await repository.change(connection, guid, values)
-    labels = plan.labels or [""] * plan.seats
-    await seats_repository.add(
-        connection,
-        [
-            {"guid": guid, "user_name": name, "label": label or None}
-            | (_coded(work, guid, name) if plan.claim_mode == "seat_codes" else {})
-            for name, label in zip(names, labels, strict=True)
-        ],
-    )
+    await _add_seats(work, guid, plan.claim_mode, names, plan.labels)
     told = {"seats": plan.seats, "models": draft.models, "pot_nano": plan.pot_nano, "claim_mode": plan.claim_mode}
     await record(work, "workshop.created", "workshop", guid, told, plan.title)
     return guid
 
 
 async def change(work: Work, guid: str, patch: WorkshopPatch) -> None:
-    """Errors: NotFound, Conflict, PermissionDenied, InvalidRequestMembers."""
+    """Errors: NotFound, Conflict, PermissionDenied, InvalidField, InvalidRequestMembers."""
     row = await run(work, guid)
     asked = patch.model_dump(exclude_unset=True)
-    if {"pot_nano", "seat_budget_nano"} & asked.keys():
+    if {"pot_nano", "seat_budget_nano", "models"} & asked.keys():
         require(work, Permission.ADMIN_WORKSHOPS_WRITE)
     values = {name: asked[name] for name in ("title", "description", "announcement") if asked.get(name) is not None}
     values |= _times(work, row, patch)
     connection = await work.connection()
     ends = values.get("expires_at")
     of_keys: dict[str, Any] = {"expires_at": ends} if ends is not None else {}
+    if patch.models is not None:
+        # What the workshop has already may have been retired since.
+        await service.check_models(work, [name for name in patch.models if name not in row.models])
+        of_keys["models"] = values["models"] = list(dict.fromkeys(patch.models))
     if "seat_budget_nano" in asked:
         of_keys["max_budget_nano"] = patch.seat_budget_nano
         values["limits"] = {name: value for name, value in row.limits.items() if name != "max_budget_nano"}
@@ -140,6 +137,23 @@ def _times(work: Work, row: Row[Any], patch: WorkshopPatch) -> dict[str, datetim
     return {name: value for name, value in wanted.items() if value != row._mapping[name]}
 
 
+async def add_seats(work: Work, guid: str, more: MoreSeats) -> None:
+    """New keys of the same pot, limits, models and end. Errors: NotFound, Conflict, InvalidRequestMembers."""
+    row = await run(work, guid)
+    held = await seats_repository.list_seats(await work.connection(), guid)
+    if len(held) + more.seats > MAX_SEATS:
+        told = f"A workshop has at most {MAX_SEATS} seats; this one has {len(held)}."
+        raise InvalidRequestMembers([Mend("seats", told, "too_many")])
+    if more.labels and row.claim_mode != "seat_codes":
+        told = "Seats of this workshop have no codes of their own, so nobody can be told which one is whose."
+        raise InvalidRequestMembers([Mend("labels", told, "no_seat_codes")])
+    first = 1 + max((int(seat.user_name.rpartition("-")[2]) for seat in held), default=0)
+    names = [_name_of(number) for number in range(first, first + more.seats)]
+    await _new_keys(work, row, names)
+    await _add_seats(work, guid, row.claim_mode, names, more.labels)
+    await record(work, "workshop.seats_added", "workshop", guid, {"seats": more.seats}, row.title)
+
+
 async def pause(work: Work, guid: str, *, paused: bool) -> None:
     """No key answers until it goes on."""
     row = await run(work, guid)
@@ -163,7 +177,7 @@ async def replace_key(work: Work, guid: str, user: str) -> None:
     """The seat's key ends, and whoever holds the seat sees the new one. Errors: NotFound, Conflict."""
     row = await run(work, guid)
     await _seat_of(work, guid, user)
-    await _new_key(work, row, user)
+    await _replace_key(work, row, user)
     await record(work, "workshop.key_replaced", "workshop", guid, {"seat": user}, row.title)
 
 
@@ -171,7 +185,7 @@ async def free(work: Work, guid: str, user: str) -> None:
     """The seat is nobody's again; its key and, where it has one, its code are new. Errors: NotFound, Conflict."""
     row = await run(work, guid)
     await _seat_of(work, guid, user)
-    await _new_key(work, row, user)
+    await _replace_key(work, row, user)
     values: dict[str, Any] = {"nickname": None, "claimed_at": None, "browser_hash": None}
     if row.claim_mode == "seat_codes":
         values |= _coded(work, guid, user)
@@ -186,18 +200,32 @@ async def _seat_of(work: Work, guid: str, user: str) -> Row[Any]:
     return seat
 
 
-async def _new_key(work: Work, row: Row[Any], user: str) -> None:
-    connection = await work.connection()
-    old = [key for key in await repository.keys_of(connection, row.guid) if key.user_name == user]
+async def _replace_key(work: Work, row: Row[Any], user: str) -> None:
+    old = [key for key in await repository.keys_of(await work.connection(), row.guid) if key.user_name == user]
     await service.bring_all(work, old, {"deleted_at": work.now, "secret_sealed": None})
+    await _new_keys(work, row, [user])
+
+
+async def _new_keys(work: Work, row: Row[Any], users: Sequence[str]) -> None:
+    """As all keys of the workshop are now: also paused."""
     draft = WorkshopDraft(
         guid=row.guid, models=list(row.models), duration=None, expires_at=row.expires_at, limits=Limits(**row.limits),
-        metadata=row.metadata, seats=[_seat(row.guid, user)],
+        metadata=row.metadata, seats=[_seat(row.guid, user) for user in users],
     )  # fmt: skip
     await service.provide(work, Bounds(), draft)
     if row.paused_at is not None:
-        fresh = [key for key in await repository.keys_of(connection, row.guid) if key.user_name == user]
-        await service.bring_all(work, fresh, {"blocked": True})
+        keys = await repository.keys_of(await work.connection(), row.guid)
+        await service.bring_all(work, [key for key in keys if key.user_name in users], {"blocked": True})
+
+
+async def _add_seats(work: Work, guid: str, claim_mode: str, names: Sequence[str], labels: Sequence[str]) -> None:
+    """``labels``: one for each name, or none at all."""
+    rows = [
+        {"guid": guid, "user_name": name, "label": label or None}
+        | (_coded(work, guid, name) if claim_mode == "seat_codes" else {})
+        for name, label in zip(names, labels or [""] * len(names), strict=True)
+    ]
+    await seats_repository.add(await work.connection(), rows)
 
 
 async def pot_of(work: Work, row: Row[Any]) -> tuple[int | None, int]:
@@ -213,6 +241,10 @@ def _limits(limits: SeatLimits) -> Limits:
         max_budget_nano=limits.budget_nano, rpm_limit=limits.rpm_limit, tpm_limit=limits.tpm_limit,
         max_parallel_requests=limits.max_parallel_requests,
     )  # fmt: skip
+
+
+def _name_of(number: int) -> str:
+    return f"seat-{number:04}"
 
 
 def _seat(guid: str, name: str) -> Seat:

@@ -85,7 +85,10 @@ class WorkshopPlan(Body):
 
 
 class WorkshopPatch(Body):
-    """Money is for administrators; the rest for organisers, too. ``announcement``: shown to everybody with a seat."""
+    """Money and ``models`` (all of them) are for administrators; the rest for organisers, too.
+
+    ``announcement``: shown to everybody with a seat.
+    """
 
     title: Title | None = None
     description: Words | None = None
@@ -93,8 +96,22 @@ class WorkshopPatch(Body):
     ends_at: Moment | None = None
     claim_opens_at: Moment | None = None
     claim_closes_at: Moment | None = None
+    models: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
     pot_nano: Nano | None = None
     seat_budget_nano: Nano | None = None
+
+
+class MoreSeats(Body):
+    """``seats``: how many are added. ``labels``: for whom each new one is kept; needs seat codes."""
+
+    seats: Annotated[int, Field(ge=1, le=MAX_SEATS)]
+    labels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=MAX_SEATS)
+
+    @model_validator(mode="after")
+    def _fits(self) -> MoreSeats:
+        if self.labels and len(self.labels) != self.seats:
+            raise ValueError("labels must name one label per new seat")
+        return self
 
 
 class EventQuery(PageQuery):

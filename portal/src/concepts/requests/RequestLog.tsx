@@ -8,16 +8,25 @@ import { LogTable } from "../../components/LogTable";
 import { Status } from "../../components/Status";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
-import { count, milliseconds, moment, money } from "../../lib/format";
+import { count, dayAfter, milliseconds, moment, money } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
+import { toMoment } from "../../lib/zones";
 import { Text } from "../../components/fields";
 
 type Row = Reply<"/api/v1/requests", "get">["data"][number];
 
-export function RequestLog({ scope }: { scope: "me" | "all" }) {
+interface LogProps {
+  scope: "me" | "all";
+  /** What the page is about, and nobody can choose otherwise. */
+  fixed?: { keys?: string; users?: string };
+}
+
+export function RequestLog({ scope, fixed = {} }: LogProps) {
   const say = useSay();
   const list = useListState();
+  const zone = useZone();
   const { status, model, key, user, since, until } = list.filters;
   const options = useGet("/api/v1/usage/filter-options", { query: { scope } }).data;
   const given = {
@@ -27,8 +36,10 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
     keys: key,
     users: user,
     request_id: list.search || undefined,
-    since: since && `${since}T00:00:00Z`,
-    until: until && `${until}T23:59:59Z`,
+    error_code: list.filters["error_code"],
+    since: since && toMoment(`${since}T00:00`, zone),
+    ...fixed,
+    until: until && toMoment(`${dayAfter(until)}T00:00`, zone),
   };
   const query = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
   const found = useCursorList("/api/v1/requests", query, (page) => ({ rows: page.data, next: page.pagination.next_cursor }));
@@ -38,8 +49,9 @@ export function RequestLog({ scope }: { scope: "me" | "all" }) {
       <Toolbar search={<Search list={list} label={say("request_id")} />}>
         <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${value}` as "status_failure") }))} />
         <Filter list={list} name="model" label={say("model")} options={of(options?.models)} />
-        <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />
-        {scope === "all" && <Filter list={list} name="user" label={say("user")} options={of(options?.users)} />}
+        {!fixed.keys && <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />}
+        <Filter list={list} name="error_code" label={say("error")} options={[...new Set((found.rows ?? []).flatMap((row) => row.error_code ?? []))].map((value) => ({ value, text: value }))} />
+        {scope === "all" && !fixed.users && <Filter list={list} name="user" label={say("user")} options={of(options?.users)} />}
         <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
         <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
       </Toolbar>
