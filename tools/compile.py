@@ -27,7 +27,7 @@ HOT_PATH = """
     gateway/endpoints/base
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
     gateway/endpoints/docling gateway/endpoints/openai gateway/endpoints/tokenize gateway/engines gateway/fallbacks
-    gateway/guardrails gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
+    gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
     gateway/http/messages gateway/http/server
     gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/metering
     gateway/metrics gateway/permits gateway/providers/bridge gateway/providers/native gateway/proxy gateway/ratelimits
