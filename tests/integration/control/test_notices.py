@@ -15,12 +15,15 @@ import httpx2
 import pytest
 from aiosmtpd.controller import UnthreadedController
 
+from litemaas.control.app import Settings, create_app
 from litemaas.control.http.work import Plane
 from litemaas.control.notices.delivery import MAX_FAILURES, Carrier, deliver_due
 from litemaas.control.notices.events import Event
 from litemaas.control.notices.service import notify, notify_holders
 from litemaas.control.notices.texts import TEXTS, written
 from litemaas.core.permissions import Permission
+
+from .people import add_user, browser, start_session
 
 People = dict[str, httpx2.AsyncClient]
 
@@ -101,6 +104,26 @@ async def test_a_notice_arrives_in_the_inbox_by_mail_and_at_the_webhook_once(
     wanted = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
     assert given == wanted
     assert json.loads(body)["facts"] == {"model": "m", "reason": "too dear"}
+
+
+async def test_every_event_arrives_by_mail_and_webhook_once(
+    settings: Settings, post: Post, database: asyncpg.Connection
+):
+    """In an application whose own duties do not run: they would carry some of it elsewhere."""
+    alone = create_app(settings)
+    plane: Plane = alone.state.plane
+    carrier = Carrier(post.smtp_url, loopback_allowed=True)
+    await add_user(database, "ann", ["user"])
+    async with browser(alone, await start_session(database, await add_user(database, "admin", ["admin"]))) as admin:
+        await add_webhook({"admin": admin}, database, post.url)
+    for event in Event:
+        for _ in range(2):
+            await tell(plane, "ann", event, once="w1")
+    while await deliver_due(plane, carrier):
+        pass
+    await plane.engine.dispose()
+    assert len(post.mails) == len(post.hooks) == len(Event)
+    assert {json.loads(body)["event"] for _, body in post.hooks} == {event.value for event in Event}
 
 
 async def test_nobody_sees_other_peoples_notices(plane: Plane, people: People):
