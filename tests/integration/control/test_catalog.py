@@ -129,7 +129,9 @@ async def test_models_are_found_by_health_and_sorted_by_price_with_those_without
     for model, states in ((dear, ["healthy", "unavailable"]), (cheap, ["healthy", "unknown"])):
         second = {"provider": "hosted_vllm", "engine_model": "e", "api_base": "http://second:8000/v1"}
         await client.post(f"/api/v1/admin/models/{model['id']}/endpoints", json=second)
-        ids = await database.fetch("select id from deployments where model_name = $1 order by created_at", model["name"])
+        ids = await database.fetch(
+            "select id from deployments where model_name = $1 order by created_at", model["name"]
+        )
         for row, state in zip(ids, states, strict=True):
             await database.execute("update deployments set health = $2 where id = $1", row["id"], state)
     ann = people["ann"]
