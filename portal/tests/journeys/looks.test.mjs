@@ -45,7 +45,7 @@ for (const [person, places] of [[null, ["/login", "/claim/nothing"]], ["user", O
         await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
       });
       found.push(...(await barriers(page, ["color-contrast"])).map((line) => `${place} (dark) ${line}`));
-      await page.setViewportSize({ width: 360, height: 780 });
+      await page.setViewportSize({ width: 320, height: 640 });
       if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1)) found.push(`${place} is wider than a phone`);
     }
     assert.deepEqual(found, []);
