@@ -61,11 +61,12 @@ def test_a_backup_that_cannot_be_made_or_kept_says_why(plays: Plays, platform: M
 
 def test_expired_and_old_keys_go_and_a_dry_run_only_names_them(plays: Plays):
     names = {"expired": "1s", "living": "1d"}
+    made = {}
     for name, duration in names.items():
         body = {"key_alias": f"{name}-{plays.guid}", "models": [MODEL], "duration": duration}
-        assert plays.ask("POST", "/key/generate", body).status_code == 200
+        made[name] = plays.ask("POST", "/key/generate", body).json()["key"]
+    until(lambda: plays.ask("GET", "/v1/models", key=made["expired"]).status_code == 401, 5, "the key has expired")
     mine = {"litemaas_key_cleanup_alias_pattern": f"[a-z]+-{plays.guid}"}
-    # Ansible starts slower than a second passes.
     dry = playbook(plays, "key_cleanup", "--diff", **mine, litemaas_key_cleanup_dry_run=True).succeeded()
     assert f"expired-{plays.guid}" in dry.output
     assert "1 keys would go" in dry.output
