@@ -26,7 +26,8 @@ HOT_PATH = """
     gateway/admission gateway/bodies gateway/budgets gateway/call gateway/captures gateway/cooling gateway/dispatch
     gateway/endpoints/base gateway/endpoints/media_parts
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
-    gateway/endpoints/docling gateway/endpoints/openai gateway/endpoints/tokenize gateway/engines gateway/fallbacks
+    gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/tokenize
+    gateway/engines gateway/fallbacks
     gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
     gateway/http/messages gateway/http/server
     gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/metering

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
 
 _PREFIXED = re.compile(r"/(?P<kind>vllm|openai)(?:/v1)?(?P<rest>/.+)")
-_SCORING = {"/score": (), "/classify": ("input",), "/pooling": ()}
+_SCORING: dict[str, tuple[str, ...]] = {"/score": (), "/classify": ("input",), "/pooling": ()}
 """Path at the engine's root → members that a body must have; of a score they have had several names."""
 
 
