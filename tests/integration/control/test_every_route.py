@@ -21,7 +21,7 @@ PROBLEM = {"type", "title", "status", "detail", "code", "request_id"}
 ENDLESS = ("/stream",)
 WHOLE = {
     "/api/v1/admin/audit/actions", "/api/v1/admin/audit/types", "/api/v1/admin/backups",
-    "/api/v1/admin/chargeback", "/api/v1/admin/chargeback/months",
+    "/api/v1/admin/capacity/history", "/api/v1/admin/chargeback", "/api/v1/admin/chargeback/months",
     "/api/v1/admin/models/problems",
     "/api/v1/admin/service-tokens", "/api/v1/admin/settings/currency/supported", "/api/v1/admin/webhooks",
     "/api/v1/admin/workshops/{guid}/keys", "/api/v1/banners", "/api/v1/me/sessions", "/api/v1/me/tokens",
