@@ -32,6 +32,9 @@ FIRST = {
 """What is imported before the first caller comes."""
 
 
+ORPHANED_AFTER_S = 5.0
+
+
 def play(argv: list[str]) -> None:
     from ansible.cli.playbook import PlaybookCLI
 
@@ -48,7 +51,8 @@ RUN: dict[str, Callable[[list[str]], None]] = {"playbook": play, "module": modul
 
 
 def serve(path: str, kind: str) -> None:
-    """Until it is killed. One child waits for each program, so that one ends with its caller."""
+    """Until it is killed, or its parent was. One child waits for each program, so that one ends with its caller."""
+    parent = os.getppid()
     for name in FIRST[kind]:
         with contextlib.suppress(ImportError):  # another version of ansible-core has not all of them
             importlib.import_module(name)
@@ -56,8 +60,12 @@ def serve(path: str, kind: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
-        while True:
-            connection, _ = listener.accept()
+        listener.settimeout(ORPHANED_AFTER_S)
+        while os.getppid() == parent:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 listener.close()
