@@ -61,7 +61,7 @@ test("the people who are ticked in the list are those that get models", async ()
   const asked = serve(TABLE);
   await show(<SessionProvider session={session(MAY) as Session}><AdminUsers /></SessionProvider>);
   expect(screen.queryByRole("button", { name: /Grant models/ })).toBeNull();
-  await userEvent.click(await screen.findByRole("checkbox", { name: "Select row 0" }));
+  await userEvent.click(await screen.findByRole("checkbox", { name: "Select ann" }));
   await userEvent.click(screen.getByRole("button", { name: "Grant models to 1" }));
   const dialog = within(await screen.findByRole("dialog"));
   await userEvent.click(await dialog.findByRole("checkbox", { name: "granite" }));

@@ -770,6 +770,7 @@ export type Key =
   | "see_all"
   | "select"
   | "select_all"
+  | "select_item"
   | "send"
   | "send_email"
   | "send_test"
