@@ -7,20 +7,24 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
+from tests.integration.control.people import add_user, start_session
+
+from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE
 
 pytestmark = pytest.mark.timeout(3600)
 MASTER_KEY = "sk-master-0123456789abcdef"
 READY_WITHIN_S = 60.0
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-LEFT_OUT = ("/api/v1/notifications/stream", "/health/ready")
-"""The first would go on for minutes; the other one's 503 is what it is for."""
-EXAMPLES, MOST_S = os.environ.get("LITEMAAS_API_EXAMPLES", "20"), os.environ.get("LITEMAAS_API_MOST_S", "3000")
+LEFT_OUT = ("/api/v1/notifications/stream", "/health/ready", "/api/v1/auth/logout", "/api/v1/me/sessions")
+"""The first would go on for minutes; the second's 503 is what it is for; the others end the session that asks."""
+EXAMPLES, MOST_S = os.environ.get("LITEMAAS_API_EXAMPLES", "5"), os.environ.get("LITEMAAS_API_MOST_S", "900")
 """Made-up requests per path and kind; after so many seconds it ends with what was found."""
 
 
@@ -62,16 +66,41 @@ async def _is_ready(http: httpx2.AsyncClient, url: str) -> bool:
         return False
 
 
-async def test_every_answer_to_made_up_requests_is_one_that_the_contract_declares(database_url: str, tmp_path: Path):
+async def operator(database_url: str, url: str) -> dict[str, str]:
+    """The headers of a script with the master key."""
+    return {"Authorization": f"Bearer {MASTER_KEY}"}
+
+
+async def person(database_url: str, url: str) -> dict[str, str]:
+    """The headers of a browser in which somebody has signed in who is no administrator."""
+    database = await asyncpg.connect(database_url)
+    try:
+        cookie = await start_session(database, await add_user(database, "ann", ["user"]))
+    finally:
+        await database.close()
+    async with httpx2.AsyncClient(headers={"Cookie": f"{SESSION_COOKIE}={cookie}"}) as http:
+        session = (await http.get(f"{url}/api/v1/auth/session")).json()
+    return {"Cookie": f"{SESSION_COOKIE}={cookie}", CSRF_HEADER: session["csrf_token"]}
+
+
+@pytest.mark.parametrize("who", [operator, person])
+async def test_every_answer_to_made_up_requests_is_one_that_the_contract_declares(
+    who: Callable[[str, str], Awaitable[dict[str, str]]], database_url: str, tmp_path: Path
+):
     async with control_plane(database_url, tmp_path) as url:
+        headers = await who(database_url, url)
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json", "--no-color",
-            "--header", f"Authorization: Bearer {MASTER_KEY}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-            "--max-examples", EXAMPLES, "--max-time", MOST_S, "--request-timeout", "30", "--generation-deterministic",
+            *(word for name, value in headers.items() for word in ("--header", f"{name}: {value}")),
+            "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--max-time", MOST_S,
+            "--request-timeout", "30", "--generation-deterministic",
             *(word for path in LEFT_OUT for word in ("--exclude-path", path)),
         ]  # fmt: skip
         ran = await asyncio.to_thread(
             subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=3500
         )
+        async with httpx2.AsyncClient(headers=headers) as http:
+            asked = await http.get(f"{url}/api/v1/me/permissions")
     (tmp_path / "schemathesis.txt").write_text(ran.stdout + ran.stderr)
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2_000:]
+    assert asked.status_code == 200, "whoever asked was not let in any more, so the answers say little"

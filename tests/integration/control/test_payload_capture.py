@@ -123,7 +123,7 @@ async def test_of_a_team_key_its_owner_and_the_teams_admins_are_told(people: Peo
     ("members", "field"),
     [
         ({"until": ending(days=-1)}, "until"),
-        ({"until": ending(days=30, minutes=5)}, "until"),
+        ({"until": ending(days=31)}, "until"),
         ({"until": "2999-01-01"}, "until"),
         ({"reason": "  "}, "reason"),
         ({"reason": None}, "reason"),

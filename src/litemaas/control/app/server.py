@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from litemaas.control.app.compose import create_app
+from litemaas.control.app.protocol import ProblemProtocol
 from litemaas.control.app.settings import Settings
 from litemaas.kit.logging import CONTENTS, configure_logging
 
@@ -26,7 +27,7 @@ def run(settings: Settings) -> None:
         host=settings.control.host,
         port=settings.control.port,
         loop="uvloop",
-        http="httptools",
+        http=ProblemProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

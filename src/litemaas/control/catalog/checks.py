@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from litemaas.control.auth.gates import requires
 from litemaas.control.catalog import repository, service
-from litemaas.control.catalog.drafts import PROVIDERS, DeploymentDraft, check_deployment
+from litemaas.control.catalog.drafts import PROVIDERS, DeploymentDraft, check_authority, check_deployment
 from litemaas.control.catalog.model_schemas import MODE_OF, ModelReference, ModelType, TypeField
 from litemaas.control.catalog.probing import HEALTH_OF, Finding, Outcome, Prober, Target
 from litemaas.control.http.duties import Duty
@@ -187,6 +187,8 @@ async def _target(work: Work, body: ConnectionTest) -> Target | None:
     given: dict[str, Any] = body.model_dump(
         include={"api_key", "engine_model", "tls_verify", "tls_ca"}, exclude_none=True
     )
+    if body.tls_ca is not None:
+        check_authority(body.tls_ca)
     if body.type is not None:
         given["converts"] = body.type is ModelType.CONVERT
     return Target(**{name: given.get(name, getattr(stored, name)) for name in Target.__struct_fields__})

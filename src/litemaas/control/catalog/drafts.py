@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,10 +102,18 @@ def check_deployment(draft: DeploymentDraft) -> DeploymentDraft:
             raise InvalidField("A value of extra_headers holds a line break.", "extra_headers")
     if draft.api_key is not None and not all(" " <= character <= "~" for character in draft.api_key):
         raise InvalidField("api_key holds characters that a header cannot carry.", "api_key")
-    if draft.tls_ca is not None and "-----BEGIN CERTIFICATE-----" not in draft.tls_ca:
-        raise InvalidField("The certificate authority must be PEM text.", "tls_ca")
+    if draft.tls_ca is not None:
+        check_authority(draft.tls_ca)
     _check_price(draft.price)
     return msgspec.structs.replace(draft, api_base=_base_url(draft.provider, draft.api_base))
+
+
+def check_authority(certificates: str) -> None:
+    """Errors: InvalidField when nobody could be trusted by them."""
+    try:
+        ssl.create_default_context(cadata=certificates)
+    except (TypeError, ValueError, ssl.SSLError):  # the first: they are not ASCII
+        raise InvalidField("The certificate authority must be certificates in PEM.", "tls_ca") from None
 
 
 def _check_price(price: Price) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -176,6 +177,12 @@ async def _of_defect(request: Request, _: Exception) -> JSONResponse:
     return _respond(request, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
 
 
+def problem_before_any_request() -> bytes:
+    """The body for what could not be read as a request at all."""
+    detail = "This is no well-formed HTTP request, or its address is too long."
+    return _problem(400, "VALIDATION_ERROR", detail, str(uuid4())).model_dump_json(exclude_none=True).encode()
+
+
 def _respond(
     request: Request,
     status: int,
@@ -185,17 +192,19 @@ def _respond(
     retry_after: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    problem = Problem(
-        type=f"urn:litemaas:problem:{re.sub('_', '-', code.lower())}",
-        title=_TITLES.get(code, code.replace("_", " ").capitalize()),
-        status=status,
-        detail=detail,
-        code=code,
-        request_id=request.state.request_id,
-        retry_after=retry_after,
-        errors=violations,
-    )
+    problem = _problem(status, code, detail, request.state.request_id, violations, retry_after)
     extra = dict(headers or {})
     if retry_after is not None:
         extra["Retry-After"] = str(retry_after)
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers=extra, media_type=PROBLEM_MEDIA)
+
+
+def _problem(
+    status: int, code: str, detail: str, request_id: str, violations: list[Violation] | None = None,
+    retry_after: int | None = None,
+) -> Problem:  # fmt: skip
+    return Problem(
+        type=f"urn:litemaas:problem:{re.sub('_', '-', code.lower())}",
+        title=_TITLES.get(code, code.replace("_", " ").capitalize()),
+        status=status, detail=detail, code=code, request_id=request_id, retry_after=retry_after, errors=violations,
+    )  # fmt: skip
