@@ -117,7 +117,7 @@ def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> list
             continue
         if params.get("blocked_words"):
             problems.append(
-                f"{where}.litellm_params.blocked_words: words of one's own are not looked for; remove them."
+                f"{where}.litellm_params.blocked_words: words of one's own belong into the settings (guardrails)."
             )
         names = _patterns(params.get("patterns"), f"{where}.litellm_params.patterns", problems)
         if params.get("default_on") is True:
