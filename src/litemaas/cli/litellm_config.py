@@ -81,6 +81,7 @@ class ConfigRefused(Exception):
 
 class LitellmConfig(msgspec.Struct, frozen=True):
     """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
+    ``guardrails``: definitions of the installation's own.
 
     ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
     """
@@ -88,6 +89,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     models: list[dict[str, Any]] = []
     credentials: list[dict[str, Any]] = []
     routing: dict[str, WantedRouting] = {}
+    guardrails: list[dict[str, Any]] = []
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -102,8 +104,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
     found = _settings(settled, problems, warnings)
-    if guardrails := guardrails_of(settled.get("guardrails"), problems, warnings):
-        found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails)
+    guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
+    if guardrails.names:
+        found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)
     credentials = credentials_of(settled.get("credential_list"), problems)
     routing = routing_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
@@ -112,7 +115,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
         problems += warnings
     if problems:
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
-    return LitellmConfig(models, credentials, routing, found, warnings)
+    return LitellmConfig(models, credentials, routing, guardrails.own, found, warnings)
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:

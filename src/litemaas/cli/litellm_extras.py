@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from litemaas.core.guardrail_definitions import definitions_of
 from litemaas.core.guardrails import NAMES
 
 _MOST_FALLBACKS = 5
@@ -101,39 +102,47 @@ def _aliases(written: Any, where: str, problems: list[str]) -> list[tuple[str, s
     return found
 
 
-def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> list[str]:
-    """Names of those that hold for every call: what they find in a request refuses it, in an answer it is masked."""
+class WantedGuardrails(msgspec.Struct):
+    """``names``: built-in ones that hold for every call. ``own``: definitions, as the settings take them."""
+
+    names: list[str] = []
+    own: list[dict[str, Any]] = []
+
+
+def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> WantedGuardrails:
+    """What one finds in a request refuses it, in an answer it is masked. Of a definition, its ``mode`` says where it looks."""
+    found = WantedGuardrails([], [])
     if listed is None:
-        return []
+        return found
     if not isinstance(listed, list):
         problems.append("guardrails: must be a list.")
-        return []
-    found: list[str] = []
+        return found
     for place, entry in enumerate(listed):
         where = f"guardrails[{place}]"
         params = entry.get("litellm_params") if isinstance(entry, dict) else None
         if not isinstance(params, dict) or params.get("guardrail") != "litellm_content_filter":
             problems.append(f"{where}: only litellm_content_filter is offered; remove it, or put the service in front.")
             continue
-        if params.get("blocked_words"):
-            problems.append(
-                f"{where}.litellm_params.blocked_words: words of one's own belong into the settings (guardrails)."
-            )
-        names = _patterns(params.get("patterns"), f"{where}.litellm_params.patterns", problems)
-        if params.get("default_on") is True:
-            found += [name for name in names if name not in found]
+        names = _built_in(params)
+        if not names:
+            try:
+                definitions_of([entry])
+            except ValueError as error:
+                problems.append(f"{where}: {error}.")
+            found.own.append(entry)
+        elif params.get("default_on") is True:
+            found.names += [name for name in names if name not in found.names]
         elif entry.get("guardrail_name") not in NAMES:
             warnings.append(f"{where} is asked for by the names of its patterns: {', '.join(names)}.")
     return found
 
 
-def _patterns(written: Any, where: str, problems: list[str]) -> list[str]:
-    found = []
-    for place, entry in enumerate(written if isinstance(written, list) else []):
-        kind = entry.get("pattern_type") if isinstance(entry, dict) else None
-        name = str(entry.get("pattern_name")) if isinstance(entry, dict) else ""
-        if kind != "prebuilt" or name not in NAMES:
-            problems.append(f"{where}[{place}]: only these are looked for: {', '.join(NAMES)}. Remove the others.")
-        else:
-            found.append(name)
-    return found
+def _built_in(params: Mapping[str, Any]) -> list[str]:
+    """The names of the patterns, where a guardrail is nothing but built-in ones; else none."""
+    patterns = params.get("patterns")
+    if params.get("blocked_words") or params.get("categories") or not isinstance(patterns, list):
+        return []
+    if not all(isinstance(one, dict) and one.get("pattern_type") == "prebuilt" for one in patterns):
+        return []
+    names = [str(one.get("pattern_name")) for one in patterns]
+    return names if all(name in NAMES for name in names) else []

@@ -97,7 +97,8 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         ("guardrails: [{guardrail_name: g, litellm_params: {guardrail: lakera}}]", "guardrails[0]"),
         (f"guardrails: [{FILTER}patterns: [{{pattern_type: regex, pattern: x}}]}}}}]", "patterns[0]"),
         (f"guardrails: [{FILTER}patterns: [{{pattern_type: prebuilt, pattern_name: terrorism}}]}}}}]", "patterns[0]"),
-        (f"guardrails: [{FILTER}blocked_words: [{{keyword: x}}]}}}}]", "blocked_words"),
+        (f"guardrails: [{FILTER}blocked_words: [{{keyword: 7}}]}}}}]", "blocked_words"),
+        (f"guardrails: [{FILTER}mode: pre_call}}}}]", "nothing to look for"),
         ("a: [", "not valid YAML in line"),
         ("include: [config.yaml]", "circle"),
         ("include: [none.yaml]", "none.yaml cannot be read"),
@@ -145,6 +146,13 @@ def test_guardrails_that_are_on_hold_for_every_call_and_others_are_named(tmp_pat
     config = read(tmp_path, text)
     assert config.environ == {"LITEMAAS_GATEWAY__GUARDRAILS": "us_ssn,visa"}
     assert config.warnings == ["guardrails[1] is asked for by the names of its patterns: visa."]
+
+
+def test_guardrails_of_ones_own_are_for_the_settings(tmp_path: Path):
+    own = f"{FILTER}mode: pre_call, blocked_words: [{{keyword: Falcon, action: BLOCK}}]}}}}"
+    config = read(tmp_path, f"guardrails: [{own}]")
+    assert [one["guardrail_name"] for one in config.guardrails] == ["g"]
+    assert (config.environ, config.warnings) == ({}, [])
 
 
 def test_callbacks_and_caches_without_effect_are_only_named(tmp_path: Path):

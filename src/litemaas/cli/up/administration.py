@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -73,6 +73,17 @@ class Administration:
     async def keep_credential(self, body: Mapping[str, Any]) -> None:
         """Keeps a credential of a configuration file; one of that name that is there stays as it is."""
         await self._add("/litellm/credentials", body, f"the credential {body['credential_name']}")
+
+    async def keep_guardrails(self, definitions: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps guardrails of a configuration file; one of that name that is there stays as it is."""
+        if not definitions:
+            return
+        path = "/api/v1/admin/settings/guardrails"
+        held = (await self._send("GET", path))["guardrails"]
+        names = {one["guardrail_name"] for one in held}
+        missing = [one for one in definitions if one["guardrail_name"] not in names]
+        if missing:
+            await self._send("PUT", path, {"guardrails": [*held, *missing]})
 
     async def _add(self, path: str, body: Mapping[str, Any], what: str) -> None:
         """Adds something of a configuration file, unless it is there."""

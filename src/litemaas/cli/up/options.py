@@ -69,6 +69,8 @@ class UpOptions:
     """Credentials that they refer to, as bodies of ``/credentials``."""
     routing: Mapping[str, WantedRouting] = field(default_factory=dict)
     """Fallbacks and aliases, by model."""
+    guardrails: Sequence[Mapping[str, Any]] = ()
+    """Definitions of a configuration file, as the settings take them."""
 
     @property
     def state_dir(self) -> Path:
@@ -101,7 +103,7 @@ def read_options(
             raise CannotStart(f"--model {option.name}: --demo simulates a model of this name; choose another name.")
     if config is None:
         return UpOptions(environment, demo, options)
-    return UpOptions(environment, demo, options, config.models, config.credentials, config.routing)
+    return UpOptions(environment, demo, options, config.models, config.credentials, config.routing, config.guardrails)
 
 
 def read_model_option(text: str) -> ModelOption:

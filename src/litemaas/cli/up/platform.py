@@ -182,6 +182,7 @@ class Platform:
                 await administration.register(model)
             for credential in self._options.credentials:
                 await administration.keep_credential(credential)
+            await administration.keep_guardrails(self._options.guardrails)
             for body in self._options.listed:
                 await administration.register_listed(body)
             if self._options.demo:
