@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.e2e.conftest import StartUp
-from tests.e2e.running import ask_model, chat, run_in_shell
+from tests.e2e.running import ask_model, chat, run_in_shell, until
 
 from litemaas.cli.up import demo
 
@@ -104,3 +105,42 @@ def test_simulated_models_rest_while_their_servers_do_and_come_back(start_up: St
 def _is_enabled(connection: dict[str, str]) -> bool:
     [deployment] = ask_model(connection, demo.CHAT_MODEL)["deployments"]
     return bool(deployment["enabled"])
+
+
+CONFIG = """
+model_list:
+  - model_name: mine
+    litellm_params: {model: hosted_vllm/a, litellm_credential_name: house}
+credential_list:
+  - credential_name: house
+    credential_values: {api_base: "ENGINE", api_key: not-asked-for}
+    credential_info: {}
+router_settings:
+  model_group_alias: {gpt-4o: mine}
+guardrails:
+  - guardrail_name: company
+    litellm_params:
+      guardrail: litellm_content_filter
+      mode: pre_call
+      default_on: true
+      blocked_words: [{keyword: Hello, action: BLOCK}]
+"""
+
+
+def test_litellms_file_brings_models_credentials_aliases_and_guardrails(
+    start_up: StartUp, state_dir: Path, tmp_path: Path
+):
+    with engine_with("a") as url:
+        file = tmp_path / "config.yaml"
+        file.write_text(CONFIG.replace("ENGINE", url), encoding="utf-8")
+        connection = start_up(state_dir, "--config", str(file)).ready()
+        key = connection["LITEMAAS_MASTER_KEY"]
+        assert _engine_models(connection, "mine") == [("a", url)]
+        refused = chat(connection, "mine", key)
+        assert (refused.status_code, "keyword" in refused.text) == (403, True)
+        put = httpx2.put(
+            f"{connection['LITEMAAS_CONTROL_URL']}/api/v1/admin/settings/guardrails",
+            headers={"Authorization": f"Bearer {key}"}, json={"guardrails": []}, timeout=10, trust_env=False,
+        )  # fmt: skip
+        assert put.status_code == 200, put.text
+        until(lambda: chat(connection, "gpt-4o", key).status_code == 200, 5, "the guardrail to be gone")
