@@ -10,7 +10,7 @@ import { useSay } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import type { ListState } from "../../lib/listState";
 import { useZone } from "../../lib/product";
-import { BreakdownTable } from "./BreakdownTable";
+import { BreakdownTable, type Dimension } from "./BreakdownTable";
 import { Figures } from "./Figures";
 import { Heat } from "./Heat";
 import { many, rangeOf } from "./range";
@@ -35,10 +35,12 @@ export function usageQuery(list: ListState, scope: string) {
     keys: many(list, "keys"),
     users: many(list, "users"),
     teams: many(list, "teams"),
+    cost_centres: many(list, "cost_centres"),
+    workshops: many(list, "workshops"),
   };
 }
 
-export function Analytics({ list, scope, dimensions, extra }: { list: ListState; scope: string; dimensions: ("model" | "key" | "user" | "team" | "provider")[]; extra?: ReactNode }) {
+export function Analytics({ list, scope, dimensions, extra }: { list: ListState; scope: string; dimensions: Dimension[]; extra?: ReactNode }) {
   const say = useSay();
   const query = usageQuery(list, scope);
   const found = useGet("/api/v1/usage/analytics", { query }, { keep: true });
@@ -81,7 +83,7 @@ interface ChartedProps {
   query: ReturnType<typeof usageQuery>;
   metric: Metric;
   choice: ReactNode;
-  dimensions: ("model" | "key" | "user" | "team" | "provider")[];
+  dimensions: Dimension[];
   file: (kind: string) => string;
 }
 

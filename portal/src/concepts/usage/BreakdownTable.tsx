@@ -11,14 +11,18 @@ import type { Key } from "../../lib/keys";
 import type { usageQuery } from "./Analytics";
 
 const LIMIT = 10;
-const TITLES: Record<string, Key> = { model: "per_model", key: "per_key", user: "per_user", team: "per_team", provider: "per_provider" };
+export type Dimension = "model" | "key" | "user" | "team" | "provider" | "cost_centre" | "workshop";
+const TITLES: Record<Dimension, Key> = { model: "per_model", key: "per_key", user: "per_user", team: "per_team", provider: "per_provider", cost_centre: "per_cost_centre", workshop: "per_workshop" };
+/** Not every installation has them: a table of nothing but "none" is left out. */
+const SELDOM: readonly Dimension[] = ["cost_centre", "workshop"];
 const SORTS = { total_tokens: "total_tokens", cost_nano: "cost", requests: "requests" } as const;
 
-export function BreakdownTable({ dimension, query }: { dimension: "model" | "key" | "user" | "team" | "provider"; query: ReturnType<typeof usageQuery> }) {
+export function BreakdownTable({ dimension, query }: { dimension: Dimension; query: ReturnType<typeof usageQuery> }) {
   const say = useSay();
   const [page, setPage] = useState(1);
   const [sort, setSort] = useState<keyof typeof SORTS>("total_tokens");
   const found = useGet("/api/v1/usage/breakdown/{dimension}", { path: { dimension }, query: { ...query, page, limit: LIMIT, sort } }, { keep: true });
+  if (SELDOM.includes(dimension) && !found.data?.data.some((row) => row.id)) return null;
   const choose = (
     <select className="lm-select" aria-label={say("sort_by")} value={sort} onChange={(event) => setSort(event.target.value as keyof typeof SORTS)}>
       {Object.entries(SORTS).map(([value, key]) => (
@@ -29,12 +33,12 @@ export function BreakdownTable({ dimension, query }: { dimension: "model" | "key
     </select>
   );
   return (
-    <Card title={say(TITLES[dimension]!)} aside={choose} wide>
+    <Card title={say(TITLES[dimension])} aside={choose} wide>
       <Loaded query={found}>
         {(data) => {
           const cells = (name: string, row: (typeof data)["total"]) => [name, row.requests, row.prompt_tokens, row.completion_tokens, row.total_tokens, row.cost_nano, row.success_rate];
           const rows = [
-            ...data.data.map((row) => cells(row.name ?? row.id ?? say("none"), row)),
+            ...data.data.map((row) => cells(row.name || row.id || say("none"), row)),
             ...(data.rest ? [cells(say("others"), data.rest)] : []),
             cells(say("total"), data.total),
           ];
@@ -44,7 +48,7 @@ export function BreakdownTable({ dimension, query }: { dimension: "model" | "key
           ) : (
             <>
               <GridTable
-                caption={say(TITLES[dimension]!)}
+                caption={say(TITLES[dimension])}
                 grid={{
                   head: [say("name"), say("requests"), say("prompt_tokens"), say("completion_tokens"), say("total_tokens"), say("cost"), say("success_rate")],
                   rows,

@@ -17,8 +17,8 @@ export function UsageFilters({ list, query }: { list: ListState; query: ReturnTy
   const options = useGet("/api/v1/usage/filter-options", { query: { scope, start_date, end_date } }, { keep: true }).data;
   const most = useConfig().data?.limits.max_days ?? 90;
   const presets = PRESETS.filter((days) => days <= most).map((days) => ({ value: String(days), text: days === 1 ? say("today") : say("last_n_days", { count: days }) }));
-  const chooser = (name: "models" | "keys" | "users" | "teams", label: string) => {
-    const found = options?.[name] ?? [];
+  const chooser = (name: "models" | "keys" | "users" | "teams" | "cost_centres" | "workshops", label: string) => {
+    const found = (options?.[name] ?? []).filter(({ id }) => id); // the empty one means "without": alone it is no choice
     const picked = many(list, name);
     if (found.length === 0 && picked.length === 0) return null;
     return <ManyFilter label={label} options={found.map(({ id, name: text }) => ({ value: id, text }))} picked={picked} pick={(values) => list.filter(name, joined(values))} />;
@@ -36,6 +36,8 @@ export function UsageFilters({ list, query }: { list: ListState; query: ReturnTy
       {chooser("keys", say("api_keys"))}
       {scope !== "me" && chooser("users", say("users"))}
       {chooser("teams", say("teams"))}
+      {scope !== "me" && chooser("cost_centres", say("cost_centre"))}
+      {scope !== "me" && chooser("workshops", say("workshops"))}
     </Toolbar>
   );
 }

@@ -9,7 +9,7 @@ export default function AdminUsage() {
   const list = useListState();
   return (
     <Page title={say("usage_analytics")} subtitle={say("usage_analytics_subtitle")}>
-      <Analytics list={list} scope="all" dimensions={["user", "team", "model", "provider", "key"]} />
+      <Analytics list={list} scope="all" dimensions={["user", "team", "model", "provider", "key", "cost_centre", "workshop"]} />
     </Page>
   );
 }
