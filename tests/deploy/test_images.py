@@ -209,7 +209,7 @@ def test_both_planes_run_as_any_user_with_nothing_to_write_but_their_state(
     state.mkdir()
     state.chmod(0o2770)  # as the image makes it: whatever group 0 may, its owner may
     for parent in state.parents:
-        if parent.stat().st_uid == os.geteuid() and parent.is_relative_to("/tmp/pytest-of-root"):
+        if parent.stat().st_uid == os.geteuid() and any(part.startswith("pytest-of-") for part in parent.parts):
             parent.chmod(parent.stat().st_mode | 0o055)
     ports = {plane: free_port() for plane in ("control", "gateway")}
     environ = {

@@ -11,6 +11,7 @@ import { tell } from "../../lib/toasts";
 import { toLocal, toMoment } from "../../lib/zones";
 import { MOST_SEATS } from "./plan";
 import { readRoster } from "./roster";
+import { RosterField } from "./RosterField";
 import type { Event } from "./Workshop";
 
 /** A change of the workshop; closes when the server has taken it. */
@@ -83,18 +84,7 @@ export function MoreSeats({ event, close }: { event: Event; close: () => void })
     <FormDialog title={say("add_seats")} submit={say("add_seats")} close={close} send={send} busy={add.isPending} error={add.error} isDisabled={!fits}>
       <p>{event.pot_nano === null ? say("add_seats_text_no_pot") : say("add_seats_text", { pot: money(event.pot_nano) })}</p>
       <Whole label={say("number_of_seats")} value={people.length || many} min={1} max={most} onChange={setMany} isRequired error={seats > most ? say("allowed_range", { min: 1, max: most }) : fieldErrors(add.error)["seats"]} />
-      {event.claim_mode === "seat_codes" && (
-        <>
-          <Area label={say("roster_optional")} value={roster} rows={5} maxLength={500_000} onChange={setRoster} help={people.length ? say("n_people", { count: people.length }) : undefined} />
-          {mistakes.length > 0 && (
-            <ul className="lm-bad" role="alert">
-              {mistakes.slice(0, 10).map(({ line, kind, name }) => (
-                <li key={line}>{say(kind, { line, name })}</li>
-              ))}
-            </ul>
-          )}
-        </>
-      )}
+      {event.claim_mode === "seat_codes" && <RosterField label={say("roster_optional")} value={roster} rows={5} onChange={setRoster} />}
       <p className="lm-subtle">{say("seats_now", { claimed: count(event.claimed), seats: count(event.seats) })}</p>
     </FormDialog>
   );

@@ -7,7 +7,7 @@ import { useGet } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { zones } from "../../lib/zones";
 import { MOST_SEATS, type Claiming, type Draft } from "./plan";
-import { readRoster } from "./roster";
+import { RosterField } from "./RosterField";
 
 interface StepProps {
   draft: Draft;
@@ -39,7 +39,6 @@ const WAYS: Claiming[] = ["shared_code", "seat_codes", "roster"];
 
 export function Seats({ draft, set, errors }: StepProps) {
   const say = useSay();
-  const { people, mistakes } = readRoster(draft.roster);
   return (
     <>
       <fieldset className="lm-field">
@@ -57,16 +56,7 @@ export function Seats({ draft, set, errors }: StepProps) {
       {draft.claiming !== "roster" ? (
         <Whole label={say("number_of_seats")} value={draft.seats} min={1} max={MOST_SEATS} onChange={(seats) => set({ seats })} isRequired error={errors["seats"]} />
       ) : (
-        <>
-          <Area label={say("roster")} value={draft.roster} rows={8} maxLength={500_000} onChange={(roster) => set({ roster })} isRequired help={say("n_people", { count: people.length })} error={errors["roster"] || undefined} />
-          {mistakes.length > 0 && (
-            <ul className="lm-bad" role="alert">
-              {mistakes.slice(0, 10).map(({ line, kind, name }) => (
-                <li key={line}>{say(kind, { line, name })}</li>
-              ))}
-            </ul>
-          )}
-        </>
+        <RosterField label={say("roster")} value={draft.roster} rows={8} onChange={(roster) => set({ roster })} isRequired error={errors["roster"] || undefined} />
       )}
     </>
   );
