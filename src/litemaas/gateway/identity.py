@@ -45,12 +45,11 @@ class Trust(Protocol):
 
 class Caller:
     """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model;
-    ``checked_lanes``: the same where each call is looked at, too; ``limit_lines`` are the header lines of its own limits.
-    ``expires_at``: when something of the key ends by itself, in seconds since 1970: the key, the secret, or its access to a
-    model.
+    ``demands``: members that each call must have; ``limit_lines`` are the header lines of its own limits. ``expires_at``: when
+    something of the key ends by itself, in seconds since 1970: the key, the secret, or its access to a model.
     """
 
-    __slots__ = ("checked_at", "checked_lanes", "expires_at", "key", "lanes", "limit_lines", "spent_nano")
+    __slots__ = ("checked_at", "demands", "expires_at", "key", "lanes", "limit_lines", "spent_nano")
 
     def __init__(self, key: VirtualKey, spent_nano: int, checked_at: float) -> None:
         self.key = key
@@ -59,7 +58,7 @@ class Caller:
         ends = key.next_change()
         self.expires_at = ends.timestamp() if ends is not None else float("inf")
         self.lanes: dict[tuple[Endpoint, str | None], Lane] = {}
-        self.checked_lanes: dict[tuple[Endpoint, str | None], Lane] = {}
+        self.demands = key.enforced_params
         self.limit_lines = limit_lines_of(key)
 
 

@@ -48,28 +48,16 @@ class Routing:
     def lane(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
         """What holds for this caller's calls to this model.
 
-        Errors: ModelNotAllowed before ModelUnknown, so that names cannot be probed; InvalidField for a wrong kind of model.
+        Errors: ModelNotAllowed before ModelUnknown, so that names cannot be probed; InvalidField for a wrong kind of model;
+        MissingField for what the key or the installation demands of every call.
         """
         if ask.wishes is not None:
             self._check_wishes(caller.key, ask.wishes)
         lane = caller.lanes.get((endpoint, ask.model))
         if lane is None or lane.snapshot is not self.snapshot:
-            lane = self._checked(caller, ask, endpoint)
-        return lane
-
-    def _checked(self, caller: Caller, ask: Ask, endpoint: Endpoint) -> Lane:
-        """A lane that is not among those which need no look at the call; where members are demanded, none ever is.
-
-        Errors: as :meth:`lane`; MissingField.
-        """
-        required = (*self._required, *caller.key.enforced_params)
-        if not required or caller.key.is_master:
-            return self._resolve(caller, ask.model, endpoint)
-        lane = caller.checked_lanes.get((endpoint, ask.model))
-        if lane is None or lane.snapshot is not self.snapshot:
             lane = self._resolve(caller, ask.model, endpoint)
-            caller.checked_lanes[endpoint, ask.model] = caller.lanes.pop((endpoint, ask.model))
-        require_members(ask, required)
+        if (caller.demands or self._required) and not caller.key.is_master:
+            require_members(ask, (*self._required, *caller.demands))
         return lane
 
     def lane_of(self, caller: Caller, name: str, endpoint: Endpoint) -> Lane:
@@ -109,9 +97,8 @@ class Routing:
         targets = [self._targets.of(deployment) for deployment in model.deployments]
         guardrails = self._guardrails.names_for(caller.key.guardrails, model.guardrails)
         lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets, guardrails)
-        if len(caller.lanes) + len(caller.checked_lanes) >= _MAX_LANES:
+        if len(caller.lanes) >= _MAX_LANES:
             caller.lanes.clear()
-            caller.checked_lanes.clear()
         caller.lanes[endpoint, name] = lane
         return lane
 

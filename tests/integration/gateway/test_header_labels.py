@@ -97,3 +97,12 @@ async def test_calls_of_a_key_must_have_the_members_that_it_demands(platform: Pl
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, missing)
     response = await platform.post("/v1/responses", key, {"model": "granite", "input": "x", "user": "u1"})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "metadata.generation_name")
+
+
+async def test_what_a_key_demands_is_demanded_of_a_model_too_that_answered_as_a_fallback(platform: Platform):
+    key = await platform.ledger.add_key(extras=json.dumps({"enforced_params": ["user"]}))
+    await platform.add_model("unreachable", "http://127.0.0.1:9/v1")
+    fallen = await ask(platform, key, {}, model="unreachable", fallbacks=["granite"], num_retries=0, user="u1")
+    assert (fallen.status_code, fallen.headers["x-litellm-attempted-fallbacks"]) == (200, "1")
+    refused = await ask(platform, key, {})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "user")
