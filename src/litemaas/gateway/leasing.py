@@ -6,12 +6,14 @@ request that arrives after a later one has no effect: no room is lost, and none 
 
 A worker that lacks room which others have leased leaves a recall. The others at once give back what they neither hold nor have
 spent, answer, and draw no more than they need for a while; so does the one that asked. It waits for their answers, but not
-for longer than ``RECALL_S``.
+for longer than ``RECALL_S``. Two that recall at the same time may each come by a part of what one call needs: both then give
+theirs back and try again after pauses of different length, until one of them has the whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime
@@ -28,6 +30,10 @@ DRY_S = 1.0
 RECALL_S = 3.0
 SMALL_S = 10.0
 """How long a worker that was recalled, or recalled others, draws no more than its calls need."""
+_TRIES = 5
+"""How often rivals for the same room try to get all of what they need."""
+_PAUSE_S = 0.05
+"""The longest pause before each further try."""
 
 
 class Lease(NamedTuple):
@@ -82,7 +88,7 @@ class Account:
 
     __slots__ = (
         "began_at", "beside", "closed", "drawn", "dry_until", "ended_at", "ends_at", "held", "known", "last_used", "life",
-        "lowered", "recalled", "reported", "rule", "serial", "small_until", "spent", "unanswered", "unsure", "used", "waiting",
+        "lowered", "recall", "recalled", "reported", "rule", "serial", "small_until", "spent", "unsure", "used", "waiting",
         "window",
     )  # fmt: skip
 
@@ -109,7 +115,7 @@ class Account:
         """An answer was lost: the database may know of more room than this worker."""
         self.recalled = False
         self.lowered = False
-        self.unanswered: Unanswered | None = None
+        self.recall: Recall | None = None
         self.waiting: list[Wake] | None = None
         """Calls that wait for the request that is under way; None when none is."""
 
@@ -164,25 +170,34 @@ class Account:
         self.beside += nano
 
 
-class Unanswered:
-    """The workers whose answers to a recall are still out."""
+class Recall:
+    """A worker's own: who has answered it.
 
-    def __init__(self, workers: tuple[str, ...]) -> None:
-        self._workers = set(workers)
-        self._complete = asyncio.Event()
+    ``has_rivals``: others asked for the same room meanwhile. ``has_moved``: some of it went from hand to hand meanwhile.
+    """
 
-    def heard_from(self, worker: str) -> None:
-        self._workers.discard(worker)
-        if not self._workers:
-            self._complete.set()
+    def __init__(self) -> None:
+        self.has_rivals = False
+        self.has_moved = False
+        self.is_waiting = False
+        self._answered: set[str] = set()
+        self._news = asyncio.Event()
 
-    async def wait(self, until: float) -> None:
+    def heard_from(self, worker: str, nano: int) -> None:
+        """An answer may arrive before it is known who was asked."""
+        self.has_moved |= nano > 0
+        self._answered.add(worker)
+        self._news.set()
+
+    async def wait(self, workers: tuple[str, ...], until: float) -> None:
         """Units: seconds of the monotonic clock."""
-        try:
+        self.is_waiting = True
+        with suppress(TimeoutError):
             async with asyncio.timeout(until - monotonic()):
-                await self._complete.wait()
-        except TimeoutError:
-            return
+                while not self._answered.issuperset(workers):
+                    self._news.clear()
+                    await self._news.wait()
+        self.is_waiting = False
 
 
 class Leasing:
@@ -216,18 +231,39 @@ class Leasing:
             account.small_until = monotonic() + DRY_S  # a call that needs more may still recall it from others
 
     async def _draw(self, account: Account, amount: int) -> None:
-        lack = max(1, amount - account.free)
-        grant = await self._request(account, self._want(account, amount, lack), lack)
-        if grant is not None and grant.granted < lack and grant.others:
-            account.small_until = monotonic() + SMALL_S
-            account.unanswered = Unanswered(grant.others)
-            self._wake(account)
-            await account.unanswered.wait(monotonic() + self._recall_s)
-            account.unanswered = None
+        until = monotonic() + self._recall_s
+        for _ in range(_TRIES):
+            if await self._draw_once(account, amount, until):
+                return
+            await asyncio.sleep(random.uniform(0.0, _PAUSE_S))  # noqa: S311 - rivals must only differ
+        account.dry_until = monotonic() + DRY_S
+
+    async def _draw_once(self, account: Account, amount: int, until: float) -> bool:
+        """False = rivals for the room may each have had a part of it, and there is time to try again."""
+        account.recall = recall = Recall()
+        try:
             lack = max(1, amount - account.free)
-            grant = await self._request(account, self._want(account, amount, lack), 0)  # they have given what they can
-        if grant is not None and grant.granted < lack:
-            account.dry_until = monotonic() + DRY_S
+            grant = await self._request(account, self._want(account, amount, lack), lack)
+            if grant is not None and grant.granted < lack and grant.others:
+                account.small_until = monotonic() + SMALL_S
+                if account.recalled:  # by a rival, while the request was on its way
+                    account.recalled = account.lowered = False
+                    await self._giving_back(account, answers=True)
+                self._wake(account)
+                await recall.wait(grant.others, until)
+                lack = max(1, amount - account.free)
+                grant = await self._request(
+                    account, self._want(account, amount, lack), 0
+                )  # they have given what they can
+        finally:
+            account.recall = None
+        if grant is None or grant.granted >= lack:
+            return True
+        if recall.has_rivals and (recall.has_moved or account.free > 0) and monotonic() < until:
+            await self._giving_back(account, answers=True)
+            return False
+        account.dry_until = monotonic() + DRY_S
+        return True
 
     def _want(self, account: Account, amount: int, lack: int) -> int:
         left = max(0, account.limit - account.known)
@@ -264,17 +300,20 @@ class Leasing:
         account.small_until = monotonic() + SMALL_S
         if account.waiting is None:
             self._begin(account, self._giving_back(account, answers=True))
-        elif account.unanswered is not None:  # it asks others itself: whoever draws first after that has the room
-            self._keep(self._giving_back(account, answers=True))
-        else:
-            account.recalled = True
+            return
+        if account.recall is not None:
+            account.recall.has_rivals = True
+            if account.recall.is_waiting:  # whoever draws first after that has the room
+                self._keep(self._giving_back(account, answers=True))
+                return
+        account.recalled = True
 
     def returned(self, account: Account, worker: str, nano: int) -> None:
         """Another worker has given back ``nano``, or has nothing to give."""
         if nano:
             account.dry_until = 0.0
-        if account.unanswered is not None:
-            account.unanswered.heard_from(worker)
+        if account.recall is not None:
+            account.recall.heard_from(worker, nano)
 
     async def give_back(self, account: Account) -> None:
         """Gives back what is free; no request may be under way.
@@ -317,6 +356,8 @@ class Leasing:
         """From this moment the room is gone, also when no answer comes: another worker may have been given it by then."""
         lease = account.next_request()
         amount = max(0, account.free)
+        if amount and account.recall is not None:
+            account.recall.has_moved = True
         account.drawn -= amount
         account.known -= amount
         return self._give_back(account, lease, amount, answers=answers)
