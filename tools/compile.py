@@ -24,17 +24,17 @@ DIGEST = "sources.sha256"
 HOT_PATH = """
     core/digits core/money core/pricing core/usage kit/ids kit/ticks
     gateway/admission gateway/bodies gateway/budgets gateway/call gateway/captures gateway/cooling gateway/dispatch
-    gateway/endpoints/base gateway/endpoints/media_parts
+    gateway/endpoints/base gateway/endpoints/measured gateway/endpoints/media_parts
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
-    gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/tokenize
-    gateway/engines gateway/fallbacks
+    gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/table
+    gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
     gateway/http/messages gateway/http/server
     gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/metering
     gateway/metrics gateway/permits gateway/providers/bridge gateway/providers/native gateway/proxy gateway/ratelimits
     gateway/records gateway/relay gateway/renaming gateway/reply_headers
     gateway/routing gateway/running gateway/settlement gateway/shared_rates gateway/sse gateway/standing
-    gateway/strategies gateway/targets gateway/tries gateway/upstream gateway/wishes
+    gateway/trust gateway/strategies gateway/targets gateway/tries gateway/upstream gateway/wishes
 """.split()  # noqa: SIM905 - as a list it would be three times as long
 """What runs for every call. Classes made by msgspec cannot be compiled and stay in modules of their own."""
 

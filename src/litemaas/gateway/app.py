@@ -116,7 +116,7 @@ class Gateway:
             self.directory, self._apply, self._start_over, trust_s=own.trust_cache_s, timeout_s=own.database_timeout_s
         )
         self.identity = Identity(
-            self.directory, self.feed, settings.master_key, clock.now,
+            self.directory, self.feed.trust, settings.master_key, clock.now,
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
             key_header=own.key_header,
         )  # fmt: skip
@@ -198,7 +198,7 @@ class Gateway:
     ) -> Dispatch:
         pages = Pages(
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
-            ping=self.postgres.ping, is_ready=self.feed.is_current, is_leaving=lambda: self.server.is_draining,
+            ping=self.postgres.ping, is_ready=self.feed.trust.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
@@ -222,7 +222,7 @@ class Gateway:
         self.heartbeat = Heartbeat(workers, self.budgets, own.budgets, time.time)
         self.loads = Loads(workers, self.targets)
         self.customers = Customers(
-            self.directory, self.feed, own.key_cache_size, own.trust_cache_s, own.database_timeout_s
+            self.directory, self.feed.trust, own.key_cache_size, own.trust_cache_s, own.database_timeout_s
         )
 
     def _count_gauges(self) -> None:
@@ -235,7 +235,7 @@ class Gateway:
             ),
             "litemaas_gateway_cache_current": (
                 "Whether changes reach this worker.",
-                lambda: float(self.feed.is_current()),
+                lambda: float(self.feed.trust.is_current()),
             ),
             "litemaas_gateway_rate_limits_shared": (
                 "Whether this worker is in step with the others' rate limits.",

@@ -80,6 +80,23 @@ def render(members: Mapping[str, Any]) -> bytes:
     return b"".join(pieces)
 
 
+def with_value(body: bytes, members: Members, name: str, value: bytes) -> bytes | None:
+    """``body`` with another value of one member; None where it has to be rendered anew.
+
+    ``members``: as :func:`read_members` read them from ``body``. A body that is no longer than its members need holds nothing
+    but them: no name stands twice or is spelled with escapes, so there is nothing that :func:`render` would settle.
+    """
+    size = 1
+    at = 0
+    for member, raw in members.items():
+        if member == name:
+            at = size + len(member) + 3
+        size += len(member) + len(raw) + 4  # quotes, a colon, and a comma or the last brace
+    if not at or size != len(body):
+        return None
+    return b"".join((body[:at], value, body[at + len(members[name]) :]))
+
+
 def text_of(members: Members, name: str) -> str | None:
     """A string member, or None when it is absent or null.
 

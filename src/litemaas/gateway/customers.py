@@ -13,8 +13,8 @@ from litemaas.core.limits import DEFAULT_CUSTOMER, CustomerLimits, customer_of, 
 from litemaas.gateway.flights import Flights
 
 if TYPE_CHECKING:
-    from litemaas.gateway.identity import Trust
     from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.trust import Trust
 
 _MAX_LANES = 256
 

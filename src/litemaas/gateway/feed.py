@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from litemaas.core.errors import ServiceUnavailable
+from litemaas.gateway.trust import Trust
+from litemaas.kit.ticks import monotonic
 
 POLL_S = 1.0
 log = structlog.get_logger(__name__)
@@ -49,13 +50,11 @@ class ChangeFeed:
         self._trust_s = trust_s
         self._timeout_s = timeout_s
         self._seq = 0
-        self._looked_at = float("-inf")
+        self.trust = Trust()
+        """Whether changes of keys, models and budgets reach us."""
         self._missed = True
         self._more = asyncio.Event()
         self._applied = asyncio.Condition()
-
-    def is_current(self) -> bool:
-        return monotonic() - self._looked_at < self._trust_s
 
     def wake(self) -> None:
         """There may be something new."""
@@ -96,7 +95,7 @@ class ChangeFeed:
                 for change in await self._store.changes_since(self._seq):
                     await (self._start_over() if change.kind == "all" else self._apply(change))
                     self._seq = change.seq
-            self._looked_at = began
+            self.trust.until = began + self._trust_s
         async with self._applied:
             self._applied.notify_all()
 

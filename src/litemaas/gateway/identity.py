@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.trust import Trust
 
 _PLAIN_HEADERS = (b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
 _MAX_KEY = 512
@@ -38,21 +39,28 @@ class KeyStore(Protocol):
         """The key and what it has spent in its current window (nano-USD), or None when there is none."""
 
 
-class Trust(Protocol):
-    def is_current(self) -> bool:
-        """Whether changes of keys reach us: then what is cached is true."""
-
-
 class Caller:
     """A key in use by this worker. ``lanes`` keeps what was resolved for its calls, by endpoint and asked model;
     ``demands``: members that each call must have; ``limit_lines`` are the header lines of its own limits. ``expires_at``: when
     something of the key ends by itself, in seconds since 1970: the key, the secret, or its access to a model.
     """
 
-    __slots__ = ("checked_at", "demands", "expires_at", "key", "lanes", "limit_lines", "spent_nano")
+    __slots__ = (
+        "checked_at",
+        "demands",
+        "expires_at",
+        "is_blocked",
+        "is_master",
+        "key",
+        "lanes",
+        "limit_lines",
+        "spent_nano",
+    )
 
     def __init__(self, key: VirtualKey, spent_nano: int, checked_at: float) -> None:
         self.key = key
+        self.is_blocked = key.blocked
+        self.is_master = key.is_master
         self.spent_nano = spent_nano
         self.checked_at = checked_at
         ends = key.next_change()
@@ -101,7 +109,7 @@ class Identity:
             key_hash = hashlib.sha256(presented_key(request.headers, self._key_header)).hexdigest()
             request.notes["key_hash"] = key_hash
         caller = self._callers.get(key_hash)
-        if caller is None or caller.key.blocked or now >= caller.expires_at or not self._trust.is_current():
+        if caller is None or caller.is_blocked or now >= caller.expires_at or not self._trust.is_current():
             return None
         return caller
 

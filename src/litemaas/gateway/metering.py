@@ -41,17 +41,18 @@ class Meter:
 
     def __init__(self, engines: Engines, settings: BudgetSettings) -> None:
         self._engines = engines
-        self._settings = settings
+        self._template_allowance = settings.template_allowance
+        self._media_allowance = settings.media_allowance
 
     # -- before the call ----------------------------------------------------------------------------------------------
 
     def prompt_bound(self, ask: Ask) -> int:
         """More tokens than the prompt can have: every token stands for at least one byte of the body."""
-        return ask.prompt_bytes + self._settings.template_allowance + ask.media_parts * self._settings.media_allowance
+        return ask.prompt_bytes + self._template_allowance + ask.media_parts * self._media_allowance
 
     async def count_prompt(self, ask: Ask, deployment: Deployment) -> PromptCount:
         """The prompt's tokens by the engine's own tokenizer; without one, what its texts alone can and will likely have."""
-        media = ask.media_parts * self._settings.media_allowance
+        media = ask.media_parts * self._media_allowance
         members = ask.members or {}
         wanted: Members = {name: members[name] for name in _PROMPT_MEMBERS if name in members}
         if "input" in members:

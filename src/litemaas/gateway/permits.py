@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from litemaas.core.limits import RateRule
 from litemaas.gateway.rate_messages import WINDOW_MS, Told, View, Want
-from litemaas.gateway.ratelimits import WINDOW_S, Counted
+from litemaas.gateway.ratelimits import WINDOW_S, Counted, Ticket
 
 if TYPE_CHECKING:
     from litemaas.gateway.shared_rates import SharedRates
@@ -228,7 +228,7 @@ class Permits:
         return time - self.still_since > for_s and (time >= self.over_at or not windowed(self.rule))
 
 
-class SharedTicket:
+class SharedTicket(Ticket):
     """One admitted call."""
 
     __slots__ = ("_entries", "_rates", "_serial", "_tokens")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 from litemaas.core.digits import digits
 from litemaas.core.errors import RateLimited
@@ -63,39 +63,49 @@ What is counted says ``forgotten`` once it was dropped; who still has it must as
 """
 
 
-class Ticket(Protocol):
-    """One admitted call."""
+class Ticket:
+    """One admitted call. (A base class, not a protocol: compiled code calls its methods without looking them up.)"""
+
+    __slots__ = ()
 
     def close(self, used_tokens: int) -> None:
         """Gives back its place and corrects its tokens."""
+        raise NotImplementedError
 
     def header_lines(self) -> str:
         """What is left of each limit, this call included (gateway-api contract 1.4)."""
+        raise NotImplementedError
 
 
-class RateLimiter(Protocol):
+class RateLimiter:
     """Counts per scope, windows of 60 s from a scope's first request."""
 
     def counters(self, rules: Sequence[RateRule]) -> list[Counted]:
         """Each rule with what is counted of its scope, to be kept until that is forgotten."""
+        raise NotImplementedError
 
     def take(self, entries: Sequence[Counted], tokens: int) -> Ticket | None:
         """Counts one call with ``tokens`` reserved on every rule, or on none. None: it takes a closer look.
 
         Errors: RateLimited when requests or parallel calls are used up for certain.
         """
+        raise NotImplementedError
 
     async def draw(self, entries: Sequence[Counted], tokens: int) -> None:
         """Gets what a call with ``tokens`` lacks in this process, if it is to be had. Fails: never; ``take`` says the rest."""
+        raise NotImplementedError
 
     def tokens_left(self, entries: Sequence[Counted]) -> tuple[int, bool]:
         """The least that any token limit has left, and whether all of them are still unused, as far as known."""
+        raise NotImplementedError
 
     def refusal(self, entries: Sequence[Counted], tokens: int) -> RateLimited:
         """Why a call that was drawn for could not be taken."""
+        raise NotImplementedError
 
     def forget_idle(self) -> None:
         """Drops what nobody uses, so that memory follows the callers of the last minute."""
+        raise NotImplementedError
 
 
 class Counter:
@@ -111,7 +121,7 @@ class Counter:
         self.forgotten = False
 
 
-class LocalTicket:
+class LocalTicket(Ticket):
     """One admitted call."""
 
     __slots__ = ("_entries", "_time", "_tokens")
@@ -147,7 +157,7 @@ def refusal_of(rule: RateRule, kind: str, limit: int, used: int, wait_s: float, 
     )  # fmt: skip
 
 
-class LocalRates:
+class LocalRates(RateLimiter):
     """Counts in this process. ``monotonic`` in seconds; ``now`` only to tell callers when to come back."""
 
     def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:

@@ -29,7 +29,7 @@ class EngineName:
         if body[at:stop] != written:
             at = self._at = max(0, body.find(written))
             stop = at + len(written)
-        if at > 0 and body.find(b"{", 1, at) < 0:
+        if at > 0 and not body[1:at].partition(b"{")[1]:
             return b"".join((body[: at + 8], name, body[stop:]))
         members = read_members(body)
         if "model" not in members:

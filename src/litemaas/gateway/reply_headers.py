@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.digits import digits, three_digits
 from litemaas.core.money import format_usd, nine_decimals
@@ -59,11 +59,12 @@ class ReplyHeaders:
         ticket = call.ticket
         elapsed_us = int(((call.ended_at or monotonic()) - call.request.received_at) * 1e6)
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
+        tries = (
+            _FIRST_TRY if call.attempts == 1 and not call.fallbacks else _tries_lines(call.attempts - 1, call.fallbacks)
+        )
         lines = (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"
-            f"x-litellm-attempted-retries: {digits(call.attempts - 1)}\r\n"
-            f"x-litellm-attempted-fallbacks: {digits(call.fallbacks)}\r\n"
-            f"x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
+            f"{tries}x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
             f"{ticket.header_lines() if ticket is not None else ''}"
@@ -73,8 +74,15 @@ class ReplyHeaders:
         return lines.encode() if lines.isascii() else lines.encode("latin-1", "replace")  # the first is quicker
 
 
+def _tries_lines(retries: int, fallbacks: int) -> str:
+    return f"x-litellm-attempted-retries: {retries}\r\nx-litellm-attempted-fallbacks: {fallbacks}\r\n"
+
+
+_FIRST_TRY: Final = _tries_lines(0, 0)
+
+
 def _spend_lines(caller: Caller | None) -> str:
-    if caller is None or caller.key.is_master:
+    if caller is None or caller.is_master:
         return ""
     return f"x-litellm-key-spend: {nine_decimals(caller.spent_nano)}\r\n{caller.limit_lines}"
 

@@ -56,7 +56,7 @@ class Routing:
         lane = caller.lanes.get((endpoint, ask.model))
         if lane is None or lane.snapshot is not self.snapshot:
             lane = self._resolve(caller, ask.model, endpoint)
-        if (caller.demands or self._required) and not caller.key.is_master:
+        if (caller.demands or self._required) and not caller.is_master:
             require_members(ask, (*self._required, *caller.demands))
         return lane
 

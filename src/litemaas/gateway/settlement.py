@@ -68,7 +68,7 @@ class Settlement:
     def close(self, call: Call, error: BaseException | None) -> None:  # noqa: C901 - each part is a test and a call
         error = error or call.failure
         now = call.ended_at = monotonic()
-        if isinstance(error, LiteMaaSError):
+        if error is not None and isinstance(error, LiteMaaSError):
             _note_error(call, error)
         usage = call.usage
         target = call.target
@@ -240,7 +240,7 @@ def _note_error(call: Call, error: LiteMaaSError) -> None:
         if isinstance(asked_by, Caller):
             call.caller = asked_by
     caller = call.caller
-    if caller is None or caller.key.is_master:
+    if caller is None or caller.is_master:
         return
     model = (call.ask.model or "")[:256] if call.ask is not None else ""
     at = datetime.fromtimestamp(call.started_at, UTC)

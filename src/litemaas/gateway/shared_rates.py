@@ -17,7 +17,7 @@ from litemaas.core.limits import RateRule
 from litemaas.gateway.http.stepping import Wake
 from litemaas.gateway.permits import ALWAYS, UNBOUNDED, Permits, SharedTicket, windowed
 from litemaas.gateway.rate_messages import PLACES, REQUESTS, RESERVED, TOKENS, Told, Verdict, Want
-from litemaas.gateway.ratelimits import Counted, WhatIsLeft, refusal_of
+from litemaas.gateway.ratelimits import Counted, RateLimiter, WhatIsLeft, refusal_of
 from litemaas.gateway.standing import Stage, Standing
 
 PATIENCE_S = (0.01, 0.03, 0.09)
@@ -51,7 +51,7 @@ class Draw:
         self.wake.fire()
 
 
-class SharedRates:
+class SharedRates(RateLimiter):
     """A rate limiter whose counts other workers share. What it wants of the store stands in ``draws`` and ``returns``.
 
     ``monotonic`` in seconds; ``now`` only to tell callers when to come back.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 _PER_PREFIX: Final = 1 << 16
+_TWO: Final = [f"{number:02x}" for number in range(256)]
 
 
 class RequestIds:
@@ -31,8 +32,7 @@ class RequestIds:
             self._begin()
             number = 0
         self._number = number + 1
-        digits = hex(_PER_PREFIX + number)  # 0x1 and the four that are wanted
-        return self._prefix + digits[3:]
+        return f"{self._prefix}{_TWO[number >> 8]}{_TWO[number & 255]}"
 
     def _begin(self) -> None:
         time, noise = f"{self._milliseconds():012x}", os.urandom(8).hex()

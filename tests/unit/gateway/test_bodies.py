@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litemaas.core.errors import InvalidField, MalformedBody
-from litemaas.gateway.bodies import count_of, flag_of, object_of, read_members, render, text_of, value_of
+from litemaas.gateway.bodies import count_of, flag_of, object_of, read_members, render, text_of, value_of, with_value
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -42,6 +42,29 @@ def test_a_member_that_stands_twice_goes_up_once_with_the_value_that_counts() ->
 
     assert render(members) == b'{"max_tokens":400,"n":2}'
     assert count_of(members, "max_tokens") == 400
+
+
+spelled = st.sampled_from(['"model"', '"mod\\u0065l"', '"m"', '"\\u006d"', '"n"', '"é"', '""', '"a\\"b"'])
+spaces = st.sampled_from(["", "", "", " ", "\n"])
+members_as_written = st.lists(
+    st.tuples(spelled, spaces, spaces, st.sampled_from(["1", '"x"', '"\\u0041"', "[1, 2]"])), max_size=5
+)
+
+
+@given(members_as_written, spaces)
+def test_a_value_is_replaced_where_it_stands_only_if_nothing_else_has_to_be_settled(
+    written: list[tuple[str, str, str, str]], end: str
+) -> None:
+    body = ("{" + ",".join(f"{name}{a}:{b}{value}" for name, a, b, value in written) + "}" + end).encode()
+    members = read_members(body)
+
+    replaced = with_value(body, members, "model", b'"engine"')
+
+    if replaced is not None:
+        assert render(members) == body
+        assert replaced == render({**members, "model": b'"engine"'})
+    elif "model" in members and all(name.isascii() and "\\" not in name for name in map(str, [w[0] for w in written])):
+        assert render(members) != body
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,10 @@ async def test_what_was_there_at_the_start_is_read_as_a_whole_and_later_changes_
     book = Book()
     book.write()
     worker = Worker(book)
-    assert not worker.feed.is_current()
+    assert not worker.feed.trust.is_current()
     await worker.feed.look()
     assert (worker.started_over, worker.applied) == (1, [])
-    assert worker.feed.is_current()
+    assert worker.feed.trust.is_current()
     book.write()
     book.write()
     await worker.feed.look()
@@ -97,7 +97,7 @@ async def test_who_waits_for_a_change_is_woken_when_it_is_applied() -> None:
     book = Book()
     worker = Worker(book)
     async with following(worker):
-        await until(worker.feed.is_current)
+        await until(worker.feed.trust.is_current)
         seq = book.write()
         assert await worker.feed.wait_for(seq, 5.0)
         assert worker.applied == [seq]
@@ -110,7 +110,7 @@ async def test_after_any_failure_everything_is_read_again(failure: BaseException
     worker = Worker(book)
     with structlog.testing.capture_logs():
         async with following(worker):
-            await until(worker.feed.is_current)
+            await until(worker.feed.trust.is_current)
             worker.failure = failure
             seq = book.write()
             worker.feed.wake()
@@ -131,14 +131,14 @@ async def test_nothing_is_trusted_while_the_database_is_silent() -> None:
     book.hangs = True
     with pytest.raises(TimeoutError):
         await worker.feed.look()
-    assert not worker.feed.is_current()
+    assert not worker.feed.trust.is_current()
     book.hangs = False
     await worker.feed.look()
-    assert worker.feed.is_current()
+    assert worker.feed.trust.is_current()
 
 
 async def test_a_look_counts_from_its_beginning() -> None:
     book = Book()
     worker = Worker(book, trust_s=0.0)
     await worker.feed.look()
-    assert not worker.feed.is_current()
+    assert not worker.feed.trust.is_current()

@@ -5,15 +5,12 @@ Everything that is not named here goes through as it came, in both directions (g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from litemaas.core.catalog import Mode
-from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField, UpstreamGarbage
+from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField
 from litemaas.core.usage import NOTHING, Usage, usage_of
 from litemaas.gateway.bodies import (
-    NOT_JSON,
     Members,
     count_of,
     encode,
@@ -23,14 +20,15 @@ from litemaas.gateway.bodies import (
     render,
     text_of,
     value_of,
+    with_value,
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
+from litemaas.gateway.endpoints.measured import id_and_usage
 from litemaas.gateway.endpoints.media_parts import media_parts_of
 from litemaas.gateway.header_labels import MOST_CHARACTERS, MOST_TAGS, clients_own
 from litemaas.gateway.providers.bridge import Bridge
 from litemaas.gateway.providers.dialects import dialect_of, openai_path
-from litemaas.gateway.replies import Identified, Measured
 from litemaas.gateway.targets import StreamUsage
 from litemaas.gateway.wishes import wishes_of
 
@@ -51,10 +49,6 @@ MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
 _COMPLETION_DEFAULT = 16
 """What engines generate for a plain completion that names no bound (OpenAI API reference, ``max_tokens``, 2026-11)."""
 SPECIAL_MEMBERS = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
-
-
-_measured: Final = msgspec.json.Decoder(Measured)
-_identified: Final = msgspec.json.Decoder(Identified)
 
 
 class OpenAIEndpoint(Endpoint):
@@ -122,7 +116,19 @@ class OpenAIEndpoint(Endpoint):
         return openai_path(base_path(deployment), self.route, deployment)
 
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
-        members: Members = dict(ask.members or ())
+        as_it_came = ask.members or {}
+        options = ask.stream and target.stream_usage is not StreamUsage.NONE
+        if (
+            not ask.has_gateway_members
+            and not options
+            and call.output_limit is None
+            and target.dialect is None
+            and not target.deployment.defaults
+        ):
+            body = with_value(ask.payload, as_it_came, "model", target.engine_model)
+            if body is not None:
+                return body
+        members: Members = dict(as_it_came)
         members["model"] = target.engine_model
         if ask.has_gateway_members:
             for member in [name for name in members if name in SPECIAL_MEMBERS]:
@@ -130,7 +136,7 @@ class OpenAIEndpoint(Endpoint):
         if target.deployment.defaults:
             for name, value in target.deployment.defaults.items():
                 members.setdefault(name, value)
-        if ask.stream and target.stream_usage is not StreamUsage.NONE:
+        if options:
             members["stream_options"] = _stream_options(members, target.stream_usage)
         if call.output_limit is not None:
             for member in self._bound_members:
@@ -144,26 +150,10 @@ class OpenAIEndpoint(Endpoint):
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         if target.dialect is not None:
             reply.body = target.dialect.reply(reply.body)
-        try:
-            measured = _measured.decode(reply.body)
-        except NOT_JSON:
-            measured = _without_usage(reply.body)
-        if isinstance(measured.id, str):
-            call.engine_request_id = measured.id
+        call.engine_request_id, usage = id_and_usage(reply.body)
         if target.deployment.engine_model != ask.model:
             reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
-        return usage_of(measured.usage) if measured.usage is not None else NOTHING
-
-
-def _without_usage(body: bytes) -> Measured:
-    """What is read of a reply whose usage cannot be: then somebody else has to count.
-
-    Errors: UpstreamGarbage when it is no JSON object at all.
-    """
-    try:
-        return Measured(id=_identified.decode(body).id)
-    except NOT_JSON:
-        raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
+        return usage_of(usage) if usage is not None else NOTHING
 
 
 def _prompts_in(members: Members) -> int:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+_next: Final = next  # compiled code looks built-ins up by their names
 
 
 class Wake:
@@ -41,10 +42,11 @@ class Wake:
 class Run:
     """One coroutine on its way. ``on_end`` is told once, with the error that nobody caught or None."""
 
-    __slots__ = ("_coroutine", "_interruption", "_on_end", "_running", "_wake")
+    __slots__ = ("_coroutine", "_interruption", "_on_end", "_running", "_steps", "_wake")
 
     def __init__(self, coroutine: Coroutine[Any, Any, None], on_end: Callable[[BaseException | None], None]) -> None:
         self._coroutine = coroutine
+        self._steps = coroutine.__await__()
         self._on_end = on_end
         self._wake: Wake | None = None
         self._running = False
@@ -67,11 +69,16 @@ class Run:
     def _step(self) -> None:
         self._wake = None
         self._running = True
+        wake: Wake | None
         try:
             while True:
                 error = self._interruption
                 if error is None:
-                    wake: Wake = self._coroutine.send(None)
+                    wake = _next(self._steps, None)  # as send(None), whose end would be an exception: that costs more
+                    if wake is None:
+                        self._running = False
+                        self._on_end(None)
+                        return
                 else:
                     self._interruption = None
                     wake = self._coroutine.throw(error)
