@@ -104,6 +104,15 @@ class Lane:
             joined.limits_tokens = self.limits_tokens or customer.rates.tpm is not None
         return joined
 
+    def pinned_to(self, deployment_id: str) -> Lane | None:
+        """The lane of calls that only this deployment can answer; None if it is none of the model's."""
+        targets = [target for target in self.targets if target.deployment.id == deployment_id]
+        if not targets:
+            return None
+        lane = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters, targets, self.guardrails)
+        lane.deployments = tuple(target.deployment for target in targets)
+        return lane
+
     def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:
         """The most that a call within these bounds can cost: ``pricing.ceiling_of`` with the prices looked up once.
 
