@@ -21,6 +21,7 @@ import uvloop
 from litemaas.core.catalog import strategy_of
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrails import unknown_of
+from litemaas.core.limits import installation_scope
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.conversion_tasks import ConversionTasks
@@ -361,6 +362,8 @@ class Gateway:
                 if scope.startswith("customer:"):
                     await self.customers.changed(scope)
             self.identity.forget_sharers(*change.refs)
+            if installation_scope() in change.refs:
+                self.routing.adopt(await self.directory.load_snapshot(change.seq))
 
     def _hear_of_leases(self, payload: str) -> None:
         news = read_news(payload)

@@ -66,13 +66,18 @@ class Lane:
         quotas = key.quotas_for(model.counted_as or model.name)
         self.quotas = tuple(rule for rule in quotas if rule.limit_nano is not None)
         budgets = key.budgets_for(model.name)
+        everything = snapshot.budget
+        if everything is not None:
+            budgets = (*budgets, everything)
         self.booked: tuple[BudgetRule, ...] = (*budgets, *quotas)
         self._input_price = dearest_input(self.price)
         self._output_price = dearest_output(self.price)
         self.is_free = endpoint.is_free or self.price.is_free
-        limited = tuple(rule for rule in budgets if rule.limit_nano is not None)
+        limited = tuple(rule for rule in budgets if rule.limit_nano is not None and not key.is_master)
         self.limited: tuple[BudgetRule, ...] = () if self.is_free else limited
         self.rates: tuple[RateRule, ...] = key.rates_for(model.name) + capacity_of(model)
+        if snapshot.rates is not None and not key.is_master:
+            self.rates = (*self.rates, snapshot.rates)
         self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
         maximums = [d.max_output_tokens for d in model.deployments]
         known = [maximum for maximum in maximums if maximum is not None]
