@@ -255,3 +255,53 @@ async def test_an_engines_own_refusal_is_told_and_wrong_methods_and_streams_are_
     assert (await platform.post("/v1/responses/compact", key, {})).status_code == 501
     engine.reply = answer(b"[]")
     assert (await platform.http.get(f"/v1/responses/{identity}", headers=headers)).status_code == 500
+
+
+STRANGE = [
+    "%00",
+    "%2e%2e",
+    "resp_",
+    "resp_%F0%9F%92%A9",
+    "x" * 4000,
+    "..",
+    "resp_AAAA/cancel/",
+    "a//input_items",
+    "compact/x",
+    "%2Fcancel",
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
+async def test_no_path_below_responses_is_an_error_of_ours(platform: Platform, key: str, method: str) -> None:
+    before = platform.gateway.metrics.defects
+    for strange in STRANGE:
+        for rest in ("", "/input_items?limit=%00&after=%0d%0aX: y", "/cancel"):
+            reply = await platform.http.request(
+                method, f"/v1/responses/{strange}{rest}", headers={"Authorization": f"Bearer {key}"}
+            )
+            assert reply.status_code in (400, 404, 405), (strange, rest, reply.text)
+            assert reply.json()["error"]["message"]
+    assert platform.gateway.metrics.defects == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'{"id":7}', b'{"id":""}', b'{"id":null,"usage":[]}', b'{"id":"r","previous_response_id":{}}', '{"id":"ré"}'.encode(),
+     b'{"id":"\\u0000"}', b'{"id":"r","usage":{"input_tokens":-1,"output_tokens":1e99}}', b"[1]", b"{", b"", b"null"],
+)  # fmt: skip
+async def test_whatever_an_engine_says_of_itself_no_defect_of_ours_comes_of_it(
+    platform: Platform, key: str, engine: ScriptedEngine, ask: Ask, said: bytes
+) -> None:
+    before = platform.gateway.metrics.defects
+    engine.reply = answer(said)
+    made = await ask()
+    assert made.status_code in (200, 500)
+    engine.reply = stream_answer(b'event: response.created\ndata: {"type":"response.created","response":%b}\n\n' % said)
+    assert (await ask(stream=True)).status_code in (200, 500)
+    if made.status_code == 200 and isinstance(made.json().get("id"), str):
+        read = await platform.http.get(
+            f"/v1/responses/{made.json()['id'] or 'x'}", headers={"Authorization": f"Bearer {key}"}
+        )
+        assert read.status_code in (200, 404, 500)
+    assert platform.gateway.metrics.defects == before
+    await platform.no_room_is_held(key)
