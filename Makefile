@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
 COMPILED := $(CURDIR)/build/compiled/src
+LITELLM := $(CURDIR)/build/litellm-client
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
@@ -15,7 +16,7 @@ NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_wor
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
-.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-api test-deploy test-ansible test-sanity lint format types contracts check bench bench-reads bench-keys lock compiled clean
+.PHONY: help run portal portal-client screenshots test-portal test test-compiled test-unit test-nightly test-api test-litellm test-deploy test-ansible test-sanity lint format types contracts check bench bench-reads bench-keys lock compiled clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +46,12 @@ $(STAMPS)/compiler: $(STAMPS)/runtime requirements/compile.txt
 $(STAMPS)/api: $(STAMPS)/dev requirements/api.txt
 	@echo "· installing schemathesis"
 	@$(UV) --system-certs pip install --quiet --python $(BIN)/python --require-hashes -r requirements/api.txt
+	@touch $@
+
+$(STAMPS)/litellm: $(STAMPS)/venv requirements/litellm.txt
+	@echo "· installing LiteLLM's client in an environment of its own"
+	@$(PYTHON) -m venv --without-pip $(LITELLM)
+	@$(UV) --system-certs pip install --quiet --compile-bytecode --python $(LITELLM)/bin/python --require-hashes -r requirements/litellm.txt
 	@touch $@
 
 $(STAMPS)/deploy: $(STAMPS)/dev requirements/deploy.txt
@@ -100,6 +107,9 @@ test-nightly: $(STAMPS)/dev  ## the chaos tests in full length and many more exa
 test-api: $(STAMPS)/api  ## send made-up requests of all kinds to a real control plane and hold it to its OpenAPI
 	@LITEMAAS_API_TESTS=1 $(BIN)/python -m pytest tests/api
 
+test-litellm: $(STAMPS)/dev $(STAMPS)/litellm  ## let LiteLLM's own Python client and command use a real platform
+	@LITEMAAS_TEST_LITELLM_PYTHON=$(LITELLM)/bin/python $(BIN)/python -m pytest tests/contract/test_litellm_client.py
+
 test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
 	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
 
@@ -140,6 +150,7 @@ lock: $(STAMPS)/venv  ## rewrite the hash-locked requirements
 	@$(UV) --system-certs pip compile requirements/compile.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/compile.txt
 	@$(UV) --system-certs pip compile requirements/deploy.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/deploy.txt
 	@$(UV) --system-certs pip compile requirements/api.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -o requirements/api.txt
+	@$(UV) --system-certs pip compile requirements/litellm.in --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements/litellm.txt
 	@$(UV) --system-certs pip compile requirements/ansible.in --universal --generate-hashes --python-version 3.11 --no-header -q -c requirements/dev.txt -c requirements/deploy.txt -o requirements/ansible.txt
 
 clean:  ## forget the environment and the state

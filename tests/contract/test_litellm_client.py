@@ -1,7 +1,7 @@
 """Do LiteLLM's own Python client and its ``litellm-proxy`` command get along with the gateway?
 
-They are not among our dependencies: the test runs where ``LITEMAAS_TEST_LITELLM_PYTHON`` names an interpreter that has them
-(``pip install litellm==1.81.16 rich requests``).
+They are not among our dependencies: the test runs where ``LITEMAAS_TEST_LITELLM_PYTHON`` names an interpreter that has them.
+``make test-litellm`` installs them and says so.
 """
 
 from __future__ import annotations

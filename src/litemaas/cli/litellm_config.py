@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli.litellm_extras import TAKEN, WantedRouting, credentials_of, guardrails_of, routing_of
+from litemaas.cli.litellm_extras import TAKEN, WantedRouting, budgets_of, credentials_of, guardrails_of, routing_of
 from litemaas.control.catalog.drafts import PROVIDERS
 
 _REFERENCE = "os.environ/"
@@ -81,7 +81,7 @@ class ConfigRefused(Exception):
 
 class LitellmConfig(msgspec.Struct, frozen=True):
     """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
-    ``guardrails``: definitions of the installation's own.
+    ``guardrails``: definitions of the installation's own. ``budgets``: by whose they are.
 
     ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
     """
@@ -90,6 +90,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     credentials: list[dict[str, Any]] = []
     routing: dict[str, WantedRouting] = {}
     guardrails: list[dict[str, Any]] = []
+    budgets: dict[str, dict[str, Any]] = {}
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -109,13 +110,14 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)
     credentials = credentials_of(settled.get("credential_list"), problems)
     routing = routing_of(settled, problems)
+    budgets = budgets_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
     general = settled.get("general_settings")
     if isinstance(general, dict) and general.get("strict_config") is True:
         problems += warnings
     if problems:
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
-    return LitellmConfig(models, credentials, routing, guardrails.own, found, warnings)
+    return LitellmConfig(models, credentials, routing, guardrails.own, budgets, found, warnings)
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:

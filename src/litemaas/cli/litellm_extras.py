@@ -1,4 +1,4 @@
-"""What does LiteLLM's config.yaml say besides models and settings? Credentials with a name, fallbacks, aliases and guardrails.
+"""What does LiteLLM's config.yaml say besides models and settings? Credentials, fallbacks, aliases, guardrails and budgets.
 
 Fallbacks and aliases belong to models here. A guardrail that would not run stops the start: nobody is to believe that it does.
 """
@@ -12,11 +12,25 @@ import msgspec
 
 from litemaas.core.guardrail_definitions import definitions_of
 from litemaas.core.guardrails import NAMES
+from litemaas.core.limits import DEFAULT_CUSTOMER, EVERYTHING
+from litemaas.core.money import nano_from_usd
+from litemaas.core.windows import check_window
 
 _MOST_FALLBACKS = 5
 _SECTIONS = ("litellm_settings", "router_settings")
 _FALLBACKS = {"fallbacks": "fallbacks", "context_window_fallbacks": "context_fallbacks"}
-TAKEN = frozenset(f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias"))
+_BUDGETS = {
+    f"installation/{EVERYTHING}": {
+        "litellm_settings.max_budget": "max_budget_nano",
+        "litellm_settings.budget_duration": "budget_duration",
+        "general_settings.global_max_parallel_requests": "max_parallel_requests",
+    },
+    f"customer/{DEFAULT_CUSTOMER}": {"litellm_settings.max_end_user_budget": "max_budget_nano"},
+}
+"""Whose budget → key of the file → field of ours."""
+TAKEN = frozenset(
+    f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias")
+) | frozenset(where for fields in _BUDGETS.values() for where in fields)
 """Keys that are read here and are no settings."""
 
 
@@ -63,6 +77,44 @@ def routing_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, Wa
             aliases = found.setdefault(model, WantedRouting()).aliases
             aliases += [alias] if alias not in aliases else []
     return found
+
+
+def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, dict[str, Any]]:
+    """Budgets of the installation and of customers without limits of their own, as ``PUT /api/v1/admin/budgets`` takes them."""
+    found: dict[str, dict[str, Any]] = {}
+    for whose, fields in _BUDGETS.items():
+        body: dict[str, Any] = {}
+        for where, field in fields.items():
+            section, _, name = where.partition(".")
+            members = document.get(section)
+            value = members.get(name) if isinstance(members, dict) else None
+            if value is None:
+                continue
+            try:
+                body[field] = _limit(field, value)
+            except (ValueError, ArithmeticError):
+                problems.append(f"{where}: {_SHAPES[field]}.")
+        if body.keys() - {"budget_duration"}:
+            found[whose] = body
+    return found
+
+
+_SHAPES = {
+    "max_budget_nano": "must be an amount of USD from 0 on",
+    "budget_duration": "must be a span like 30d or monthly",
+    "max_parallel_requests": "must be a whole number from 0 on",
+}
+
+
+def _limit(field: str, value: Any) -> Any:
+    """Errors: ValueError, ArithmeticError."""
+    if field == "budget_duration":
+        check_window(str(value))
+        return str(value)
+    number = nano_from_usd(str(value)) if field == "max_budget_nano" else int(str(value))
+    if number < 0:
+        raise ValueError("below 0")
+    return number
 
 
 def _pairs(written: Any, where: str, problems: list[str]) -> list[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ from litemaas.core.pricing import Price
 
 if TYPE_CHECKING:
     from litemaas.core.guardrail_definitions import Definition
+    from litemaas.core.limits import BudgetRule, RateRule
 
 
 class Mode(StrEnum):
@@ -179,7 +180,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The catalogue at one version; the data plane keeps the last good one.
 
     ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin. ``guardrails``:
-    those of the installation's own, by name.
+    those of the installation's own, by name. ``budget``, ``rates``: what holds for all callers together, None = nothing does.
     """
 
     version: int
@@ -188,6 +189,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     wildcards: tuple[Model, ...] = ()
     zone: tzinfo = UTC
     guardrails: dict[str, Definition] = {}
+    budget: BudgetRule | None = None
+    rates: RateRule | None = None
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""

@@ -70,6 +70,10 @@ class CustomerLimits(msgspec.Struct, frozen=True):
     is_blocked: bool = False
 
 
+INSTALLATION = "installation"
+"""The level of what all callers spend and take together."""
+EVERYTHING = "all"
+"""The installation's id among those of users and teams: there is one."""
 CAPACITY = "model"
 """The level of what a model takes of all callers together."""
 DEFAULT_CUSTOMER = "*"
@@ -97,6 +101,11 @@ def team_model_scope(team_id: str, model: str) -> str:
 
 def pot_scope(pot_id: str) -> str:
     return f"pot:{pot_id}"
+
+
+def installation_scope(installation_id: str = EVERYTHING) -> str:
+    """What all calls cost, those of the master key included."""
+    return f"{INSTALLATION}:{installation_id}"
 
 
 def model_scope(model: str) -> str:

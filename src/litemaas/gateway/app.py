@@ -21,6 +21,7 @@ import uvloop
 from litemaas.core.catalog import strategy_of
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrails import unknown_of
+from litemaas.core.limits import installation_scope
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.conversion_tasks import ConversionTasks
@@ -67,10 +68,12 @@ from litemaas.gateway.refusals import Refusals
 from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.required_members import END_USER
+from litemaas.gateway.response_ids import ResponseIds
 from litemaas.gateway.routing import Routing
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
+from litemaas.gateway.stored_responses import StoredResponses
 from litemaas.gateway.strategies import Strategies
 from litemaas.gateway.targets import Targets
 from litemaas.gateway.token_counter import TokenCounter
@@ -202,10 +205,14 @@ class Gateway:
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
-        endpoints = EndpointTable(own)
+        stored = StoredResponses(
+            ResponseIds(self._settings.encryption_key), identity=self.identity, routing=self.routing, targets=self.targets,
+            pool=self.pool, refusals=refusals, settings=own.upstream,
+        )  # fmt: skip
+        endpoints = EndpointTable(own, stored)
         meter = Meter(engines, own.budgets)
         counter = TokenCounter(self.identity, self.routing, meter, endpoints.find("POST", "/tokenize")[0], refusals)
-        return Dispatch(endpoints, proxy, pages, management, self.conversions, counter, origins, refusals)
+        return Dispatch(endpoints, proxy, pages, management, self.conversions, stored, counter, origins, refusals)
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
         self.accountant = Accountant(
@@ -355,6 +362,8 @@ class Gateway:
                 if scope.startswith("customer:"):
                     await self.customers.changed(scope)
             self.identity.forget_sharers(*change.refs)
+            if installation_scope() in change.refs:
+                self.routing.adopt(await self.directory.load_snapshot(change.seq))
 
     def _hear_of_leases(self, payload: str) -> None:
         news = read_news(payload)

@@ -31,13 +31,14 @@ class Ask:
     ``media_bound``: the most sound, text to speak and images that the call can use.
     ``members``: the body's members, or None for bodies that are not JSON. ``foreign``: a body in another format than
     OpenAI's, as it came; the members are then its translation. ``hides_json``: a conversion's JSON output was
-    added for its page count; the client is not to see it. ``urls``: addresses that the engine would fetch, by their place.
+    added for its page count; the client is not to see it. ``references``: what the body only points to, by its place: addresses
+    that the engine would fetch, the answer that this call goes on from.
     """
 
     __slots__ = (
         "bounds_named", "choices", "content_type", "documents", "end_user", "foreign", "generates", "has_gateway_members",
         "hides_json", "media_bound", "media_parts", "members", "model", "output_bound", "output_default", "output_member",
-        "pages_bound", "payload", "prompt_bytes", "spend_metadata", "stream", "tags", "urls", "wants_running_usage",
+        "pages_bound", "payload", "prompt_bytes", "references", "spend_metadata", "stream", "tags", "wants_running_usage",
         "wants_usage", "wishes",
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ class Ask:
         self.pages_bound = 0
         self.media_bound: Media | None = None
         self.hides_json = False
-        self.urls: dict[str, str] = {}
+        self.references: dict[str, str] = {}
         self.generates = False
         self.has_gateway_members = False
         self.end_user: str | None = None

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     from litemaas.gateway.origins import Origins
     from litemaas.gateway.proxy import Proxy
     from litemaas.gateway.refusals import Refusals
+    from litemaas.gateway.stored_responses import StoredResponses
     from litemaas.gateway.token_counter import TokenCounter
 
 
 class Dispatch:
     def __init__(
         self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management,
-        conversions: Conversions, counter: TokenCounter, origins: Origins, refusals: Refusals,
+        conversions: Conversions, stored: StoredResponses, counter: TokenCounter, origins: Origins, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._endpoints = endpoints
         self._proxy = proxy
         self._pages = pages
         self._management = management
         self._conversions = conversions
+        self._stored = stored
         self._counter = counter
         self._origins = origins
         self._refusals = refusals
@@ -49,6 +51,8 @@ class Dispatch:
             await self._pages.serve(request, response)
         elif self._conversions.has(path):
             await self._conversions.serve(request, response)
+        elif self._stored.has(path):
+            await self._stored.serve(request, response)
         elif path == token_counter.PATH:
             await self._counter.serve(request, response)
         elif is_management(path):

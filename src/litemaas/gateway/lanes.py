@@ -66,13 +66,18 @@ class Lane:
         quotas = key.quotas_for(model.counted_as or model.name)
         self.quotas = tuple(rule for rule in quotas if rule.limit_nano is not None)
         budgets = key.budgets_for(model.name)
+        everything = snapshot.budget
+        if everything is not None:
+            budgets = (*budgets, everything)
         self.booked: tuple[BudgetRule, ...] = (*budgets, *quotas)
         self._input_price = dearest_input(self.price)
         self._output_price = dearest_output(self.price)
         self.is_free = endpoint.is_free or self.price.is_free
-        limited = tuple(rule for rule in budgets if rule.limit_nano is not None)
+        limited = tuple(rule for rule in budgets if rule.limit_nano is not None and not key.is_master)
         self.limited: tuple[BudgetRule, ...] = () if self.is_free else limited
         self.rates: tuple[RateRule, ...] = key.rates_for(model.name) + capacity_of(model)
+        if snapshot.rates is not None and not key.is_master:
+            self.rates = (*self.rates, snapshot.rates)
         self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
         maximums = [d.max_output_tokens for d in model.deployments]
         known = [maximum for maximum in maximums if maximum is not None]
@@ -103,6 +108,15 @@ class Lane:
             joined.rates = (*self.rates, customer.rates)
             joined.limits_tokens = self.limits_tokens or customer.rates.tpm is not None
         return joined
+
+    def pinned_to(self, deployment_id: str) -> Lane | None:
+        """The lane of calls that only this deployment can answer; None if it is none of the model's."""
+        targets = [target for target in self.targets if target.deployment.id == deployment_id]
+        if not targets:
+            return None
+        lane = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters, targets, self.guardrails)
+        lane.deployments = tuple(target.deployment for target in targets)
+        return lane
 
     def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:
         """The most that a call within these bounds can cost: ``pricing.ceiling_of`` with the prices looked up once.

@@ -52,7 +52,7 @@ class Meter:
 
     async def count_prompt(self, ask: Ask, deployment: Deployment) -> PromptCount:
         """The prompt's tokens by the engine's own tokenizer; without one, what its texts alone can and will likely have."""
-        media = ask.media_parts * self._media_allowance
+        media = ask.media_parts * self._media_allowance + _tokens_before(ask)
         members = ask.members or {}
         wanted: Members = {name: members[name] for name in _PROMPT_MEMBERS if name in members}
         if "input" in members:
@@ -104,6 +104,7 @@ class Meter:
         prompt = await self._engines.count_prompt(target.deployment, render(wanted))
         if prompt is None:
             return estimate
+        prompt += _tokens_before(ask)
         if text is None:
             return Usage(
                 prompt_tokens=prompt, completion_tokens=estimate.completion_tokens, source=UsageSource.ESTIMATE
@@ -115,6 +116,11 @@ class Meter:
         if completion is None:
             return estimate
         return Usage(prompt_tokens=prompt, completion_tokens=completion, source=UsageSource.TOKENIZER)
+
+
+def _tokens_before(ask: Ask) -> int:
+    """What the model reads that is not in the body, because the call goes on from an earlier answer."""
+    return ask.foreign.tokens_before if ask.foreign is not None else 0
 
 
 def _texts_of(raw: Any) -> tuple[int, int]:

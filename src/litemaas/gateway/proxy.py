@@ -82,8 +82,8 @@ class Proxy:
                 call.lane = lane = self._routing.lane(caller, ask, endpoint)
                 if lane.capture is not None:
                     response = self._captures.recorded(call, lane.capture, body or ask.payload, response)
-                if ask.urls:
-                    await endpoint.check(ask)
+                if ask.references:
+                    call.lane = lane = await endpoint.check(call, ask, lane)
 
                 if not self._admission.try_reserve(call, lane, ask):
                     await self._admission.reserve(call, lane, ask)

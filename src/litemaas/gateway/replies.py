@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from litemaas.core.engine_usage import EngineUsage
+from litemaas.gateway.bodies import NOT_JSON
 
 
 class Measured(msgspec.Struct, gc=False):
@@ -49,3 +50,21 @@ class Choice(msgspec.Struct):
 
 class Choices(msgspec.Struct):
     choices: list[Choice] = []
+
+
+def error_text(body: bytes) -> tuple[str, str | None]:
+    """The engine's own words, and its error code where it has one."""
+    try:
+        parsed = msgspec.json.decode(body, type=ErrorBody)
+    except NOT_JSON:
+        return body.decode("utf-8", "replace").strip() or "the model server gave no reason", None
+    code = None
+    text: object = parsed.error
+    if isinstance(text, dict):
+        raw_code = text.get("code")
+        code = raw_code if isinstance(raw_code, str) else None
+        text = text.get("message")
+    text = text or parsed.message or parsed.detail
+    if not isinstance(text, str):
+        text = msgspec.json.encode(text).decode() if text else "the model server gave no reason"
+    return text, code

@@ -24,12 +24,20 @@ _NOT_PASSED_ON = frozenset({
 })  # fmt: skip
 
 
+_UNUSED = (
+    "x-litellm-callback-duration-ms: 0\r\nx-litellm-response-cost-discount-amount: 0\r\n"
+    "x-litellm-response-cost-margin-amount: 0\r\nx-litellm-response-cost-margin-percent: 0\r\n"
+)
+"""Of what is not here: nothing is called back, and prices have neither discounts nor margins."""
+
+
 class ReplyHeaders:
     """Renders header lines; ``Target.lines`` brings those of the deployment."""
 
     def __init__(self, litellm_version: str, origins: Origins) -> None:
         self._origins = origins if origins.lines_for_all is None else None
         self._version = f"x-litellm-version: {litellm_version}\r\n{origins.lines_for_all or ''}"
+        self._always = self._version + _UNUSED
 
     def of_error(self, call_id: str, call: Call | None) -> bytes:
         """An error names the call, and the deployment if one was chosen; it costs nothing."""
@@ -44,7 +52,10 @@ class ReplyHeaders:
         return lines.encode("latin-1", "replace")
 
     def of_reply(self, call: Call, reply: Reply) -> bytes:
-        cost = f"x-litellm-response-cost: {nine_decimals(call.cost.total)}\r\n" if call.cost is not None else ""
+        cost = ""
+        if call.cost is not None:
+            usd = nine_decimals(call.cost.total)
+            cost = f"x-litellm-response-cost: {usd}\r\nx-litellm-response-cost-original: {usd}\r\n"
         return b"".join(
             (b"content-type: ", reply.content_type, b"\r\n", self._common(call, cost), reply.engine_headers)
         )
@@ -63,7 +74,7 @@ class ReplyHeaders:
             _FIRST_TRY if call.attempts == 1 and not call.fallbacks else _tries_lines(call.attempts - 1, call.fallbacks)
         )
         lines = (
-            f"x-litellm-call-id: {call_id_of(call)}\r\n{self._version}{call.target.lines if call.target is not None else ''}"
+            f"x-litellm-call-id: {call_id_of(call)}\r\n{self._always}{call.target.lines if call.target is not None else ''}"
             f"{tries}x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"

@@ -111,7 +111,15 @@ class Target:
 
     def get(self, path: str) -> bytes:
         """A whole GET request."""
-        return b"GET %b HTTP/1.1\r\n%b\r\naccept: */*\r\n\r\n" % (path.encode(), self._fixed)
+        return self.asking("GET", path)
+
+    def asking(self, method: str, path: str) -> bytes:
+        """A whole request without a body."""
+        return b"%b %b HTTP/1.1\r\n%b\r\naccept: */*\r\n\r\n" % (method.encode(), path.encode(), self._fixed)
+
+    def posting(self, path: str) -> bytes:
+        """A whole POST request of an empty object."""
+        return self.head_for(path, b"application/json") + b"content-length: 2\r\n\r\n{}"
 
     def head_for(self, path: str, content_type: bytes) -> bytes:
         return b"POST %b HTTP/1.1\r\n%b\r\naccept: */*\r\ncontent-type: %b\r\n" % (

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from litemaas.core.errors import (
     LiteMaaSError,
     NoDeploymentAvailable,
@@ -23,12 +21,11 @@ from litemaas.core.errors import (
     UpstreamFailure,
     UpstreamRefused,
 )
-from litemaas.gateway.bodies import NOT_JSON
 from litemaas.gateway.cooling import kind_of, seconds_of
 from litemaas.gateway.engines import releasing
 from litemaas.gateway.http.answers import UpstreamConnection
 from litemaas.gateway.http.client import Pool
-from litemaas.gateway.replies import ErrorBody
+from litemaas.gateway.replies import error_text
 from litemaas.gateway.shared_rates import pause
 from litemaas.gateway.targets import StreamUsage, Target
 from litemaas.gateway.tries import Tries
@@ -261,7 +258,7 @@ class Upstream:
         with releasing(connection):
             body = await connection.read(_ERROR_BYTES)
         retry_after = next((v.decode("latin-1") for n, v in connection.headers if n == b"retry-after"), None)
-        message, code = _error_text(body)
+        message, code = error_text(body)
         if connection.status in _CREDENTIAL_REFUSED:
             message = "the model server refused the gateway's own credential; the administrator has to mend the model"
         return UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
@@ -317,21 +314,3 @@ def _refuses_stream_options(refused: UpstreamRefused, stream_usage: StreamUsage)
         and refused.status in (400, 422)
         and any(word in refused.message for word in ("stream_options", "continuous_usage_stats", "include_usage"))
     )
-
-
-def _error_text(body: bytes) -> tuple[str, str | None]:
-    """The engine's own words, and its error code where it has one."""
-    try:
-        parsed = msgspec.json.decode(body, type=ErrorBody)
-    except NOT_JSON:
-        return body.decode("utf-8", "replace").strip() or "the model server gave no reason", None
-    code = None
-    text: object = parsed.error
-    if isinstance(text, dict):
-        raw_code = text.get("code")
-        code = raw_code if isinstance(raw_code, str) else None
-        text = text.get("message")
-    text = text or parsed.message or parsed.detail
-    if not isinstance(text, str):
-        text = msgspec.json.encode(text).decode() if text else "the model server gave no reason"
-    return text, code

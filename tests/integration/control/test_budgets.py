@@ -38,7 +38,8 @@ async def live(database: asyncpg.Connection, worker: str, silent_s: float = 0.0)
 
 
 @pytest.mark.parametrize(
-    "owner", ["user/ada", "team/blue", "customer/acme", "customer/*", "pot/workshop", "team/with/slash"]
+    "owner",
+    ["user/ada", "team/blue", "customer/acme", "customer/*", "pot/workshop", "team/with/slash", "installation/all"],
 )
 async def test_a_budget_is_set_read_changed_and_ended(client: httpx2.AsyncClient, owner: str):
     kind, _, owner_id = owner.partition("/")
@@ -217,3 +218,10 @@ async def test_keys_are_put_into_a_pot_and_found_by_it(client: httpx2.AsyncClien
 async def test_budgets_are_for_administrators(anonymous: httpx2.AsyncClient):
     assert (await anonymous.get(BUDGETS)).status_code == 401
     assert (await anonymous.put(f"{BUDGETS}/user/ada", json={})).status_code == 401
+
+
+async def test_there_is_one_installation(client: httpx2.AsyncClient):
+    refused = await client.put(f"{BUDGETS}/installation/other", json=LIMITS)
+    assert refused.status_code == 400
+    assert "'all'" in refused.text
+    assert (await client.get(f"{BUDGETS}/installation/all/state")).json()["windows"] == []

@@ -122,6 +122,10 @@ async def test_reports_name_what_cost_most(client: httpx2.AsyncClient, ledger: N
     key = (await client.post("/litellm/key/generate", json={"key_alias": "k", "user_id": "ann"})).json()
     await client.post("/litellm/user/new", json={"user_id": "ann", "auto_create_key": False})
     assert await get(client, "/global/spend") == {"spend": pytest.approx(0.00385), "max_budget": 0.0}
+    made = await client.put("/api/v1/admin/budgets/installation/all", json={"max_budget_nano": 5_000_000_000})
+    assert made.status_code == 200, made.text
+    assert (await get(client, "/global/spend"))["max_budget"] == 5.0
+    assert (await client.delete("/api/v1/admin/budgets/installation/all")).status_code == 204
     assert (await get(client, "/global/spend/models"))[0] == {"model": "granite", "total_spend": 0.00375}
     [dearest] = await get(client, "/global/spend/keys", limit=1)
     assert (dearest["api_key"], dearest["total_spend"]) == ("b" * 64, 0.0001)

@@ -306,13 +306,17 @@ def stream_answer(*events: bytes) -> bytes:
     return head + chunks + b"0\r\n\r\n"
 
 
+Reply = bytes | Callable[[bytes, bytes], bytes]
+EMPTY: Reply = answer(b"{}")
+
+
 class ScriptedEngine:
-    """An engine that answers every request with the bytes in ``reply`` and keeps what it received.
+    """An engine that answers every request with ``reply``, or what that says to head and body, and keeps what it received.
 
     ``then``: what happens after them: ``keep`` the connection, ``close`` it, or be ``silent`` until the client leaves.
     """
 
-    def __init__(self, reply: bytes = answer(b"{}"), then: str = "keep") -> None:
+    def __init__(self, reply: Reply = EMPTY, then: str = "keep") -> None:
         self.reply = reply
         self.then = then
         self.received: list[tuple[bytes, bytes]] = []
@@ -357,7 +361,7 @@ class ScriptedEngine:
                     (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
                 )
                 self.received.append((head, await reader.readexactly(length)))
-                writer.write(self.reply)
+                writer.write(self.reply if isinstance(self.reply, bytes) else self.reply(*self.received[-1]))
                 await writer.drain()
                 if self.then == "close":
                     break
@@ -373,7 +377,7 @@ class ScriptedEngine:
 
 
 @asynccontextmanager
-async def scripted(reply: bytes = answer(b"{}"), then: str = "keep", ssl: Any = None) -> AsyncIterator[ScriptedEngine]:
+async def scripted(reply: Reply = EMPTY, then: str = "keep", ssl: Any = None) -> AsyncIterator[ScriptedEngine]:
     engine = ScriptedEngine(reply, then)
     await engine.start(ssl)
     try:

@@ -173,8 +173,14 @@ async def test_an_answer_says_who_served_it_and_what_it_cost(platform: Platform,
         assert headers["x-litellm-model-api-base"] == platform.sim.chat.url + "/v1"
         assert headers["x-litellm-version"] == "1.81.16"
         assert float(headers["x-litellm-response-duration-ms"]) >= 0
+        assert headers["x-litellm-response-cost-original"] == headers["x-litellm-response-cost"]
+        for unused in ("cost-discount-amount", "cost-margin-amount", "cost-margin-percent"):
+            assert headers[f"x-litellm-response-{unused}"] == "0"
+        assert headers["x-litellm-callback-duration-ms"] == "0"
     stream = await platform.chat(key, stream=True)
     assert "x-litellm-response-cost" not in stream.headers
+    assert "x-litellm-response-cost-original" not in stream.headers
+    assert stream.headers["x-litellm-response-cost-margin-amount"] == "0"
     assert float(stream.headers["x-litellm-key-spend"]) == pytest.approx(2 * cost)
 
 

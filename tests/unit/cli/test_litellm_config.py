@@ -99,6 +99,12 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         (f"guardrails: [{FILTER}patterns: [{{pattern_type: prebuilt, pattern_name: terrorism}}]}}}}]", "patterns[0]"),
         (f"guardrails: [{FILTER}blocked_words: [{{keyword: 7}}]}}}}]", "blocked_words"),
         (f"guardrails: [{FILTER}mode: pre_call}}}}]", "nothing to look for"),
+        ("litellm_settings: {max_budget: much}", "litellm_settings.max_budget"),
+        ("litellm_settings: {max_budget: true}", "litellm_settings.max_budget"),
+        ("litellm_settings: {max_budget: .inf}", "litellm_settings.max_budget"),
+        ("litellm_settings: {max_budget: 1, budget_duration: soon}", "litellm_settings.budget_duration"),
+        ("litellm_settings: {max_end_user_budget: -1}", "litellm_settings.max_end_user_budget"),
+        ("general_settings: {global_max_parallel_requests: 1.5}", "general_settings.global_max_parallel_requests"),
         ("a: [", "not valid YAML in line"),
         ("include: [config.yaml]", "circle"),
         ("include: [none.yaml]", "none.yaml cannot be read"),
@@ -180,3 +186,19 @@ def test_included_files_are_merged(tmp_path: Path):
 def test_an_empty_file_is_no_error(tmp_path: Path):
     empty: Any = read(tmp_path, "")
     assert (empty.models, empty.environ, empty.warnings) == ([], {}, [])
+
+
+def test_budgets_of_everything_and_of_customers_are_read(tmp_path: Path):
+    text = """
+    litellm_settings: {max_budget: 250.5, budget_duration: 30d, max_end_user_budget: "0.25"}
+    general_settings: {global_max_parallel_requests: 40}
+    """
+    config = read(tmp_path, text)
+    assert config.budgets == {
+        "installation/all": {
+            "max_budget_nano": 250_500_000_000, "budget_duration": "30d", "max_parallel_requests": 40
+        },
+        "customer/*": {"max_budget_nano": 250_000_000},
+    }  # fmt: skip
+    assert config.warnings == []
+    assert read(tmp_path, "litellm_settings: {budget_duration: 30d}").budgets == {}

@@ -85,6 +85,13 @@ class Administration:
         if missing:
             await self._send("PUT", path, {"guardrails": [*held, *missing]})
 
+    async def keep_budgets(self, budgets: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keeps budgets of a configuration file; where there is one, it stays as it is."""
+        for whose, body in budgets.items():
+            path = f"/api/v1/admin/budgets/{quote(whose)}"
+            if await self._find(path) is None:
+                await self._send("PUT", path, body)
+
     async def _add(self, path: str, body: Mapping[str, Any], what: str) -> None:
         """Adds something of a configuration file, unless it is there."""
         try:

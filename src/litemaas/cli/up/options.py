@@ -71,6 +71,8 @@ class UpOptions:
     """Fallbacks and aliases, by model."""
     guardrails: Sequence[Mapping[str, Any]] = ()
     """Definitions of a configuration file, as the settings take them."""
+    budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Budgets of a configuration file, by whose they are, as ``PUT /api/v1/admin/budgets`` takes them."""
 
     @property
     def state_dir(self) -> Path:
@@ -103,7 +105,9 @@ def read_options(
             raise CannotStart(f"--model {option.name}: --demo simulates a model of this name; choose another name.")
     if config is None:
         return UpOptions(environment, demo, options)
-    return UpOptions(environment, demo, options, config.models, config.credentials, config.routing, config.guardrails)
+    return UpOptions(
+        environment, demo, options, config.models, config.credentials, config.routing, config.guardrails, config.budgets
+    )
 
 
 def read_model_option(text: str) -> ModelOption:

@@ -183,6 +183,7 @@ class Platform:
             for credential in self._options.credentials:
                 await administration.keep_credential(credential)
             await administration.keep_guardrails(self._options.guardrails)
+            await administration.keep_budgets(self._options.budgets)
             for body in self._options.listed:
                 await administration.register_listed(body)
             if self._options.demo:

@@ -7,16 +7,20 @@ from enum import StrEnum
 import msgspec
 
 from litemaas.core.keys import key_scope
-from litemaas.core.limits import customer_scope, pot_scope, team_scope, user_scope
+from litemaas.core.limits import customer_scope, installation_scope, pot_scope, team_scope, user_scope
 
 
 class BudgetKind(StrEnum):
-    """Whom a row of ``budgets`` is for. A customer is who stands behind a call; a pot is shared by keys that name it."""
+    """Whom a row of ``budgets`` is for. A customer is who stands behind a call; a pot is shared by keys that name it.
+
+    Of the installation there is one, ``all``: every call counts on it.
+    """
 
     USER = "user"
     TEAM = "team"
     CUSTOMER = "customer"
     POT = "pot"
+    INSTALLATION = "installation"
 
 
 class SpendKind(StrEnum):
@@ -26,6 +30,7 @@ class SpendKind(StrEnum):
     TEAM = "team"
     CUSTOMER = "customer"
     POT = "pot"
+    INSTALLATION = "installation"
     KEY = "key"
 
 
@@ -40,7 +45,10 @@ class BudgetDraft(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: int | None = None
 
 
-_SCOPES = {"user": user_scope, "team": team_scope, "customer": customer_scope, "pot": pot_scope, "key": key_scope}
+_SCOPES = {
+    "user": user_scope, "team": team_scope, "customer": customer_scope, "pot": pot_scope, "key": key_scope,
+    "installation": installation_scope,
+}  # fmt: skip
 
 
 def scope_of(kind: BudgetKind | SpendKind, owner_id: str) -> str:

@@ -32,7 +32,7 @@ class BudgetIn(Body):
 class BudgetOut(BaseModel):
     kind: BudgetKind
     id: str
-    """Of the user, team, customer or pot; ``*`` = every customer without a budget of its own."""
+    """Of the user, team, customer or pot; ``*`` = every customer without a budget of its own, ``all`` = the installation."""
     max_budget_nano: int | None
     soft_budget_nano: int | None
     budget_duration: str | None

@@ -18,7 +18,7 @@ from litemaas.control.keys import repository as keys
 from litemaas.control.keys.drafts import check_limits
 from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.keys import key_model_scope, key_scope
-from litemaas.core.limits import BudgetRule, customer_of, customer_scope
+from litemaas.core.limits import EVERYTHING, BudgetRule, customer_of, customer_scope
 from litemaas.core.windows import Window, window_at
 
 _WINDOWS = 100
@@ -32,6 +32,8 @@ async def set_budget(work: Work, kind: BudgetKind, owner_id: str, draft: BudgetD
     """
     if kind is BudgetKind.CUSTOMER and customer_of(owner_id) != owner_id:
         raise InvalidField("A customer's id has at most 256 characters.", "id")
+    if kind is BudgetKind.INSTALLATION and owner_id != EVERYTHING:
+        raise InvalidField(f"There is one installation: its id is {EVERYTHING!r}.", "id")
     connection = await work.connection()
     values = msgspec.structs.asdict(draft)
     check_limits(values)

@@ -19,7 +19,16 @@ from litemaas.control.keys.view import id_of, look_around, model_row
 from litemaas.core.access import access_of
 from litemaas.core.entitlements import Block, Check, checks
 from litemaas.core.keys import VirtualKey, extra_budget, key_model_scope, key_scope
-from litemaas.core.limits import BudgetRule, QuotaRule, pot_scope, quota_rules, team_scope, user_scope
+from litemaas.core.limits import (
+    INSTALLATION,
+    BudgetRule,
+    QuotaRule,
+    installation_scope,
+    pot_scope,
+    quota_rules,
+    team_scope,
+    user_scope,
+)
 from litemaas.core.refusals import action_for
 from litemaas.core.windows import window_at
 
@@ -111,7 +120,7 @@ def _unit(rule: BudgetRule) -> str:
 
 async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
     """The budgets that a call would be booked on."""
-    scopes = {}
+    scopes = {installation_scope(): INSTALLATION}
     if row.pot_id is not None:
         scopes[pot_scope(row.pot_id)] = "pot"
     if row.team_id is not None:

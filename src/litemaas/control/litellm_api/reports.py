@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 from sqlalchemy import Row
 
+from litemaas.control.budgets import repository as budgets
 from litemaas.control.budgets.service import reset_all
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository as keys
@@ -24,7 +25,7 @@ from litemaas.control.usage import figures, service, tags
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.users import limits
 from litemaas.control.users import repository as people
-from litemaas.core.limits import user_scope
+from litemaas.core.limits import installation_scope, user_scope
 from litemaas.core.money import usd_from_nano
 
 router = APIRouter(route_class=WorkRoute)
@@ -124,9 +125,12 @@ async def of_models(
 
 @router.get("/global/spend", dependencies=_READER)
 async def in_all(work: WorkOf) -> dict[str, float]:
-    """What everything has cost; there is no budget of the whole installation."""
-    sums = await figures.totals(await work.connection(), UsageFilter(), sums=_MONEY)
-    return {"spend": usd_from_nano(sums["cost_nano"]), "max_budget": 0.0}
+    """What everything has cost, and the budget of the whole installation; 0 = it has none."""
+    connection = await work.connection()
+    sums = await figures.totals(connection, UsageFilter(), sums=_MONEY)
+    budget = await budgets.find_budget(connection, installation_scope())
+    limit = budget.max_budget_nano if budget is not None else None
+    return {"spend": usd_from_nano(sums["cost_nano"]), "max_budget": usd_from_nano(limit or 0)}
 
 
 @router.get("/global/spend/logs", dependencies=_READER)

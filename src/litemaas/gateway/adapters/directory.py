@@ -15,11 +15,13 @@ from litemaas.core.guardrail_definitions import Definition, definitions_of
 from litemaas.core.keys import Access, Capture, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
+    INSTALLATION,
     BudgetRule,
     CustomerLimits,
     RateRule,
     customer_scope,
     enforced,
+    installation_scope,
     member_scope,
     pot_scope,
     team_model_scope,
@@ -148,6 +150,7 @@ class Directory:
         async with self._postgres.connection() as connection:
             rows = await connection.fetch(_CATALOG)
             guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
+            limits = (await _limits_of(connection, [installation_scope()])).get(installation_scope())
         deployments: dict[str, list[Deployment]] = {}
         models: dict[str, Model] = {}
         for row in rows:
@@ -160,7 +163,12 @@ class Directory:
                 continue
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
-        return snapshot_of(version, models, self._zone, guardrails)
+        snapshot = snapshot_of(version, models, self._zone, guardrails)
+        if limits is None:
+            return snapshot
+        rates = _rate_rule(installation_scope(), INSTALLATION, limits)
+        budget = _budget_rule(installation_scope(), INSTALLATION, limits)
+        return msgspec.structs.replace(snapshot, budget=budget, rates=rates)
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
         sealed = row["api_key_sealed"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from litemaas.core.errors import LiteMaaSError
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.lanes import Lane
     from litemaas.gateway.providers.bridge import Bridge
     from litemaas.gateway.spool import Outgoing
     from litemaas.gateway.targets import Target
@@ -51,11 +52,12 @@ class Endpoint(ABC):
         """The same for a body that is still arriving. Errors: InvalidRequest; ClientGone."""
         return self.read(request, await request.body(self.max_body))
 
-    async def check(self, ask: Ask) -> None:  # noqa: B027 - most have nothing to check
-        """What takes a wait and is done only for callers that may use the model: ``ask.urls`` are looked at here.
+    async def check(self, call: Call, ask: Ask, lane: Lane) -> Lane:  # noqa: ARG002 - most have nothing to check
+        """What takes a wait and is done only for callers that may use the model: ``ask.references`` are looked at here.
 
-        Errors: InvalidRequest.
+        Returns the lane that the call takes. Errors: InvalidRequest; UpstreamFailure.
         """
+        return lane
 
     @abstractmethod
     def path(self, deployment: Deployment) -> str:

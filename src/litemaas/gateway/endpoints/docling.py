@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.lanes import Lane
     from litemaas.gateway.targets import Target
 
 PAGES_PER_DOCUMENT = 100
@@ -82,8 +83,9 @@ class DoclingSource(DoclingEndpoint):
     def read(self, request: Request, body: bytes) -> Ask:  # noqa: ARG002 - Endpoint
         return _ask(read_source_request(body, self._pages_per_document), _JSON)
 
-    async def check(self, ask: Ask) -> None:
-        await self._addresses.check(ask.urls)
+    async def check(self, call: Call, ask: Ask, lane: Lane) -> Lane:  # noqa: ARG002 - Endpoint
+        await self._addresses.check(ask.references)
+        return lane
 
 
 class DoclingFile(DoclingEndpoint):
@@ -129,7 +131,7 @@ def _ask(asked: ConversionRequest, content_type: bytes) -> Ask:
     ask.documents = asked.documents
     ask.pages_bound = asked.pages_bound
     ask.hides_json = asked.hides_json
-    ask.urls = asked.urls
+    ask.references = asked.urls
     ask.foreign = asked.pieces
     return ask
 

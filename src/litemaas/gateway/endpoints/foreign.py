@@ -13,7 +13,7 @@ import msgspec
 
 from litemaas.core.errors import UpstreamGarbage
 from litemaas.core.usage import NOTHING, Usage, usage_of
-from litemaas.gateway.bodies import NOT_JSON, Members, encode, object_of, read_request, render
+from litemaas.gateway.bodies import NOT_JSON, Members, encode, object_of, read_members, read_request, render
 from litemaas.gateway.endpoints.base import Endpoint, base_path
 from litemaas.gateway.endpoints.openai import GATEWAY_MEMBERS, SPECIAL_MEMBERS, OpenAIEndpoint
 from litemaas.gateway.providers.bridge import Bridge
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.providers.wires import Wire
+    from litemaas.gateway.response_ids import ClientIds, Place
     from litemaas.gateway.targets import Target
 
 _OWN_METADATA = ("tags", "spend_logs_metadata", "guardrails")
@@ -33,14 +34,19 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Foreign:
-    """A body as it came. ``refusal``: why it is no chat completion, if it is none."""
+    """A body as it came. ``refusal``: why it is no chat completion, if it is none.
 
-    __slots__ = ("asked", "members", "refusal")
+    ``place``: of the answer that it goes on from. ``tokens_before``: what the model reads besides because of that.
+    """
+
+    __slots__ = ("asked", "members", "place", "refusal", "tokens_before")
 
     def __init__(self, members: Members, asked: dict[str, Any], refusal: Untranslatable | None) -> None:
         self.members = members
         self.asked = asked
         self.refusal = refusal
+        self.place: Place | None = None
+        self.tokens_before = 0
 
 
 class ForeignEndpoint(Endpoint):
@@ -106,6 +112,10 @@ class ForeignEndpoint(Endpoint):
         leaving = self._wire.events(call.id, ask.model or "", call.started_at, ask.foreign.asked, 0)
         return Bridge(arriving, leaving)
 
+    def client_ids(self, call: Call, target: Target) -> ClientIds | None:  # noqa: ARG002 - most formats have none
+        """How the client is told the ids of answers that the engine keeps; None = as the engine calls them."""
+        return None
+
     def error_body(self, error: LiteMaaSError, profile: str) -> bytes:
         return self._wire.error_body(error, profile)
 
@@ -137,7 +147,8 @@ class _Native(Endpoint):
         members = native_members(ask, target)
         for name, value in target.deployment.defaults.items():
             members.setdefault(name, value)
-        members.update(self._wire.set_where_native)
+        if ask.foreign.place is not None:
+            members["previous_response_id"] = encode(ask.foreign.place.engine_id)
         if call.output_limit is not None:
             members[self._wire.bound] = b"%d" % call.output_limit
         return render(members)
@@ -148,12 +159,16 @@ class _Native(Endpoint):
         except NOT_JSON:
             raise UpstreamGarbage("the model server's answer is not the JSON that was expected") from None
         call.engine_request_id = str(answer.get("id") or "") or None
+        ids = self._over.client_ids(call, target)
+        if ids is not None:
+            changed = {name: encode(value) for name, value in ids.renamed(answer).items()}
+            reply.body = render({**read_members(reply.body), **changed})
         reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
         usage = answer.get("usage")
         return usage_of(native_usage(usage)) if isinstance(usage, dict) else NOTHING
 
-    def bridge(self, call: Call, ask: Ask, target: Target) -> Bridge | None:  # noqa: ARG002 - Endpoint
-        return Bridge(native=NativeScanner(ask.model or ""))
+    def bridge(self, call: Call, ask: Ask, target: Target) -> Bridge | None:
+        return Bridge(native=NativeScanner(ask.model or "", self._over.client_ids(call, target)))
 
     def error_body(self, error: LiteMaaSError, profile: str) -> bytes:
         return self._wire.error_body(error, profile)

@@ -13,41 +13,45 @@ from litemaas.gateway.endpoints.engine_paths import endpoint_under, engine_endpo
 from litemaas.gateway.endpoints.foreign import ForeignEndpoint
 from litemaas.gateway.endpoints.media import media_endpoints
 from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
+from litemaas.gateway.endpoints.responses import ResponsesEndpoint
 from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
-from litemaas.gateway.providers.wires import MessagesWire, ResponsesWire
+from litemaas.gateway.providers.wires import MessagesWire
 from litemaas.gateway.spool import Room
 
 if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.settings import GatewaySection
+    from litemaas.gateway.stored_responses import StoredResponses
 
 _MODEL_IN_PATH = re.compile(
     r"/(?:openai/deployments|engines)/(?P<model>.+?)(?P<rest>/(?:chat/completions|completions|embeddings))"
 )
-_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?/responses/.+")
+_COMPACTION = re.compile(r"(?:/openai)?(?:/v1)?/responses/compact")
 _NOT_OFFERED = re.compile(r"(?:/v1)?/(?:files|batches)(?:/|$)")
 
 
-def foreign_endpoints(chat: OpenAIEndpoint, error_style: str, max_body: int) -> dict[str, Endpoint]:
+def foreign_endpoints(
+    chat: OpenAIEndpoint, error_style: str, max_body: int, stored: StoredResponses | None
+) -> dict[str, Endpoint]:
     """Path without ``/v1`` → endpoint."""
     messages = MessagesWire(anthropic_errors=error_style == "anthropic")
     return {
         "/messages": ForeignEndpoint(messages, chat, max_body),
         "/messages/count_tokens": CountTokensEndpoint(messages, chat, max_body),
-        "/responses": ForeignEndpoint(ResponsesWire(), chat, max_body),
+        "/responses": ResponsesEndpoint(chat, max_body, stored),
     }
 
 
 class EndpointTable:
     """Every inference endpoint under each of its paths."""
 
-    def __init__(self, settings: GatewaySection) -> None:
+    def __init__(self, settings: GatewaySection, stored: StoredResponses | None = None) -> None:
         max_body_bytes = settings.max_body_bytes
         spoken = openai_endpoints(max_body_bytes)
         plain: dict[str, Endpoint] = {**spoken, **tokenize_endpoints(max_body_bytes)}
         room = Room(settings.upload_bytes)
         plain |= media_endpoints(max_body_bytes, room)
-        plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes)
+        plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes, stored)
         self._plain = plain
         self._engines = engine_endpoints(max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
@@ -80,8 +84,8 @@ class EndpointTable:
         elif endpoint is None:
             match = _MODEL_IN_PATH.fullmatch(path.removeprefix("/v1"))
             endpoint = self._endpoints.get(match["rest"]) if match is not None else None
-            if _RESPONSE.fullmatch(path):
-                raise NotFound("there is no such response: nothing is kept here between calls")
+            if _COMPACTION.fullmatch(path):
+                raise NotOffered("conversations are not compacted here: what that costs has no bound before it is done")
             if _NOT_OFFERED.match(path):
                 raise NotOffered("files and batches are not offered here: send each call by itself")
             if match is None or endpoint is None:

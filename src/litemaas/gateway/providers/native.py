@@ -6,11 +6,14 @@ reference, Streaming Messages; both 2026-11.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litemaas.core.engine_usage import CompletionTokensDetails, EngineUsage, PromptTokensDetails
 from litemaas.gateway.providers.events import named, object_in
 from litemaas.gateway.sse import EventScanner
+
+if TYPE_CHECKING:
+    from litemaas.gateway.response_ids import ClientIds
 
 _LAST = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _CONTENT = frozenset({"content_block_delta", "response.output_text.delta", "response.function_call_arguments.delta",
@@ -18,12 +21,16 @@ _CONTENT = frozenset({"content_block_delta", "response.output_text.delta", "resp
 
 
 class NativeScanner(EventScanner):
-    """Of either format: the names of their events do not clash. ``model``: the name that the client sent."""
+    """Of either format: the names of their events do not clash. ``model``: the name that the client sent.
 
-    __slots__ = ("_counts", "_ended", "_model", "ending")
+    ``ids``: how it is told the ids of answers, None = as they are.
+    """
 
-    def __init__(self, model: str) -> None:
+    __slots__ = ("_counts", "_ended", "_ids", "_model", "ending")
+
+    def __init__(self, model: str, ids: ClientIds | None = None) -> None:
         super().__init__(strip_usage=False, drop_usage_chunk=False, rename=None)
+        self._ids = ids
         self._model = model
         self._counts: dict[str, Any] = {}
         self._ended = False
@@ -51,6 +58,8 @@ class NativeScanner(EventScanner):
             self._count(holder.get("usage"))
             if "model" in holder:
                 holder["model"] = self._model
+            if self._ids is not None:
+                holder.update(self._ids.renamed(holder))
             event = named(body)[:-2]
         elif kind == "message_delta":
             self._count(body.get("usage"))

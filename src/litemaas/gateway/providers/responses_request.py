@@ -1,6 +1,6 @@
 """What does a request to OpenAI's Responses API say, as a chat completion? (OpenAI API reference, Responses, 2026-11)
 
-Nothing is kept between calls: what refers to an earlier answer is refused instead of being left out.
+What refers to conversations, items or prompts that are kept elsewhere is refused instead of being left out.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _SAME = (
     "model", "stream", "temperature", "top_p", "metadata", "parallel_tool_calls", "user", "safety_identifier",
     "prompt_cache_key",
 )  # fmt: skip
-_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+_KEPT_ELSEWHERE = ("conversation", "prompt")
 _ROLES = ("user", "assistant", "system", "developer")
 
 
 def refuse_kept_state(body: Body) -> None:
-    """Errors: InvalidField for what would need an answer, a conversation or a prompt that was kept."""
+    """Errors: InvalidField for what would need a kept conversation, item or prompt, or an answer to come later."""
     for name in _KEPT_ELSEWHERE:
         if body.get(name) is not None:
             raise InvalidField(

@@ -26,7 +26,6 @@ class Wire(ABC):
 
     route: str
     bound: str
-    set_where_native: dict[str, bytes] = {}  # noqa: RUF012 - never changed
 
     @abstractmethod
     def check(self, body: Body) -> None:
@@ -91,7 +90,6 @@ class ResponsesWire(Wire):
 
     route = "/responses"
     bound = "max_output_tokens"
-    set_where_native = {"store": b"false"}  # noqa: RUF012 - never changed
 
     def check(self, body: Body) -> None:
         refuse_kept_state(body)
