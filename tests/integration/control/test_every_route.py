@@ -7,11 +7,15 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import msgspec
 from sqlalchemy import event
 
+from litemaas.control.app import Settings, create_app
 from litemaas.control.auth.gates import Open
+from litemaas.control.auth.service import SESSION_COOKIE
 from litemaas.core.permissions import MATRIX, Permission, Role
 
+from .conftest import MASTER_KEY
 from .people import ROLES
 from .test_access import every_route
 
@@ -38,6 +42,8 @@ ONE_OF = {
     "/api/v1/admin/deployments/{deployment_id}/prices",
 }  # fmt: skip
 """Each member may be left out, but not all of them; and that a model is free of charge must be said."""
+
+NEEDS_NO_DATABASE = {("GET", "/health/live")}
 
 
 def operations(app: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -119,6 +125,25 @@ async def test_lists_refuse_orders_pages_and_days_that_there_are_not(app: Any, c
                     wrong.append((path, parameter["name"], answer.status_code))
     assert not wrong, wrong
     assert tried > 80
+
+
+async def test_with_the_database_away_every_route_says_so_and_invents_nothing(settings: Settings):
+    """Sessions, tokens and the master key; only what needs no database is answered."""
+    nowhere = msgspec.structs.replace(settings, database_url="postgresql://nobody:very-secret@127.0.0.1:1/nothing")
+    app = create_app(nowhere)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    given = ({"Authorization": f"Bearer {MASTER_KEY}"}, {"Cookie": f"{SESSION_COOKIE}=x"}, {"Authorization": "Bearer lmt_x"})
+    answered, wrong = set(), []
+    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
+        for method, path, _ in operations(app):
+            for headers in given:
+                answer = await client.request(method, at(path, NOWHERE), headers=headers)
+                if answer.is_success:
+                    answered.add((method, path))
+                elif answer.status_code != 503 or not is_problem(answer) or "127.0.0.1" in answer.text or "secret" in answer.text:
+                    wrong.append((method, path, answer.status_code, answer.text[:100]))
+    assert not wrong, wrong
+    assert answered == NEEDS_NO_DATABASE
 
 
 async def test_what_is_not_there_is_not_found(app: Any, people: People):

@@ -12,8 +12,10 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import msgspec
+import pytest
 
 from litemaas.control.app import Settings, create_app
+from litemaas.control.http.rates import Rate
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.rollups import fold
 
@@ -107,6 +109,41 @@ async def test_a_header_of_the_caller_is_no_credential_and_leads_nowhere(anonymo
     ):  # fmt: skip
         answer = await anonymous.get("/api/v1/admin/users", headers=headers)
         assert answer.status_code == 401, headers
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        ("", "203.0.113.9", "127.0.0.1"),  # nobody is a proxy: what a caller says of itself counts for nothing
+        ("10.0.0.0/8", "203.0.113.9", "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.0/8", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first one was written by the caller
+        ("127.0.0.0/8, 10.0.0.0/8", "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("127.0.0.0/8", "not an address", "not an address"),
+        ("127.0.0.0/8", "", "127.0.0.1"),
+    ],
+)
+async def test_only_trusted_proxies_say_whose_address_is_noted(
+    settings: Settings, database: asyncpg.Connection, proxies: str, forwarded: str, address: str
+):
+    behind = create_app(msgspec.structs.replace(settings, trusted_proxies=proxies))
+    cookie = await start_session(database, await add_user(database, "root", ["admin"]))
+    async with behind.router.lifespan_context(behind), browser(behind, cookie) as client:
+        headers = {"X-Forwarded-For": forwarded, "X-Real-IP": "192.0.2.1", "Forwarded": "for=192.0.2.2", "X-Client-IP": "192.0.2.3"}
+        assert (await client.post("/api/v1/teams", json={"name": "Red"}, headers=headers)).status_code == 201
+        assert await database.fetchval("select address from audit where action = 'team.created'") == address
+
+
+async def test_a_forged_token_uses_up_nobodys_count(people: People, anonymous: httpx2.AsyncClient, app: Any):
+    app.state.browser_rate = Rate("general-browser", 2)
+    for forged in ("lmt_forged", "sk-forged-0123456789abcdef", "Bearer"):
+        for _ in range(3):
+            answer = await anonymous.get("/api/v1/me", headers={"Authorization": f"Bearer {forged}"})
+            assert answer.status_code == 401
+    assert [(await people["ann"].get("/api/v1/me")).status_code for _ in range(3)] == [200, 200, 429]
+    # Nor is it a way around one's own: whoever shows it is nobody.
+    answer = await people["ann"].get("/api/v1/me", headers={"Authorization": "Bearer lmt_forged"})
+    assert answer.status_code == 401
 
 
 async def test_names_and_notes_come_back_as_they_were_written(people: People, database: asyncpg.Connection):
