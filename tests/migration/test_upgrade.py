@@ -140,7 +140,9 @@ async def test_a_second_start_never_imports_what_only_a_migration_needs(database
     assert await start.wait() == 0
 
 
-async def test_a_migration_that_fails_changes_nothing_and_is_told(empty_database_url: str, capsys: pytest.CaptureFixture[str]):
+async def test_a_migration_that_fails_changes_nothing_and_is_told(
+    empty_database_url: str, capsys: pytest.CaptureFixture[str]
+):
     """Somebody else's table is in the way."""
     connection = await asyncpg.connect(empty_database_url)
     try:

@@ -201,7 +201,9 @@ async def test_reveal_is_for_the_owner_who_has_just_signed_in(people: People, ap
     # The eleventh and twelfth within five minutes: neither another address nor another sign-in is a way around.
     async with browser(app, await start_session(database, "ann")) as again:
         statuses = [
-            (await again.post(path, headers={"X-Forwarded-For": f"10.0.0.{n}", "Forwarded": f"for=10.0.0.{n}"})).status_code
+            (
+                await again.post(path, headers={"X-Forwarded-For": f"10.0.0.{n}", "Forwarded": f"for=10.0.0.{n}"})
+            ).status_code
             for n in range(3)
         ]
     assert statuses == [200, 429, 429]

@@ -53,7 +53,11 @@ async def change_one_by_one(client: httpx2.AsyncClient, path: str, directory: Di
     """Each limit is set, changed and cleared alone; what a gateway knows changes in that and nothing else."""
     names = [name for name in LIMITS if at[1] != "user" or name != "max_parallel_requests"]
     expected = await known(directory, *at)
-    for change in (LIMITS, LIMITS | {"rpm_limit": 0, "max_budget_nano": 0, "budget_duration": "monthly"}, dict.fromkeys(LIMITS)):
+    for change in (
+        LIMITS,
+        LIMITS | {"rpm_limit": 0, "max_budget_nano": 0, "budget_duration": "monthly"},
+        dict.fromkeys(LIMITS),
+    ):
         for name in names:
             answer = await client.patch(path, json={name: change[name]})
             assert answer.status_code == 200, answer.text

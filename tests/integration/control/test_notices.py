@@ -202,8 +202,9 @@ async def test_a_channel_that_fails_is_tried_again_later_and_a_dead_webhook_is_d
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(400, "given_up"), (404, "given_up"), (410, "given_up"), (408, "waiting"), (429, "waiting"), (503, "waiting")]
-)  # fmt: skip
+    ("status", "state"),
+    [(400, "given_up"), (404, "given_up"), (410, "given_up"), (408, "waiting"), (429, "waiting"), (503, "waiting")],
+)
 async def test_what_a_receiver_refuses_for_good_is_not_sent_again(
     plane: Plane, people: People, post: Post, database: asyncpg.Connection, status: int, state: str
 ):
@@ -221,7 +222,9 @@ async def test_what_a_receiver_refuses_for_good_is_not_sent_again(
     assert tuple(ended) == (state if state == "given_up" else "delivered", refused)
 
 
-@pytest.mark.parametrize(("reply", "state"), [("450 4.2.0 greylisted", "waiting"), ("550 5.1.1 no such user", "skipped")])
+@pytest.mark.parametrize(
+    ("reply", "state"), [("450 4.2.0 greylisted", "waiting"), ("550 5.1.1 no such user", "skipped")]
+)
 async def test_a_mail_server_that_says_later_is_asked_again(
     plane: Plane, people: People, post: Post, database: asyncpg.Connection, reply: str, state: str
 ):

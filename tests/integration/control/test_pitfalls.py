@@ -129,7 +129,12 @@ async def test_only_trusted_proxies_say_whose_address_is_noted(
     behind = create_app(msgspec.structs.replace(settings, trusted_proxies=proxies))
     cookie = await start_session(database, await add_user(database, "root", ["admin"]))
     async with behind.router.lifespan_context(behind), browser(behind, cookie) as client:
-        headers = {"X-Forwarded-For": forwarded, "X-Real-IP": "192.0.2.1", "Forwarded": "for=192.0.2.2", "X-Client-IP": "192.0.2.3"}
+        headers = {
+            "X-Forwarded-For": forwarded,
+            "X-Real-IP": "192.0.2.1",
+            "Forwarded": "for=192.0.2.2",
+            "X-Client-IP": "192.0.2.3",
+        }
         assert (await client.post("/api/v1/teams", json={"name": "Red"}, headers=headers)).status_code == 201
         assert await database.fetchval("select address from audit where action = 'team.created'") == address
 

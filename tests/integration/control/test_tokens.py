@@ -142,9 +142,7 @@ async def test_principals_that_ask_too_often_wait(settings: Settings, database: 
             assert statuses == [200, 200, 200, 429, 429]  # another token of the same person is no way around
 
 
-async def test_a_script_asks_ten_analytics_a_minute_and_a_page_more(
-    app: Any, people: People
-):
+async def test_a_script_asks_ten_analytics_a_minute_and_a_page_more(app: Any, people: People):
     wish = {"name": "script", "permissions": ["usage:read"]}
     secret = (await people["ann"].post("/api/v1/me/tokens", json=wish)).json()["secret"]
     async with script(app, secret) as client:

@@ -18,7 +18,8 @@ _MIN_SECRET = 16
 class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``LITEMAAS_CONTROL__HOST``, ``…__PORT``, ``…__POOL_SIZE``, ``…__RECORDS_KEPT_DAYS`` (None: for ever).
 
-    ``requests_per_minute``: of one program by its token, ``browser_requests_per_minute``: of one signed-in person's pages; None: any.
+    ``requests_per_minute``: of programs with one person's or service's tokens; ``browser_requests_per_minute``: of one person's
+    pages; None: any.
     ``portal_dir``: where a built portal is; None: in the wheel, or in the checkout that this code runs from.
     """
 

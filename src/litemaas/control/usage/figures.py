@@ -180,14 +180,14 @@ def _parts(question: _Question) -> list[str]:
 
 
 def _pieces(question: _Question) -> list[_Question]:
-    """The question about each part of the period in which nobody's cost centre changes."""
+    """The question about each part of the period: in which nobody's cost centre changes, or within one hour of changes."""
     wanted = question.wanted
     if COST_CENTRE not in question.needed or not wanted.reassigned:
         return [question]
-    cuts = [
-        at for at in wanted.reassigned
+    cuts = sorted({
+        at for change in wanted.reassigned for at in change
         if (wanted.since is None or at > wanted.since) and (wanted.until is None or at < wanted.until)
-    ]  # fmt: skip
+    })  # fmt: skip
     return [
         msgspec.structs.replace(question, wanted=msgspec.structs.replace(wanted, since=since, until=until))
         for since, until in pairwise([wanted.since, *cuts, wanted.until])
@@ -238,6 +238,7 @@ def _is_few(question: _Question) -> bool:
     """Whether so few combinations are meant that their cells are best looked up one by one."""
     wanted = question.wanted
     named = wanted.keys or wanted.users or wanted.teams or wanted.models or wanted.deployments
+    named = named or wanted.cost_centres or wanted.workshops
     return bool(named) or question.kept is not None
 
 
@@ -302,15 +303,32 @@ async def totals(connection: AsyncConnection, wanted: UsageFilter, *, sums: Sequ
     return (await _ask(connection, _figures(values, wanted, sums=sums), values))[0]._asdict()
 
 
+class Group(msgspec.Struct, frozen=True):
+    """``place``: in the order that was asked for, from 1 on; None = all ``groups`` that are on other pages, together."""
+
+    place: int | None
+    name: str
+    groups: int
+    last_at: datetime | None
+    sums: Mapping[str, int]
+
+
+_MANY = {"key", "user"}
+"""Of which there are so many that it is cheaper to add up one figure of all and the others of a page."""
+
+
 async def breakdown(
     connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, *, sort: Sort = "cost_nano", descending: bool = True,
     limit: int = 100, offset: int = 0,
-) -> Sequence[Row[Any]]:  # fmt: skip
-    """One page of groups (``name``) in their order, and last a row with ``place`` null for all others; ``groups``: how many
-    a row is."""
+) -> Sequence[Group]:  # fmt: skip
+    """One page of groups in their order, and last all others together, if there are any."""
+    order = f"{'name' if sort == 'group' else sort} {'DESC' if descending else 'ASC'}, name"
+    if by in _MANY and limit <= _MOST_KEPT:
+        return await _ranked_first(
+            connection, wanted, by, "requests" if sort == "group" else sort, order, limit, offset
+        )
     values = Values()
     name, figures = _named(values, wanted, by, (*SUMS, "last_at"), None)
-    order = f"{'name' if sort == 'group' else sort} {'DESC' if descending else 'ASC'}, name"
     first, last = values.place(offset), values.place(offset + limit)
     sums = ", ".join(f"sum({unit})::bigint AS {unit}" for unit in SUMS)
     query = f"""
@@ -321,7 +339,52 @@ async def breakdown(
             {sums}
         FROM placed GROUP BY place ORDER BY place NULLS LAST
     """  # noqa: S608
-    return await _ask(connection, query, values)
+    rows = await _ask(connection, query, values)
+    return [Group(row.place, row.name or "", row.groups, row.last_at, _sums_in(row)) for row in rows]
+
+
+_MOST_KEPT = 1_000
+
+
+async def _ranked_first(
+    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, sort: str, order: str, limit: int, offset: int
+) -> Sequence[Group]:
+    """The names on the page, then their figures, and what is left of the total. All statements are of one moment."""
+    values = Values()
+    name, figures = _named(values, wanted, by, (sort,), None)
+    first, most = values.place(offset), values.place(limit)
+    query = f"""
+        WITH figures AS MATERIALIZED (SELECT *, {name} AS name FROM ({figures}) AS f),
+        page AS (
+            SELECT name, row_number() OVER (ORDER BY {order}) AS place FROM figures
+            ORDER BY place OFFSET {first}::bigint LIMIT {most}::bigint
+        )
+        SELECT counted.groups, page.name, page.place FROM (SELECT count(*) AS groups FROM figures) AS counted
+        LEFT JOIN page ON true ORDER BY page.place
+    """  # noqa: S608
+    ranked = await _ask(connection, query, values)
+    places = {row.name: row.place for row in ranked if row.place is not None}
+    found = await _figures_of(connection, wanted, by, list(places)) if places else {}
+    shown = [Group(place, name, 1, found[name].last_at, _sums_in(found[name])) for name, place in places.items()]
+    others = ranked[0].groups - len(shown)
+    if not others:
+        return shown
+    total = await totals(connection, wanted)
+    rest = {unit: total[unit] - sum(group.sums[unit] for group in shown) for unit in SUMS}
+    return [*shown, Group(None, "", others, None, rest)]
+
+
+async def _figures_of(
+    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, kept: Sequence[str]
+) -> dict[str, Row[Any]]:
+    values = Values()
+    name, figures = _named(values, wanted, by, (*SUMS, "last_at"), kept)
+    rows = await _ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
+    return {row.name: row for row in rows}
+
+
+def _sums_in(row: Row[Any]) -> dict[str, int]:
+    return {unit: row._mapping[unit] for unit in SUMS}
 
 
 _WRITTEN: dict[str, str] = {
@@ -381,21 +444,25 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     Nothing is added up: for most of it, the index of the cells is enough.
     """
     values = Values()
-    question = _Question(wanted, ("user_id", "key_hash"), None, (), None, values)
+    # Apart, because the cube that knows users is much smaller than the one that knows keys.
+    users, keys = (f"({_how_many(values, wanted, group)})" for group in ("user", "key"))
+    found = await _ask(connection, f"SELECT {users} AS users, {keys} AS keys", values)
+    return found[0].users, found[0].keys
+
+
+def _how_many(values: Values, wanted: UsageFilter, group: Literal["user", "key"]) -> str:
+    name = _DIMENSION[group]
+    question = _Question(wanted, (name,), None, (), None, values)
     if question.asks_who_pays:
-        called = _figures(values, wanted, ("user", "key"), sums=("requests",))
-        parts = [f"SELECT g0 AS user_id, g1 AS key_hash FROM ({called}) AS called WHERE requests > 0"]  # noqa: S608
-    else:
-        parts = _who(question)
-    counts = ", ".join(f"count(DISTINCT {name}) FILTER (WHERE {name} <> '')" for name in ("user_id", "key_hash"))
-    found = await _ask(connection, f"SELECT {counts} FROM ({' UNION '.join(parts)}) AS who", values)  # noqa: S608
-    [users, keys] = [int(count) for count in found[0]]
-    return users, keys
+        called = _figures(values, wanted, (group,), sums=("requests",))
+        return f"SELECT count(*) FROM ({called}) AS called WHERE requests > 0 AND g0 <> ''"  # noqa: S608
+    parts = _who(question, name)
+    return f"SELECT count(*) FROM ({' UNION '.join(parts)}) AS who WHERE {name} <> ''"  # noqa: S608
 
 
-def _who(question: _Question) -> list[str]:
-    wanted, values = question.wanted, question.values
-    names, called = "user_id, key_hash", "status <> 'refused'"
+def _who(question: _Question, name: str) -> list[str]:
+    """Selects whose union names everybody once, '' for nobody."""
+    wanted, values, called = question.wanted, question.values, "status <> 'refused'"
     spans = [Span("records", wanted.since, wanted.until)]
     if not wanted.needs_records:
         spans = _spans(wanted, None) or spans
@@ -404,18 +471,18 @@ def _who(question: _Question) -> list[str]:
         if span.source == "records":
             met = record_conditions(wanted, values, as_summed=True)
             met += within("started_at", span.since, span.until, values)
-            parts.append(f"SELECT coalesce(user_id, ''), key_hash FROM usage_records{where([*met, called])}")  # noqa: S608
+            parts.append(f"SELECT coalesce({name}, '') AS {name} FROM usage_records{where([*met, called])}")  # noqa: S608
     whole = [span for span in spans if span.source != "records"]
     if whole:
         around = _around(whole)
         deltas = [*within("at", around.since, around.until, values), *_narrowed(question), called]
-        parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
+        parts.append(f"SELECT {name} FROM usage_deltas{where(deltas)}")  # noqa: S608
         cube = _cube_for(question)
-        cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
-        named = where([*_narrowed(question), called, f"id IN ({cells})"])
-        parts.append(f"SELECT {names} FROM {dimension_table(cube)}{named}")  # noqa: S608
-    first, *others = parts
-    return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
+        for span in whole:  # one by one: of a union of spans PostgreSQL does not know how many combinations it has
+            within_span = f"id IN ({_cells(question, cube, span, 'dimension_id')})"
+            named = where([*_narrowed(question), called, within_span])
+            parts.append(f"SELECT {name} FROM {dimension_table(cube)}{named}")  # noqa: S608
+    return [f"SELECT DISTINCT {name} FROM ({parts[0]}) AS first", *parts[1:]]  # noqa: S608
 
 
 async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> list[tuple[datetime, int]]:
