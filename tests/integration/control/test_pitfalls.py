@@ -220,6 +220,30 @@ async def test_a_nano_dollar_and_billions_of_tokens_are_exact(people: People, da
     assert "0.000000003" in exported.text
 
 
+async def test_what_was_estimated_is_marked_and_what_is_unknown_is_null(people: People, database: asyncpg.Connection):
+    key = {"user_id": "ann", "key_hash": "a" * 64}
+    failed = {"status": "failure", "error_code": "upstream_error", "ttft_us": None, "usage_source": "none"}
+    await called(
+        database,
+        *(
+            key | {"model": "m1", "usage_source": source, "ttft_us": None}
+            for source in ("engine", "tokenizer", "estimate")
+        ),
+        key | failed | {"model": "m2"},
+    )
+    admin, params = people["admin"], {"group_by": "model", "latency": True}
+    rows = (await admin.get("/api/v1/admin/usage/summary", params=params)).json()["data"]
+    told = {row["group"]: row for row in rows}
+    assert {name: row["estimated_requests"] for name, row in told.items()} == {"m1": 2, "m2": 0}
+    assert told["m1"]["latency"]["duration"]["mean_ms"] is not None
+    assert told["m1"]["latency"]["ttft"]["mean_ms"] is None  # nobody said when the first token came
+    assert told["m2"]["latency"]["duration"]["mean_ms"] is None  # only successful calls have a latency
+    log = (await admin.get("/api/v1/requests", params={"scope": "all"})).json()["data"]
+    assert sorted(row["usage_source"] for row in log if row["model"] == "m1") == ["engine", "estimate", "tokenizer"]
+    nothing = (await admin.get("/api/v1/usage/analytics", params={"scope": "all", "models": "m9"})).json()
+    assert (nothing["success_rate"], nothing["requests"]["total"]) == (None, 0)
+
+
 async def test_a_sum_of_which_a_part_cannot_be_read_is_not_shown(people: People, database: asyncpg.Connection):
     await called(database, {"user_id": "ann", "key_hash": "a" * 64})
     await database.execute("alter table usage_key_dimensions rename to elsewhere")
