@@ -35,8 +35,8 @@ from litemaas.control.analytics.scopes import Scope
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository as keys
 from litemaas.control.usage import service as usage
-from litemaas.control.usage.figures import Sort
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
 from litemaas.control.usage.spans import Grain
 from litemaas.core.errors import InvalidField

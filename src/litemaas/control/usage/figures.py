@@ -60,9 +60,6 @@ SUMS = ("requests", *_BY_STATUS, "estimated_requests", "total_tokens", *_PLAIN)
 """What is added up for everybody; ``requests`` reached a model or failed on the way, ``blocked_requests`` were refused."""
 LATENCY = ("duration_us", "ttft_us", "ttft_calls", *DURATION_BUCKETS, *TTFT_BUCKETS)
 """Of successful calls: sums and histograms."""
-Sort = Literal[
-    "requests", "blocked_requests", "total_tokens", "prompt_tokens", "completion_tokens", "cost_nano", "group"
-]
 
 _MEASURES_OF: dict[str, tuple[str, ...]] = {
     "requests": ("calls",),
@@ -294,97 +291,13 @@ def _summed(question: _Question, dimensions: Sequence[str], sums: str, source: s
 # -- what is asked --------------------------------------------------------------------------------------------------------
 
 
-async def _ask(connection: AsyncConnection, query: str, values: Values) -> Sequence[Row[Any]]:
+async def ask(connection: AsyncConnection, query: str, values: Values) -> Sequence[Row[Any]]:
     return (await connection.exec_driver_sql(query, tuple(values.given))).all()
 
 
 async def totals(connection: AsyncConnection, wanted: UsageFilter, *, sums: Sequence[str] = SUMS) -> Mapping[str, int]:
     values = Values()
-    return (await _ask(connection, _figures(values, wanted, sums=sums), values))[0]._asdict()
-
-
-class Group(msgspec.Struct, frozen=True):
-    """``place``: in the order that was asked for, from 1 on; None = all ``groups`` that are on other pages, together."""
-
-    place: int | None
-    name: str
-    groups: int
-    last_at: datetime | None
-    sums: Mapping[str, int]
-
-
-_MANY = {"key", "user"}
-"""Of which there are so many that it is cheaper to add up one figure of all and the others of a page."""
-
-
-async def breakdown(
-    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, *, sort: Sort = "cost_nano", descending: bool = True,
-    limit: int = 100, offset: int = 0,
-) -> Sequence[Group]:  # fmt: skip
-    """One page of groups in their order, and last all others together, if there are any."""
-    order = f"{'name' if sort == 'group' else sort} {'DESC' if descending else 'ASC'}, name"
-    if by in _MANY and limit <= _MOST_KEPT:
-        return await _ranked_first(
-            connection, wanted, by, "requests" if sort == "group" else sort, order, limit, offset
-        )
-    values = Values()
-    name, figures = _named(values, wanted, by, (*SUMS, "last_at"), None)
-    first, last = values.place(offset), values.place(offset + limit)
-    sums = ", ".join(f"sum({unit})::bigint AS {unit}" for unit in SUMS)
-    query = f"""
-        WITH figures AS (SELECT *, {name} AS name FROM ({figures}) AS f),
-        ranked AS (SELECT *, row_number() OVER (ORDER BY {order}) AS row FROM figures),
-        placed AS (SELECT *, CASE WHEN row > {first}::bigint AND row <= {last}::bigint THEN row END AS place FROM ranked)
-        SELECT place, max(CASE WHEN place IS NOT NULL THEN name END) AS name, count(*) AS groups, max(last_at) AS last_at,
-            {sums}
-        FROM placed GROUP BY place ORDER BY place NULLS LAST
-    """  # noqa: S608
-    rows = await _ask(connection, query, values)
-    return [Group(row.place, row.name or "", row.groups, row.last_at, _sums_in(row)) for row in rows]
-
-
-_MOST_KEPT = 1_000
-
-
-async def _ranked_first(
-    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, sort: str, order: str, limit: int, offset: int
-) -> Sequence[Group]:
-    """The names on the page, then their figures, and what is left of the total. All statements are of one moment."""
-    values = Values()
-    name, figures = _named(values, wanted, by, (sort,), None)
-    first, most = values.place(offset), values.place(limit)
-    query = f"""
-        WITH figures AS MATERIALIZED (SELECT *, {name} AS name FROM ({figures}) AS f),
-        page AS (
-            SELECT name, row_number() OVER (ORDER BY {order}) AS place FROM figures
-            ORDER BY place OFFSET {first}::bigint LIMIT {most}::bigint
-        )
-        SELECT counted.groups, page.name, page.place FROM (SELECT count(*) AS groups FROM figures) AS counted
-        LEFT JOIN page ON true ORDER BY page.place
-    """  # noqa: S608
-    ranked = await _ask(connection, query, values)
-    places = {row.name: row.place for row in ranked if row.place is not None}
-    found = await _figures_of(connection, wanted, by, list(places)) if places else {}
-    shown = [Group(place, name, 1, found[name].last_at, _sums_in(found[name])) for name, place in places.items()]
-    others = ranked[0].groups - len(shown)
-    if not others:
-        return shown
-    total = await totals(connection, wanted)
-    rest = {unit: total[unit] - sum(group.sums[unit] for group in shown) for unit in SUMS}
-    return [*shown, Group(None, "", others, None, rest)]
-
-
-async def _figures_of(
-    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, kept: Sequence[str]
-) -> dict[str, Row[Any]]:
-    values = Values()
-    name, figures = _named(values, wanted, by, (*SUMS, "last_at"), kept)
-    rows = await _ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
-    return {row.name: row for row in rows}
-
-
-def _sums_in(row: Row[Any]) -> dict[str, int]:
-    return {unit: row._mapping[unit] for unit in SUMS}
+    return (await ask(connection, _figures(values, wanted, sums=sums), values))[0]._asdict()
 
 
 _WRITTEN: dict[str, str] = {
@@ -392,7 +305,7 @@ _WRITTEN: dict[str, str] = {
 }  # fmt: skip
 
 
-def _named(
+def named_figures(
     values: Values, wanted: UsageFilter, by: GroupBy, sums: Sequence[str], kept: Sequence[str] | None
 ) -> tuple[str, str]:
     """How a group's name is written, and the figures by group."""
@@ -407,8 +320,8 @@ async def latencies(
 ) -> dict[str, Mapping[str, int]]:
     """The sums of LATENCY for each of the groups ``kept`` that has any."""
     values = Values()
-    name, figures = _named(values, wanted, by, LATENCY, kept)
-    rows = await _ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
+    name, figures = named_figures(values, wanted, by, LATENCY, kept)
+    rows = await ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
     return {row.name: row._asdict() for row in rows if row.name in kept}
 
 
@@ -417,7 +330,7 @@ async def dearest(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy,
     values = Values()
     figures = _figures(values, wanted, (by,), sums=("cost_nano", "requests"))
     query = f"{figures} ORDER BY cost_nano DESC, requests DESC, g0 LIMIT {values.place(top)}"
-    return [row.g0 for row in await _ask(connection, query, values)]
+    return [row.g0 for row in await ask(connection, query, values)]
 
 
 async def trend(
@@ -425,7 +338,7 @@ async def trend(
 ) -> Sequence[Row[Any]]:
     """One row per span that has calls, in their order."""
     values = Values()
-    return await _ask(connection, f"{_figures(values, wanted, (), grain, sums=sums)} ORDER BY at", values)
+    return await ask(connection, f"{_figures(values, wanted, (), grain, sums=sums)} ORDER BY at", values)
 
 
 async def trend_of(
@@ -435,7 +348,7 @@ async def trend_of(
     """One row per span and group (``g0``) among those ``kept`` that has calls, the dearest of a span first."""
     values = Values()
     figures = _figures(values, wanted, (by,), grain, sums=sums, kept=kept)
-    return await _ask(connection, f"{figures} ORDER BY at, cost_nano DESC, g0", values)
+    return await ask(connection, f"{figures} ORDER BY at, cost_nano DESC, g0", values)
 
 
 async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tuple[int, int]:
@@ -446,7 +359,7 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     values = Values()
     # Apart, because the cube that knows users is much smaller than the one that knows keys.
     users, keys = (f"({_how_many(values, wanted, group)})" for group in ("user", "key"))
-    found = await _ask(connection, f"SELECT {users} AS users, {keys} AS keys", values)
+    found = await ask(connection, f"SELECT {users} AS users, {keys} AS keys", values)
     return found[0].users, found[0].keys
 
 
@@ -489,7 +402,7 @@ async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> l
     """The days with calls and how many, the newest first."""
     values = Values()
     figures = _figures(values, wanted, (), "day", sums=("requests", "blocked_requests"))
-    rows = await _ask(connection, f"{figures} ORDER BY at DESC", values)
+    rows = await ask(connection, f"{figures} ORDER BY at DESC", values)
     return [(row.at, row.requests + row.blocked_requests) for row in rows]
 
 
@@ -498,7 +411,7 @@ async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Se
     values = Values()
     found: list[Counter[str]] = [Counter() for _ in groups]
     query = _figures(values, wanted, groups, sums=("requests", "blocked_requests"))
-    for row in await _ask(connection, query, values):
+    for row in await ask(connection, query, values):
         for place, counter in enumerate(found):
             if row[place]:
                 counter[row[place]] += row.requests + row.blocked_requests
@@ -512,7 +425,7 @@ async def cost_by_day(
     values = Values()
     figures = _figures(values, wanted, groups, "day", sums=("cost_nano",))
     query = f"SELECT *, to_char(at AT TIME ZONE {ZONE}, 'YYYY-MM-DD') AS day FROM ({figures}) AS f ORDER BY at"  # noqa: S608
-    return await _ask(connection, query, values)
+    return await ask(connection, query, values)
 
 
 async def daily(
@@ -521,7 +434,7 @@ async def daily(
     """One row per day (``at``) and groups (``g0``, ``g1`` …) that has calls."""
     values = Values()
     order = ", ".join(["at", *(f"g{place}" for place in range(len(groups)))])
-    return await _ask(connection, f"{_figures(values, wanted, groups, 'day', sums=sums)} ORDER BY {order}", values)
+    return await ask(connection, f"{_figures(values, wanted, groups, 'day', sums=sums)} ORDER BY {order}", values)
 
 
 async def grouped(
@@ -530,4 +443,4 @@ async def grouped(
     """One row per combination of groups (``g0``, ``g1`` …) that has calls, the dearest first."""
     values = Values()
     sums = ("cost_nano", *(name for name in sums if name != "cost_nano"))
-    return await _ask(connection, f"{_figures(values, wanted, groups, sums=sums)} ORDER BY cost_nano DESC, g0", values)
+    return await ask(connection, f"{_figures(values, wanted, groups, sums=sums)} ORDER BY cost_nano DESC, g0", values)

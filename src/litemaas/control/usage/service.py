@@ -11,9 +11,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import Work
-from litemaas.control.usage import figures, repository
-from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy, Sort
+from litemaas.control.usage import figures, ranking, repository
+from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import (
     Change,
     Figures,
@@ -115,7 +116,7 @@ async def summarize(
     latency: bool,
 ) -> Summary:  # fmt: skip
     """Of one moment (:func:`snapshot`), so that the parts make the total even while records arrive."""
-    rows = await figures.breakdown(
+    rows = await ranking.breakdown(
         connection, wanted, by, sort=sort, descending=descending, limit=limit, offset=(page - 1) * limit
     )
     shown = [row for row in rows if row.place is not None]
