@@ -221,10 +221,24 @@ def _around(spans: Sequence[Span]) -> Span:
 def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
     cube = _cube_for(question)
     columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
+    if _is_few(question) and question.asks_who_pays:
+        return _of_chosen(question, cube, spans, columns)
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
     named = "" if _is_few(question) else where(_narrowed(question))
     source = f"({cells}) AS cells JOIN {_with_payers(question, dimension_table(cube))} ON id = dimension_id{named}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+
+
+def _of_chosen(question: _Question, cube: str, spans: Sequence[Span], columns: str) -> str:
+    """As :func:`_of_rollups`; which combinations are meant is found once and not for each span, as finding who pays is dear."""
+    chosen = f"SELECT * FROM {_with_payers(question, dimension_table(cube))}{where(_narrowed(question))}"  # noqa: S608
+    cells = " UNION ALL ".join(
+        f"SELECT {columns} FROM {rollup_table(cube, span.source)}"  # noqa: S608
+        + where([*within("at", span.since, span.until, question.values), "dimension_id IN (SELECT id FROM chosen)"])
+        for span in spans
+    )
+    found = f"WITH chosen AS MATERIALIZED ({chosen}) SELECT * FROM ({cells}) AS cells JOIN chosen ON id = dimension_id"  # noqa: S608
+    return _summed(question, question.dimensions, _sums_of_cells(question.sums), f"({found}) AS cells")
 
 
 def _with_payers(question: _Question, table: str) -> str:
