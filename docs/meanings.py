@@ -57,7 +57,10 @@ SETTINGS = {
     "DEFAULT_USER_BUDGET_DURATION": "its window, like `monthly`",
     "DEFAULT_USER_TPM": "tokens per minute of a new user, where the settings of users have none",
     "DEFAULT_USER_RPM": "requests per minute, likewise",
-    "CONTROL__REQUESTS_PER_MINUTE": "calls of one person, token or service to this plane; the master key is not counted",
+    "CONTROL__REQUESTS_PER_MINUTE": "calls of one service, or of all tokens of one person, to this plane; the master key is "
+    "not counted",
+    "CONTROL__BROWSER_REQUESTS_PER_MINUTE": "calls of one person's browsers to this plane: a page of the portal asks several "
+    "questions at once",
     "SMTP_URL": "`smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`; without it no e-mail leaves",
     "HOST_POLICY": "`cluster`, or `single-machine`: then loopback addresses may be called for webhooks and tests, too",
     "STATE_DIR": "where this machine keeps its journal, and under `up` everything",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.e2e.conftest import StartUp
 from tests.e2e.running import processes_of
@@ -78,6 +80,17 @@ def test_database_that_is_away_is_named_without_its_password(start_up: StartUp, 
     assert up.ended() == 1
     assert "the database of LITEMAAS_DATABASE_URL cannot be used" in up.output
     assert "very-secret" not in up.output
+    assert processes_of(state_dir) == []
+
+
+@pytest.mark.slow
+async def test_a_migration_that_fails_stops_the_start(start_up: StartUp, state_dir: Path, empty_database_url: str):
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("create table virtual_keys (theirs int)")
+    await connection.close()
+    up = start_up(state_dir, environ={"LITEMAAS_DATABASE_URL": empty_database_url})
+    assert await asyncio.to_thread(up.ended) == 1
+    assert "the database of LITEMAAS_DATABASE_URL cannot be used" in up.output
     assert processes_of(state_dir) == []
 
 

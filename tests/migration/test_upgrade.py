@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import asyncpg
+import pytest
 from sqlalchemy import CheckConstraint
 from sqlalchemy.dialects import postgresql
 
+from litemaas.cli.database import bring_up_to_date
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.migrate import is_current, migrations_folder, newest_revision, upgrade
 from litemaas.db.partitions import ensure_partitions
@@ -136,3 +138,19 @@ async def test_a_second_start_never_imports_what_only_a_migration_needs(database
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     start = await asyncio.create_subprocess_exec(sys.executable, "-c", program, database_url, env=environment)
     assert await start.wait() == 0
+
+
+async def test_a_migration_that_fails_changes_nothing_and_is_told(
+    empty_database_url: str, capsys: pytest.CaptureFixture[str]
+):
+    """Somebody else's table is in the way."""
+    connection = await asyncpg.connect(empty_database_url)
+    try:
+        await connection.execute("create table virtual_keys (theirs int)")
+        assert bring_up_to_date(empty_database_url, "UTC", only_check=False) == 1
+        assert "the database cannot be used" in capsys.readouterr().err
+        tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+        assert [row["tablename"] for row in tables] == ["virtual_keys"]
+    finally:
+        await connection.close()
+    assert not is_current(empty_database_url)

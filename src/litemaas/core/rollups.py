@@ -1,7 +1,8 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
-A *cell* is one span of time with one combination of dimensions. Four cubes keep the same calls: ``full`` by all dimensions,
-``model`` without who asked, ``key`` without what served, ``total`` without both; a smaller one answers sooner if it can.
+A *cell* is one span of time with one combination of dimensions. Six cubes keep the same calls: ``full`` by all dimensions,
+``model`` without who asked, ``key`` without what served, ``user`` and ``team`` by that alone, ``total`` without all of these; a
+smaller one answers sooner if it can.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ GRAINS = ("hour", "day", "week", "month")
 """Spans of a cell, in the installation's time zone; weeks begin on Monday."""
 CUBES: dict[str, tuple[str, ...]] = {
     "total": ENDED,
+    "team": ("team_id", *ENDED),
     "model": SERVED + ENDED,
+    "user": ("user_id", *ENDED),
     "key": ASKED + ENDED,
     "full": DIMENSIONS,
 }
-"""The smallest first: there are fewer models than keys."""
+"""The smallest first: there are fewer teams than models, and fewer people than keys."""
 
 MEASURES = (
     "calls", "estimated_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",

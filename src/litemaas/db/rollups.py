@@ -51,13 +51,13 @@ def _members(cube: str) -> str:
     return ", ".join(name if name in CUBES[cube] else "''" for name in DIMENSIONS)
 
 
-_IDENTITIES = ", ".join(f"usage_dimension_id({_members(cube)}) AS {cube}_id" for cube in CUBES)
+_IDENTITIES = ", ".join(f"usage_dimension_id({_members(cube)}) AS in_{cube}" for cube in CUBES)
 
 
 def _name(cube: str) -> str:
     members = ", ".join(CUBES[cube])
     return f"""
-        INSERT INTO {dimension_table(cube)} (id, {members}) SELECT DISTINCT {cube}_id, {members} FROM cells
+        INSERT INTO {dimension_table(cube)} (id, {members}) SELECT DISTINCT in_{cube}, {members} FROM cells
         ON CONFLICT DO NOTHING
     """  # noqa: S608 — names of ours
 
@@ -65,7 +65,7 @@ def _name(cube: str) -> str:
 def _add(cube: str, grain: str) -> str:
     return f"""
         INSERT INTO {rollup_table(cube, grain)} AS r (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('{grain}', at, {ZONE}), {cube}_id, {_SUMS} FROM cells GROUP BY 1, 2
+        SELECT date_trunc('{grain}', at, {ZONE}), in_{cube}, {_SUMS} FROM cells GROUP BY 1, 2
         ON CONFLICT (at, dimension_id) DO UPDATE SET {_ADDED}
     """  # noqa: S608 — names of ours
 

@@ -29,6 +29,13 @@ FEW = {
 """Days ago and the cost centre from then on."""
 MANY = FEW | {("user", "ann"): [(25 - step / 3, f"centre-{step % 3}") for step in range(60)]}
 
+CROWDED = FEW | {
+    ("user", "ann"): [
+        (25 - hour * 10 / 24 - step * 2 / 24 / 60, f"centre-{step % 3}") for hour in range(20) for step in range(20)
+    ]
+}
+"""Four hundred changes, but in few hours."""
+
 
 def centre_of(record: Record, history: dict[tuple[str, str], list[tuple[float, str | None]]]) -> str:
     for kind, column in (("key", "key_hash"), ("team", "team_id"), ("user", "user_id")):
@@ -81,7 +88,10 @@ def shown(figure: dict[str, Any]) -> tuple[int, int, int]:
     return figure["cost_nano"], figure["total_tokens"], figure["requests"]
 
 
-@pytest.mark.parametrize("history", [FEW, MANY], ids=["few changes, by sums", "many changes, by records"])
+@pytest.mark.parametrize(
+    "history", [FEW, CROWDED, MANY],
+    ids=["few changes, by sums", "many changes of few hours, by sums between", "many changes, by records"],
+)  # fmt: skip
 async def test_each_call_counts_for_the_cost_centre_of_its_moment_everywhere(
     people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection, history: Any
 ):

@@ -7,11 +7,15 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import msgspec
 from sqlalchemy import event
 
+from litemaas.control.app import Settings, create_app
 from litemaas.control.auth.gates import Open
+from litemaas.control.auth.service import SESSION_COOKIE
 from litemaas.core.permissions import MATRIX, Permission, Role
 
+from .conftest import MASTER_KEY
 from .people import ROLES
 from .test_access import every_route
 
@@ -38,6 +42,14 @@ ONE_OF = {
     "/api/v1/admin/deployments/{deployment_id}/prices",
 }  # fmt: skip
 """Each member may be left out, but not all of them; and that a model is free of charge must be said."""
+
+NEEDS_NO_DATABASE = {
+    ("GET", path) for path in (
+        "/api/v1/admin/auth", "/api/v1/admin/backups", "/api/v1/admin/settings/currency/supported", "/api/v1/auth/providers",
+        "/api/v1/me/permissions", "/api/v1/permissions", "/api/v1/roles", "/api/v1/usage/budget", "/health/live",
+    )
+}  # fmt: skip
+"""What the code, the settings or the store of backups say; and the master key, which is nobody, has no budget."""
 
 
 def operations(app: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -119,6 +131,32 @@ async def test_lists_refuse_orders_pages_and_days_that_there_are_not(app: Any, c
                     wrong.append((path, parameter["name"], answer.status_code))
     assert not wrong, wrong
     assert tried > 80
+
+
+async def test_with_the_database_away_every_route_says_so_and_invents_nothing(settings: Settings):
+    """Whoever must be known is told so; only what needs no database is answered, or refused for what it says itself."""
+    away = msgspec.structs.replace(settings, database_url="postgresql://nobody:very-secret@127.0.0.1:1/nothing")
+    app = create_app(away)
+    public = {(method, path) for method, path, demand in every_route(app) if demand is Open.PUBLIC}
+    known = [{"Cookie": f"{SESSION_COOKIE}=x"}, {"Authorization": "Bearer lmt_x"}]
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    answered, unsaid = set(), []
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://control") as client,
+    ):
+        for method, path, _ in operations(app):
+            for headers in (*known, {"Authorization": f"Bearer {MASTER_KEY}"}):
+                answer = await client.request(method, at(path, NOWHERE), headers=headers)
+                if answer.is_success:
+                    answered.add((method, path))
+                    continue
+                refused = (method, path) in public or headers not in known or "/key-info" in path
+                told = is_problem(answer) and "127.0.0.1" not in answer.text and "very-secret" not in answer.text
+                if not told or answer.status_code not in ({400, 401, 403, 404, 409, 503} if refused else {503}):
+                    unsaid.append((method, path, answer.status_code))
+    assert not unsaid
+    assert answered == NEEDS_NO_DATABASE
 
 
 async def test_what_is_not_there_is_not_found(app: Any, people: People):

@@ -37,6 +37,12 @@ class Post:
         self.status = 200
         self.url = ""
         self.smtp_url = ""
+        self.to_recipients = "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if self.to_recipients.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.to_recipients
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 — aiosmtpd's name
         self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
@@ -193,6 +199,39 @@ async def test_a_channel_that_fails_is_tried_again_later_and_a_dead_webhook_is_d
     assert [row["event"] for row in inbox] == ["webhook.disabled"]
     again = (await people["admin"].patch(f"/api/v1/admin/webhooks/{webhook}", json={"is_active": True})).json()
     assert (again["is_active"], again["failures"]) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(400, "given_up"), (404, "given_up"), (410, "given_up"), (408, "waiting"), (429, "waiting"), (503, "waiting")],
+)
+async def test_what_a_receiver_refuses_for_good_is_not_sent_again(
+    plane: Plane, people: People, post: Post, database: asyncpg.Connection, status: int, state: str
+):
+    await add_webhook(people, database, post.url)
+    post.status = status
+    carrier = Carrier(None, loopback_allowed=True)
+    await tell(plane, "ann")
+    await deliver_due(plane, carrier)
+    await database.execute("update deliveries set next_at = now()")
+    post.status = 200
+    await deliver_due(plane, carrier)
+    assert len(post.hooks) == (1 if state == "given_up" else 2)
+    ended = await database.fetchrow("select state, last_error from deliveries where channel = 'webhook'")
+    refused = f"answered with status {status}" if state == "given_up" else None
+    assert tuple(ended) == (state if state == "given_up" else "delivered", refused)
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"), [("450 4.2.0 greylisted", "waiting"), ("550 5.1.1 no such user", "skipped")]
+)
+async def test_a_mail_server_that_says_later_is_asked_again(
+    plane: Plane, people: People, post: Post, database: asyncpg.Connection, reply: str, state: str
+):
+    post.to_recipients = reply
+    await tell(plane, "ann")
+    await deliver_due(plane, Carrier(post.smtp_url, loopback_allowed=True))
+    assert await database.fetchval("select state from deliveries where channel = 'email'") == state
 
 
 async def test_a_day_old_delivery_is_given_up(plane: Plane, people: People, database: asyncpg.Connection):

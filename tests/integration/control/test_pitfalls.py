@@ -12,8 +12,10 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import msgspec
+import pytest
 
 from litemaas.control.app import Settings, create_app
+from litemaas.control.http.rates import Rate
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.rollups import fold
 
@@ -109,6 +111,46 @@ async def test_a_header_of_the_caller_is_no_credential_and_leads_nowhere(anonymo
         assert answer.status_code == 401, headers
 
 
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        ("", "203.0.113.9", "127.0.0.1"),  # nobody is a proxy: what a caller says of itself counts for nothing
+        ("10.0.0.0/8", "203.0.113.9", "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.0/8", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first one was written by the caller
+        ("127.0.0.0/8, 10.0.0.0/8", "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("127.0.0.0/8", "not an address", "not an address"),
+        ("127.0.0.0/8", "", "127.0.0.1"),
+    ],
+)
+async def test_only_trusted_proxies_say_whose_address_is_noted(
+    settings: Settings, database: asyncpg.Connection, proxies: str, forwarded: str, address: str
+):
+    behind = create_app(msgspec.structs.replace(settings, trusted_proxies=proxies))
+    cookie = await start_session(database, await add_user(database, "root", ["admin"]))
+    async with behind.router.lifespan_context(behind), browser(behind, cookie) as client:
+        headers = {
+            "X-Forwarded-For": forwarded,
+            "X-Real-IP": "192.0.2.1",
+            "Forwarded": "for=192.0.2.2",
+            "X-Client-IP": "192.0.2.3",
+        }
+        assert (await client.post("/api/v1/teams", json={"name": "Red"}, headers=headers)).status_code == 201
+        assert await database.fetchval("select address from audit where action = 'team.created'") == address
+
+
+async def test_a_forged_token_uses_up_nobodys_count(people: People, anonymous: httpx2.AsyncClient, app: Any):
+    app.state.browser_rate = Rate("general-browser", 2)
+    for forged in ("lmt_forged", "sk-forged-0123456789abcdef", "Bearer"):
+        for _ in range(3):
+            answer = await anonymous.get("/api/v1/me", headers={"Authorization": f"Bearer {forged}"})
+            assert answer.status_code == 401
+    assert [(await people["ann"].get("/api/v1/me")).status_code for _ in range(3)] == [200, 200, 429]
+    # Nor is it a way around one's own: whoever shows it is nobody.
+    answer = await people["ann"].get("/api/v1/me", headers={"Authorization": "Bearer lmt_forged"})
+    assert answer.status_code == 401
+
+
 async def test_names_and_notes_come_back_as_they_were_written(people: People, database: asyncpg.Connection):
     await model(database)
     await subscribe(database, "ann")
@@ -176,6 +218,30 @@ async def test_a_nano_dollar_and_billions_of_tokens_are_exact(people: People, da
     assert found["cost"]["total_nano"] == 3
     exported = await people["admin"].get("/api/v1/usage/export", params={"scope": "all", "breakdown": "user"})
     assert "0.000000003" in exported.text
+
+
+async def test_what_was_estimated_is_marked_and_what_is_unknown_is_null(people: People, database: asyncpg.Connection):
+    key = {"user_id": "ann", "key_hash": "a" * 64}
+    failed = {"status": "failure", "error_code": "upstream_error", "ttft_us": None, "usage_source": "none"}
+    await called(
+        database,
+        *(
+            key | {"model": "m1", "usage_source": source, "ttft_us": None}
+            for source in ("engine", "tokenizer", "estimate")
+        ),
+        key | failed | {"model": "m2"},
+    )
+    admin, params = people["admin"], {"group_by": "model", "latency": True}
+    rows = (await admin.get("/api/v1/admin/usage/summary", params=params)).json()["data"]
+    told = {row["group"]: row for row in rows}
+    assert {name: row["estimated_requests"] for name, row in told.items()} == {"m1": 2, "m2": 0}
+    assert told["m1"]["latency"]["duration"]["mean_ms"] is not None
+    assert told["m1"]["latency"]["ttft"]["mean_ms"] is None  # nobody said when the first token came
+    assert told["m2"]["latency"]["duration"]["mean_ms"] is None  # only successful calls have a latency
+    log = (await admin.get("/api/v1/requests", params={"scope": "all"})).json()["data"]
+    assert sorted(row["usage_source"] for row in log if row["model"] == "m1") == ["engine", "estimate", "tokenizer"]
+    nothing = (await admin.get("/api/v1/usage/analytics", params={"scope": "all", "models": "m9"})).json()
+    assert (nothing["success_rate"], nothing["requests"]["total"]) == (None, 0)
 
 
 async def test_a_sum_of_which_a_part_cannot_be_read_is_not_shown(people: People, database: asyncpg.Connection):

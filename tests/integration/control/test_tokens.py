@@ -127,14 +127,30 @@ async def test_a_session_cannot_be_renewed_beyond_its_end(people: People, databa
 
 
 async def test_principals_that_ask_too_often_wait(settings: Settings, database: asyncpg.Connection):
-    control = msgspec.structs.replace(settings.control, requests_per_minute=3)
+    control = msgspec.structs.replace(settings.control, requests_per_minute=3, browser_requests_per_minute=4)
     app = create_app(msgspec.structs.replace(settings, control=control))
     async with app.router.lifespan_context(app):
         await add_user(database, "ann", ["user"])
         async with browser(app, await start_session(database, "ann")) as client:
-            statuses = [(await client.get("/api/v1/me")).status_code for _ in range(5)]
-            assert statuses == [200, 200, 200, 429, 429]
+            wish = {"name": "script", "permissions": ["usage:read"]}
+            tokens = [(await client.post("/api/v1/me/tokens", json=wish)).json()["secret"] for _ in range(2)]
+            statuses = [(await client.get("/api/v1/me")).status_code for _ in range(4)]
+            assert statuses == [200, 200, 429, 429]
             assert int((await client.get("/api/v1/me")).headers["Retry-After"]) >= 1
+        async with script(app, tokens[0]) as one, script(app, tokens[1]) as other:
+            statuses = [(await client.get("/api/v1/me")).status_code for client in (one, other, one, other, one)]
+            assert statuses == [200, 200, 200, 429, 429]  # another token of the same person is no way around
+
+
+async def test_a_script_asks_ten_analytics_a_minute_and_a_page_more(app: Any, people: People):
+    wish = {"name": "script", "permissions": ["usage:read"]}
+    secret = (await people["ann"].post("/api/v1/me/tokens", json=wish)).json()["secret"]
+    async with script(app, secret) as client:
+        asked = [await client.get("/api/v1/usage/filter-options") for _ in range(11)]
+    assert [answer.status_code for answer in asked] == [200] * 10 + [429]
+    assert 1 <= int(asked[-1].headers["Retry-After"]) <= 60
+    page = [await people["ann"].get("/api/v1/usage/filter-options") for _ in range(11)]
+    assert {answer.status_code for answer in page} == {200}
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://control"}, {"User-Agent": "admin"}, {"Referer": "http://control/"},

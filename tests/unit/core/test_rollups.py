@@ -31,3 +31,6 @@ def test_without_calls_there_is_no_percentile():
 def test_the_smaller_cubes_are_parts_of_the_full_one_and_keep_how_calls_ended():
     assert set(CUBES["full"]) == set(DIMENSIONS) == set(CUBES["model"]) | set(CUBES["key"])
     assert {"status", "error_code"} == set(CUBES["model"]) & set(CUBES["key"]) == set(CUBES["total"])
+    assert {cube: set(members) - set(CUBES["total"]) for cube, members in CUBES.items() if cube in ("user", "team")} == {
+        "user": {"user_id"}, "team": {"team_id"},
+    }  # fmt: skip

@@ -43,10 +43,11 @@ from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
 
 router = APIRouter(prefix="/api/v1/usage", tags=["analytics"], route_class=WorkRoute, responses=PROBLEMS)
-_FIGURES = Rate("analytics", 120)
-"""Of one person, token or service. The page of usage asks four questions for each change of a filter."""
+_FIGURES, _BROWSERS = Rate("analytics", 10), Rate("analytics-browser", 120)
+"""Of one token's owner or service (control-plane contract 17), and of one person in the portal: there each choice of a filter
+asks four questions, and choosing must stay possible (portal contract, pitfall 56)."""
 _GATE = [requires(Permission.USAGE_READ)]
-_READ = [*_GATE, limited(_FIGURES)]
+_READ = [*_GATE, limited(_FIGURES, _BROWSERS)]
 _FILTERS = (
     "users", "teams", "models", "providers", "keys", "deployments", "endpoints", "cost_centres", "workshops", "tags"
 )  # fmt: skip

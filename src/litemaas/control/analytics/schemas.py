@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from litemaas.control.usage.figures import Sort
+from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import Change, Figures, Latency, Percentiles, Values
 
 Dimension = Literal[

@@ -35,8 +35,8 @@ from litemaas.control.analytics.scopes import Scope
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository as keys
 from litemaas.control.usage import service as usage
-from litemaas.control.usage.figures import Sort
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
 from litemaas.control.usage.spans import Grain
 from litemaas.core.errors import InvalidField
@@ -119,6 +119,7 @@ async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter,
 
 async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter) -> FilterOptions:
     found = await usage.options(connection, wanted, work.now, _MOST_OPTIONS)
+    centres, workshops = await usage.payers_that_occur(connection, wanted, _MOST_OPTIONS)
 
     async def named(by: str, ids: Sequence[str]) -> list[Option]:
         names = await repository.names_of(connection, by, ids)
@@ -130,8 +131,8 @@ async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted:
         users=await named("user", found.users) if scope.shows_people else [],
         teams=await named("team", found.teams) if scope.shows_people else [],
         endpoints=await named("endpoint", found.endpoints),
-        cost_centres=await named("cost_centre", await usage.most_used(connection, wanted, "cost_centre", _MOST_OPTIONS)),
-        workshops=await named("workshop", await usage.most_used(connection, wanted, "workshop", _MOST_OPTIONS)),
+        cost_centres=await named("cost_centre", centres),
+        workshops=await named("workshop", workshops),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from litemaas.control.http.feed import Publisher, SilentPublisher, ValkeyPublish
 from litemaas.control.http.flights import Flights
 from litemaas.control.http.forgetting import FORGET_ANSWERS
 from litemaas.control.http.problems import Described, answer_with_problems
-from litemaas.control.http.rates import LocalRates, Rate, Rates, SharedRates
+from litemaas.control.http.rates import LocalRates, Rates, SharedRates, rate_of
 from litemaas.control.http.work import Plane
 from litemaas.control.jobs import endpoints as jobs
 from litemaas.control.jobs.service import keep_working
@@ -209,8 +209,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.state.rates = rates
     app.state.flights = Flights()
     app.state.relay = relay
-    most = settings.control.requests_per_minute
-    app.state.general_rate = Rate("general", most) if most is not None else None
+    app.state.general_rate = rate_of("general", settings.control.requests_per_minute)
+    app.state.browser_rate = rate_of("general-browser", settings.control.browser_requests_per_minute)
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)
     app.state.carrier = carrier
     app.state.prober = prober

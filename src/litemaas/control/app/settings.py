@@ -18,6 +18,8 @@ _MIN_SECRET = 16
 class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``LITEMAAS_CONTROL__HOST``, ``…__PORT``, ``…__POOL_SIZE``, ``…__RECORDS_KEPT_DAYS`` (None: for ever).
 
+    ``requests_per_minute``: of programs with one person's or service's tokens; ``browser_requests_per_minute``: of one person's
+    pages; None: any.
     ``portal_dir``: where a built portal is; None: in the wheel, or in the checkout that this code runs from.
     """
 
@@ -25,7 +27,8 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
     records_kept_days: Annotated[int, msgspec.Meta(ge=7)] | None = None
-    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 3_000
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 100
+    browser_requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 1_200
     portal_dir: str | None = None
 
 

@@ -17,7 +17,7 @@ from litemaas.control.http.refusals import NotSignedIn, PermissionDenied, Reauth
 from litemaas.control.http.work import Work
 from litemaas.core.errors import LiteMaaSError, ServiceUnavailable
 from litemaas.core.permissions import Permission
-from litemaas.core.principals import NOBODY, Principal
+from litemaas.core.principals import NOBODY, Principal, PrincipalKind
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -64,7 +64,8 @@ class SignedInGate(Gate, HTTPBearer):
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # a gate opens or raises
         work: Work = request.state.work
         work.act_as(await _identify(request, work))
-        general: Rate | None = request.app.state.general_rate
+        is_browser = work.principal.kind is PrincipalKind.USER
+        general: Rate | None = request.app.state.browser_rate if is_browser else request.app.state.general_rate
         if general is not None:
             await take_one(request, general)
         demanded = self.demand(request.method)
@@ -86,11 +87,15 @@ def requires(demanded: Demand, write: Demand | None = None) -> Any:
     return Depends(SignedInGate(demanded, write or demanded))
 
 
-def limited(rate: Rate) -> Any:
-    """The dependency by which a route that costs much is bounded for each who asks; it comes after the gate."""
+def limited(rate: Rate, browsers: Rate | None = None) -> Any:
+    """The dependency by which a route that costs much is bounded for each who asks; it comes after the gate.
+
+    ``browsers``: what holds for people's pages instead, which ask several questions for one click.
+    """
 
     async def bound(request: Request) -> None:
-        await take_one(request, rate)
+        work: Work = request.state.work
+        await take_one(request, browsers if browsers and work.principal.kind is PrincipalKind.USER else rate)
 
     return Depends(bound)
 

@@ -47,6 +47,11 @@ class Rate(msgspec.Struct, frozen=True):
     per_s: int = 60
 
 
+def rate_of(name: str, most: int | None) -> Rate | None:
+    """Per minute; None where nothing bounds."""
+    return Rate(name, most) if most is not None else None
+
+
 class Rates(Protocol):
     async def wait_s(self, rate: Rate, who: str, *, counts: bool = True) -> int:
         """Counts one and returns 0; or counts nothing and returns after how many seconds there is room.

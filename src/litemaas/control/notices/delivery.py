@@ -2,7 +2,8 @@
 
 A webhook gets ``X-LiteMaaS-Signature: t=<seconds>,v1=<hex>``: HMAC-SHA256 over ``<seconds>.<body>`` with the webhook's
 secret. After 50 failures in a row it is disabled and the administrators are told. What is due is taken by one replica for
-two minutes; a replica that dies in between leaves it to another, so a receiver may see a delivery's id twice.
+two minutes; a replica that dies in between leaves it to another, so a receiver may see a delivery's id twice. What a receiver
+or mail server refuses for good (a 4xx of HTTP, a 5xx of SMTP) is not sent again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _AT_ONCE = 20
 _HELD = timedelta(minutes=2)
 _FIRST_PAUSE_S = 30.0
 _LONGEST_PAUSE_S = 4 * 3600.0
+_PASSING = frozenset({408, 425, 429})
+"""Refusals of the moment, RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4; each other 4xx says that the request itself is wrong."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -75,8 +78,12 @@ class Carrier:
                     use_tls=parts.scheme == "smtps", start_tls=True if parts.scheme == "smtp+starttls" else None,
                     timeout=WITHIN_S,
                 )  # fmt: skip
-        except aiosmtplib.SMTPRecipientsRefused:
-            return Outcome(False, "the mail server refused the recipient", retry=False)
+        except aiosmtplib.SMTPRecipientsRefused as refusal:
+            # A 4xx of SMTP means "later", as mail servers say that do not know us yet (RFC 5321 4.2.1).
+            later = any(recipient.code < 500 for recipient in refusal.recipients)
+            return Outcome(False, "the mail server refused the recipient", retry=later)
+        except aiosmtplib.SMTPResponseException as refusal:
+            return Outcome(False, f"the mail server refused it with {refusal.code}", retry=refusal.code < 500)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             return Outcome(False, f"the mail server did not take it ({type(error).__name__})")
         return Outcome(True, "sent")
@@ -99,7 +106,8 @@ class Carrier:
             return Outcome(False, f"no answer ({type(error).__name__})")
         if 200 <= answer.status < 300:
             return Outcome(True, "taken", answer.status)
-        return Outcome(False, f"answered with status {answer.status}", answer.status)
+        again = not 400 <= answer.status < 500 or answer.status in _PASSING
+        return Outcome(False, f"answered with status {answer.status}", answer.status, retry=again)
 
 
 def delivering(carrier: Carrier) -> Duty:
@@ -157,9 +165,9 @@ def _verdict(row: Row[Any], outcome: Outcome, now: datetime) -> dict[str, Any]:
     if outcome.ok:
         return values | {"state": "delivered", "ended_at": now}
     values["last_error"] = outcome.detail
-    if not outcome.retry:
+    if not outcome.retry and outcome.status is None:
         return values | {"state": "skipped", "ended_at": now}
-    if now - row.created_at >= GIVE_UP_AFTER:
+    if not outcome.retry or now - row.created_at >= GIVE_UP_AFTER:
         return values | {"state": "given_up", "ended_at": now}
     pause = min(_FIRST_PAUSE_S * 2**row.attempts, _LONGEST_PAUSE_S)
     return values | {"next_at": now + timedelta(seconds=pause)}

@@ -60,9 +60,6 @@ SUMS = ("requests", *_BY_STATUS, "estimated_requests", "total_tokens", *_PLAIN)
 """What is added up for everybody; ``requests`` reached a model or failed on the way, ``blocked_requests`` were refused."""
 LATENCY = ("duration_us", "ttft_us", "ttft_calls", *DURATION_BUCKETS, *TTFT_BUCKETS)
 """Of successful calls: sums and histograms."""
-Sort = Literal[
-    "requests", "blocked_requests", "total_tokens", "prompt_tokens", "completion_tokens", "cost_nano", "group"
-]
 
 _MEASURES_OF: dict[str, tuple[str, ...]] = {
     "requests": ("calls",),
@@ -180,14 +177,14 @@ def _parts(question: _Question) -> list[str]:
 
 
 def _pieces(question: _Question) -> list[_Question]:
-    """The question about each part of the period in which nobody's cost centre changes."""
+    """The question about each part of the period: in which nobody's cost centre changes, or within one hour of changes."""
     wanted = question.wanted
     if COST_CENTRE not in question.needed or not wanted.reassigned:
         return [question]
-    cuts = [
-        at for at in wanted.reassigned
+    cuts = sorted({
+        at for change in wanted.reassigned for at in change
         if (wanted.since is None or at > wanted.since) and (wanted.until is None or at < wanted.until)
-    ]  # fmt: skip
+    })  # fmt: skip
     return [
         msgspec.structs.replace(question, wanted=msgspec.structs.replace(wanted, since=since, until=until))
         for since, until in pairwise([wanted.since, *cuts, wanted.until])
@@ -224,10 +221,24 @@ def _around(spans: Sequence[Span]) -> Span:
 def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
     cube = _cube_for(question)
     columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
+    if _is_few(question) and question.asks_who_pays:
+        return _of_chosen(question, cube, spans, columns)
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
     named = "" if _is_few(question) else where(_narrowed(question))
     source = f"({cells}) AS cells JOIN {_with_payers(question, dimension_table(cube))} ON id = dimension_id{named}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+
+
+def _of_chosen(question: _Question, cube: str, spans: Sequence[Span], columns: str) -> str:
+    """As :func:`_of_rollups`; which combinations are meant is found once and not for each span, as finding who pays is dear."""
+    chosen = f"SELECT * FROM {_with_payers(question, dimension_table(cube))}{where(_narrowed(question))}"  # noqa: S608
+    cells = " UNION ALL ".join(
+        f"SELECT {columns} FROM {rollup_table(cube, span.source)}"  # noqa: S608
+        + where([*within("at", span.since, span.until, question.values), "dimension_id IN (SELECT id FROM chosen)"])
+        for span in spans
+    )
+    found = f"WITH chosen AS MATERIALIZED ({chosen}) SELECT * FROM ({cells}) AS cells JOIN chosen ON id = dimension_id"  # noqa: S608
+    return _summed(question, question.dimensions, _sums_of_cells(question.sums), f"({found}) AS cells")
 
 
 def _with_payers(question: _Question, table: str) -> str:
@@ -238,6 +249,7 @@ def _is_few(question: _Question) -> bool:
     """Whether so few combinations are meant that their cells are best looked up one by one."""
     wanted = question.wanted
     named = wanted.keys or wanted.users or wanted.teams or wanted.models or wanted.deployments
+    named = named or wanted.cost_centres or wanted.workshops
     return bool(named) or question.kept is not None
 
 
@@ -293,35 +305,13 @@ def _summed(question: _Question, dimensions: Sequence[str], sums: str, source: s
 # -- what is asked --------------------------------------------------------------------------------------------------------
 
 
-async def _ask(connection: AsyncConnection, query: str, values: Values) -> Sequence[Row[Any]]:
+async def ask(connection: AsyncConnection, query: str, values: Values) -> Sequence[Row[Any]]:
     return (await connection.exec_driver_sql(query, tuple(values.given))).all()
 
 
 async def totals(connection: AsyncConnection, wanted: UsageFilter, *, sums: Sequence[str] = SUMS) -> Mapping[str, int]:
     values = Values()
-    return (await _ask(connection, _figures(values, wanted, sums=sums), values))[0]._asdict()
-
-
-async def breakdown(
-    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, *, sort: Sort = "cost_nano", descending: bool = True,
-    limit: int = 100, offset: int = 0,
-) -> Sequence[Row[Any]]:  # fmt: skip
-    """One page of groups (``name``) in their order, and last a row with ``place`` null for all others; ``groups``: how many
-    a row is."""
-    values = Values()
-    name, figures = _named(values, wanted, by, (*SUMS, "last_at"), None)
-    order = f"{'name' if sort == 'group' else sort} {'DESC' if descending else 'ASC'}, name"
-    first, last = values.place(offset), values.place(offset + limit)
-    sums = ", ".join(f"sum({unit})::bigint AS {unit}" for unit in SUMS)
-    query = f"""
-        WITH figures AS (SELECT *, {name} AS name FROM ({figures}) AS f),
-        ranked AS (SELECT *, row_number() OVER (ORDER BY {order}) AS row FROM figures),
-        placed AS (SELECT *, CASE WHEN row > {first}::bigint AND row <= {last}::bigint THEN row END AS place FROM ranked)
-        SELECT place, max(CASE WHEN place IS NOT NULL THEN name END) AS name, count(*) AS groups, max(last_at) AS last_at,
-            {sums}
-        FROM placed GROUP BY place ORDER BY place NULLS LAST
-    """  # noqa: S608
-    return await _ask(connection, query, values)
+    return (await ask(connection, _figures(values, wanted, sums=sums), values))[0]._asdict()
 
 
 _WRITTEN: dict[str, str] = {
@@ -329,7 +319,7 @@ _WRITTEN: dict[str, str] = {
 }  # fmt: skip
 
 
-def _named(
+def named_figures(
     values: Values, wanted: UsageFilter, by: GroupBy, sums: Sequence[str], kept: Sequence[str] | None
 ) -> tuple[str, str]:
     """How a group's name is written, and the figures by group."""
@@ -344,8 +334,8 @@ async def latencies(
 ) -> dict[str, Mapping[str, int]]:
     """The sums of LATENCY for each of the groups ``kept`` that has any."""
     values = Values()
-    name, figures = _named(values, wanted, by, LATENCY, kept)
-    rows = await _ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
+    name, figures = named_figures(values, wanted, by, LATENCY, kept)
+    rows = await ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
     return {row.name: row._asdict() for row in rows if row.name in kept}
 
 
@@ -354,7 +344,7 @@ async def dearest(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy,
     values = Values()
     figures = _figures(values, wanted, (by,), sums=("cost_nano", "requests"))
     query = f"{figures} ORDER BY cost_nano DESC, requests DESC, g0 LIMIT {values.place(top)}"
-    return [row.g0 for row in await _ask(connection, query, values)]
+    return [row.g0 for row in await ask(connection, query, values)]
 
 
 async def trend(
@@ -362,7 +352,7 @@ async def trend(
 ) -> Sequence[Row[Any]]:
     """One row per span that has calls, in their order."""
     values = Values()
-    return await _ask(connection, f"{_figures(values, wanted, (), grain, sums=sums)} ORDER BY at", values)
+    return await ask(connection, f"{_figures(values, wanted, (), grain, sums=sums)} ORDER BY at", values)
 
 
 async def trend_of(
@@ -372,7 +362,7 @@ async def trend_of(
     """One row per span and group (``g0``) among those ``kept`` that has calls, the dearest of a span first."""
     values = Values()
     figures = _figures(values, wanted, (by,), grain, sums=sums, kept=kept)
-    return await _ask(connection, f"{figures} ORDER BY at, cost_nano DESC, g0", values)
+    return await ask(connection, f"{figures} ORDER BY at, cost_nano DESC, g0", values)
 
 
 async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tuple[int, int]:
@@ -381,21 +371,25 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     Nothing is added up: for most of it, the index of the cells is enough.
     """
     values = Values()
-    question = _Question(wanted, ("user_id", "key_hash"), None, (), None, values)
+    # Apart, because the cube that knows users is much smaller than the one that knows keys.
+    users, keys = (f"({_how_many(values, wanted, group)})" for group in ("user", "key"))
+    found = await ask(connection, f"SELECT {users} AS users, {keys} AS keys", values)
+    return found[0].users, found[0].keys
+
+
+def _how_many(values: Values, wanted: UsageFilter, group: Literal["user", "key"]) -> str:
+    name = _DIMENSION[group]
+    question = _Question(wanted, (name,), None, (), None, values)
     if question.asks_who_pays:
-        called = _figures(values, wanted, ("user", "key"), sums=("requests",))
-        parts = [f"SELECT g0 AS user_id, g1 AS key_hash FROM ({called}) AS called WHERE requests > 0"]  # noqa: S608
-    else:
-        parts = _who(question)
-    counts = ", ".join(f"count(DISTINCT {name}) FILTER (WHERE {name} <> '')" for name in ("user_id", "key_hash"))
-    found = await _ask(connection, f"SELECT {counts} FROM ({' UNION '.join(parts)}) AS who", values)  # noqa: S608
-    [users, keys] = [int(count) for count in found[0]]
-    return users, keys
+        called = _figures(values, wanted, (group,), sums=("requests",))
+        return f"SELECT count(*) FROM ({called}) AS called WHERE requests > 0 AND g0 <> ''"  # noqa: S608
+    parts = _who(question, name)
+    return f"SELECT count(*) FROM ({' UNION '.join(parts)}) AS who WHERE {name} <> ''"  # noqa: S608
 
 
-def _who(question: _Question) -> list[str]:
-    wanted, values = question.wanted, question.values
-    names, called = "user_id, key_hash", "status <> 'refused'"
+def _who(question: _Question, name: str) -> list[str]:
+    """Selects whose union names everybody once, '' for nobody."""
+    wanted, values, called = question.wanted, question.values, "status <> 'refused'"
     spans = [Span("records", wanted.since, wanted.until)]
     if not wanted.needs_records:
         spans = _spans(wanted, None) or spans
@@ -404,25 +398,25 @@ def _who(question: _Question) -> list[str]:
         if span.source == "records":
             met = record_conditions(wanted, values, as_summed=True)
             met += within("started_at", span.since, span.until, values)
-            parts.append(f"SELECT coalesce(user_id, ''), key_hash FROM usage_records{where([*met, called])}")  # noqa: S608
+            parts.append(f"SELECT coalesce({name}, '') AS {name} FROM usage_records{where([*met, called])}")  # noqa: S608
     whole = [span for span in spans if span.source != "records"]
     if whole:
         around = _around(whole)
         deltas = [*within("at", around.since, around.until, values), *_narrowed(question), called]
-        parts.append(f"SELECT {names} FROM usage_deltas{where(deltas)}")  # noqa: S608
+        parts.append(f"SELECT {name} FROM usage_deltas{where(deltas)}")  # noqa: S608
         cube = _cube_for(question)
-        cells = " UNION ALL ".join(_cells(question, cube, span, "dimension_id") for span in whole)
-        named = where([*_narrowed(question), called, f"id IN ({cells})"])
-        parts.append(f"SELECT {names} FROM {dimension_table(cube)}{named}")  # noqa: S608
-    first, *others = parts
-    return [f"SELECT * FROM ({first}) AS named ({names})", *others]  # noqa: S608
+        for span in whole:  # one by one: of a union of spans PostgreSQL does not know how many combinations it has
+            within_span = f"id IN ({_cells(question, cube, span, 'dimension_id')})"
+            named = where([*_narrowed(question), called, within_span])
+            parts.append(f"SELECT {name} FROM {dimension_table(cube)}{named}")  # noqa: S608
+    return [f"SELECT DISTINCT {name} FROM ({parts[0]}) AS first", *parts[1:]]  # noqa: S608
 
 
 async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> list[tuple[datetime, int]]:
     """The days with calls and how many, the newest first."""
     values = Values()
     figures = _figures(values, wanted, (), "day", sums=("requests", "blocked_requests"))
-    rows = await _ask(connection, f"{figures} ORDER BY at DESC", values)
+    rows = await ask(connection, f"{figures} ORDER BY at DESC", values)
     return [(row.at, row.requests + row.blocked_requests) for row in rows]
 
 
@@ -431,7 +425,7 @@ async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Se
     values = Values()
     found: list[Counter[str]] = [Counter() for _ in groups]
     query = _figures(values, wanted, groups, sums=("requests", "blocked_requests"))
-    for row in await _ask(connection, query, values):
+    for row in await ask(connection, query, values):
         for place, counter in enumerate(found):
             if row[place]:
                 counter[row[place]] += row.requests + row.blocked_requests
@@ -445,7 +439,7 @@ async def cost_by_day(
     values = Values()
     figures = _figures(values, wanted, groups, "day", sums=("cost_nano",))
     query = f"SELECT *, to_char(at AT TIME ZONE {ZONE}, 'YYYY-MM-DD') AS day FROM ({figures}) AS f ORDER BY at"  # noqa: S608
-    return await _ask(connection, query, values)
+    return await ask(connection, query, values)
 
 
 async def daily(
@@ -454,7 +448,7 @@ async def daily(
     """One row per day (``at``) and groups (``g0``, ``g1`` …) that has calls."""
     values = Values()
     order = ", ".join(["at", *(f"g{place}" for place in range(len(groups)))])
-    return await _ask(connection, f"{_figures(values, wanted, groups, 'day', sums=sums)} ORDER BY {order}", values)
+    return await ask(connection, f"{_figures(values, wanted, groups, 'day', sums=sums)} ORDER BY {order}", values)
 
 
 async def grouped(
@@ -463,4 +457,4 @@ async def grouped(
     """One row per combination of groups (``g0``, ``g1`` …) that has calls, the dearest first."""
     values = Values()
     sums = ("cost_nano", *(name for name in sums if name != "cost_nano"))
-    return await _ask(connection, f"{_figures(values, wanted, groups, sums=sums)} ORDER BY cost_nano DESC, g0", values)
+    return await ask(connection, f"{_figures(values, wanted, groups, sums=sums)} ORDER BY cost_nano DESC, g0", values)

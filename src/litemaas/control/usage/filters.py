@@ -13,6 +13,9 @@ import msgspec
 
 from litemaas.core.ledger import Status
 
+Change = tuple[datetime, datetime]
+"""The first and the last of some changes that lie close together."""
+
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Values within a member are alternatives, members narrow one another; empty or None = all, '' = those without.
@@ -44,8 +47,8 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     zone: tzinfo | None = None
-    reassigned: tuple[datetime, ...] | None = None
-    """When cost centres of callers changed; cells that end there are of one cost centre. None = only records tell."""
+    reassigned: tuple[Change, ...] | None = None
+    """When cost centres of callers changed; cells between are of one cost centre. None = only records tell."""
 
     @property
     def calendar(self) -> tzinfo:

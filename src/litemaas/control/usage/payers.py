@@ -12,26 +12,32 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.control.usage.filters import Values
+from litemaas.control.usage.filters import Change, Values
 
 COST_CENTRE, WORKSHOP = "cost_centre", "workshop"
 PAID_BY = (COST_CENTRE, WORKSHOP)
 _OWNERS = {"key": "key_hash", "team": "team_id", "user": "user_id"}
 """Whose cost centre goes first, and the column that names them."""
 _MOST_CUTS = 50
-"""With more changes within a period records are read: each cut costs up to an hour of them."""
+"""With more hours of changes within a period records are read: each costs its records."""
 
 
-async def reassignments(connection: AsyncConnection, since: datetime, until: datetime) -> tuple[datetime, ...] | None:
-    """When cost centres changed of who had called before; None when that was too often to cut at each."""
+async def reassignments(connection: AsyncConnection, since: datetime, until: datetime) -> tuple[Change, ...] | None:
+    """From when to when cost centres changed of who had called before, by hour; None when that were too many hours.
+
+    Changes of one hour go together, as when somebody gives all people their cost centres: of that while records are read.
+    """
     parts = [
         f"""SELECT c.since FROM cost_centres c WHERE c.kind = '{kind}' AND c.since > $1 AND c.since < $2 AND (EXISTS (
             SELECT FROM usage_key_dimensions d JOIN usage_key_days y ON y.dimension_id = d.id AND y.at <= c.since
             WHERE d.{column} = c.id) OR EXISTS (SELECT FROM usage_deltas e WHERE e.{column} = c.id AND e.at <= c.since))"""  # noqa: S608 — names of ours
         for kind, column in _OWNERS.items()
     ]
-    query = f"SELECT since FROM ({' UNION '.join(parts)}) AS changes ORDER BY since LIMIT {_MOST_CUTS + 1}"  # noqa: S608
-    found = tuple(row.since for row in await connection.exec_driver_sql(query, (since, until)))
+    query = (
+        f"SELECT min(since) AS first, max(since) AS last FROM ({' UNION '.join(parts)}) AS changes"  # noqa: S608
+        f" GROUP BY date_trunc('hour', since) ORDER BY 1 LIMIT {_MOST_CUTS + 1}"
+    )
+    found = tuple((row.first, row.last) for row in await connection.exec_driver_sql(query, (since, until)))
     return None if len(found) > _MOST_CUTS else found
 
 

@@ -11,9 +11,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import Work
-from litemaas.control.usage import figures, repository
-from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy, Sort
+from litemaas.control.usage import figures, ranking, repository
+from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import (
     Change,
     Figures,
@@ -114,13 +115,13 @@ async def summarize(
     connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, sort: Sort, *, descending: bool, limit: int, page: int,
     latency: bool,
 ) -> Summary:  # fmt: skip
-    """One statement, so that the parts make the total even while records arrive."""
-    rows = await figures.breakdown(
+    """Of one moment (:func:`snapshot`), so that the parts make the total even while records arrive."""
+    rows = await ranking.breakdown(
         connection, wanted, by, sort=sort, descending=descending, limit=limit, offset=(page - 1) * limit
     )
     shown = [row for row in rows if row.place is not None]
-    rest = [row._asdict() for row in rows if row.place is None]
-    total = {name: sum(row._mapping[name] for row in rows) for name in SUMS}
+    rest = [dict(row.sums) for row in rows if row.place is None]
+    total = {name: sum(row.sums[name] for row in rows) for name in SUMS}
     nothing = dict.fromkeys(LATENCY, 0) if latency else {}
     slow: dict[str, Mapping[str, int]] = {}
     if latency:
@@ -135,7 +136,7 @@ async def summarize(
             GroupFigures(
                 group=row.name or None,
                 last_active_at=row.last_at,
-                **_figures(row._asdict() | dict(slow.get(row.name, nothing)), latency),
+                **_figures(dict(row.sums) | dict(slow.get(row.name, nothing)), latency),
             )
             for row in shown
         ],
@@ -234,10 +235,15 @@ async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetim
     )
 
 
-async def most_used(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, limit: int) -> list[str]:
-    """What occurs of one dimension, most used first."""
-    [found] = await figures.values_of(connection, wanted, (by,))
-    return sorted(found, key=lambda value: (-found[value], value))[:limit]
+async def payers_that_occur(
+    connection: AsyncConnection, wanted: UsageFilter, limit: int
+) -> tuple[list[str], list[str]]:  # fmt: skip
+    """Cost centres and workshops, most used first; by one question, because finding who pays costs the most of it."""
+    centres, workshops = (
+        sorted(found, key=lambda value, found=found: (-found[value], value))[:limit]  # type: ignore[misc]
+        for found in await figures.values_of(connection, wanted, ("cost_centre", "workshop"))
+    )
+    return centres, workshops
 
 
 def change_of(metric: str, current: float | None, previous: float | None) -> Change:
