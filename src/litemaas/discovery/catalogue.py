@@ -76,6 +76,11 @@ class Catalogue:
     async def publish(self, model: Seen) -> None:
         await self._call("POST", f"models/{model['id']}/publish")
 
+    async def report(self, cluster: str, namespaces: tuple[str, ...], servers: dict[str, dict[str, Any]]) -> None:
+        """Tells what became of each annotated server, by source."""
+        body = {"namespaces": list(namespaces), "servers": servers}
+        await self._call("PUT", f"discovery/{cluster}", json=body)
+
     async def _seen(self, model_id: str) -> Seen | None:
         try:
             answer = await self._call("GET", f"models/{model_id}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
@@ -29,6 +30,9 @@ _WORKERS = 4
 _NEWS, _AGAIN = 0, 1
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _UNKNOWN_KIND_S = 60.0
+_REPORT_S, _REPORT_ANYWAY_S = 2.0, 60.0
+"""News are told after at most the first, and that nothing is new after at most the second."""
+_MOST_REPORTED, _LONGEST_REASON = 5000, 2000
 _log = structlog.get_logger("discovery")
 State = Declared | None
 """None: the object is gone."""
@@ -74,6 +78,23 @@ class Controller:
         self.refused: dict[str, str] = {}
         """Why an object is not in the catalogue, by source."""
 
+        self._delays: dict[str, str] = {}
+        """Why an object could not be brought across yet."""
+
+    def seen(self) -> dict[str, dict[str, Any]]:
+        """What became of each annotated server, by source, as the control plane takes it."""
+        states = {source: state for source, state in self._states.items() if state is not None}
+        told = sorted({*states, *self.refused})[:_MOST_REPORTED]
+        return {source: self._outcome(source, states.get(source)) for source in told}
+
+    def _outcome(self, source: str, state: State) -> dict[str, Any]:
+        reason = self.refused.get(source) or self._delays.get(source)
+        outcome = "adopted" if state is not None and state.is_ready else "not_ready"
+        if reason is not None:
+            outcome = "refused" if source in self.refused else "waiting"
+        model = state.model if state is not None else None
+        return {"state": outcome, "model": model, "reason": reason and reason[:_LONGEST_REASON]}
+
     @property
     def drift(self) -> Mapping[str, int]:
         return self._reconciler.drift
@@ -93,6 +114,7 @@ class Controller:
                 for namespace in self._cluster.namespaces:
                     group.create_task(self._follow(kind, namespace), name=f"watch {kind} {namespace}")
             group.create_task(self._look_again(), name="resync")
+            group.create_task(self._report(), name="report")
 
     async def _remember(self) -> None:
         """Which models the catalogue has from this cluster."""
@@ -186,6 +208,7 @@ class Controller:
         try:
             await self._apply(source)
             self._tries.pop(source, None)
+            self._delays.pop(source, None)
         except NameTaken as error:
             self._refuse(source, f"the catalogue has a model {error} that others look after")
         except CatalogueRefused as error:
@@ -217,11 +240,29 @@ class Controller:
     def _later(self, source: str, why: str) -> None:
         tries = self._tries.get(source, 0)
         self._tries[source] = tries + 1
+        self._delays[source] = why
         _log.warning("not yet in the catalogue", source=source, reason=why, tries=tries + 1)
         asyncio.get_running_loop().call_later(self._pause(tries), self._enqueue, source, _AGAIN)
 
     def _pause(self, tries: int) -> float:
         return self._pauses_s[min(tries, len(self._pauses_s) - 1)]
+
+    async def _report(self) -> None:
+        """Tells the control plane what is seen, so that administrators see it, too. That it fails changes nothing else."""
+        clock = asyncio.get_running_loop().time
+        told: dict[str, dict[str, Any]] | None = None
+        told_at, tries = 0.0, 0
+        while True:
+            seen = self.seen()
+            if seen != told or clock() - told_at >= _REPORT_ANYWAY_S:
+                try:
+                    await self._catalogue.report(self._policy.cluster, self._cluster.namespaces, seen)
+                    told, told_at, tries = seen, clock(), 0
+                except (CatalogueChanged, CatalogueUnavailable, CatalogueRefused) as error:
+                    _log.warning("the state of discovery cannot be told", reason=str(error))
+                    await asyncio.sleep(self._pause(tries))
+                    tries += 1
+            await asyncio.sleep(_REPORT_S)
 
     async def _look_again(self) -> None:
         """Finds what was edited, and secrets that were rotated."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import asyncpg
 import httpx2
 import pytest
 
+from litemaas.control.analytics import requests
 from litemaas.control.analytics.ranges import days_of
 from litemaas.control.http.refusals import DateRangeTooLarge, InvalidDateRange
 from litemaas.core.ledger import COLUMNS
@@ -245,3 +247,41 @@ async def test_the_request_log_shows_each_call_to_those_who_may_see_it(
     assert {row["status"] for row in failed.json()["data"]} == {"failure"}
     assert all(row["duration_us"] >= 5_000_000 for row in failed.json()["data"])
     assert await database.fetchval("select count(*) from audit where action = 'request_log.read'") == 2
+
+
+async def test_the_request_log_leaves_as_a_file_with_the_filters_of_its_page(
+    people: People, records: list[Record], database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(requests, "_ROWS_OF_A_BATCH", 7)
+    mine = {row["request_id"] for row in await database.fetch(
+        "select request_id from usage_records where key_hash = $1 and started_at > now() - interval '30 days'", ANNS
+    )}  # fmt: skip
+    answer = await people["ann"].get("/api/v1/requests/export")
+    assert f"-to-{TODAY}.csv" in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["request_id"] for row in rows] == sorted(
+        mine, key=lambda one: next(row["started_at"] for row in rows if row["request_id"] == one), reverse=True
+    )
+    assert {row["key_alias"] for row in rows} <= {"'=ann's", ""}
+    assert all(int(row["total_tokens"]) == int(row["prompt_tokens"]) + int(row["completion_tokens"]) for row in rows)
+    params = {"scope": "all", "outcome": "failure", "format": "json"}
+    data = (await people["overseer"].get("/api/v1/requests/export", params=params)).json()
+    assert data["metadata"]["record_count"] == len(data["data"]) > 0
+    assert {row["status"] for row in data["data"]} == {"failure"}
+    assert not {"api_base", "metadata"} & set(data["data"][0])
+    for who, asked in (("ann", {"scope": "all"}), ("ann", {"keys": BOBS}), ("reader", {})):
+        assert (await people[who].get("/api/v1/requests/export", params=asked)).status_code == 403, (who, asked)
+    told = await database.fetch("select detail from audit where action = 'request_log.exported' order by id")
+    assert len(told) == 2
+
+
+async def test_the_errors_of_a_series_are_those_that_occur_most_also_where_a_call_was_refused(
+    people: People, records: list[Record]
+):
+    params = {"scope": "all", "group_by": "error", "top_n": 2}
+    series = (await people["overseer"].get("/api/v1/usage/timeseries", params=params)).json()["data"]
+    calls = Counter(record["error_code"] for record in records)
+    named = {group["id"] for point in series for group in point["groups"] if not group["is_rest"]}
+    assert named == {code or None for code, _ in calls.most_common(2)}
+    total = sum(group["requests"] + group["blocked_requests"] for point in series for group in point["groups"])
+    assert total == len(records)

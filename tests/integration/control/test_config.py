@@ -16,6 +16,15 @@ async def test_the_public_configuration_names_currency_languages_and_what_brandi
     assert (await anonymous.get("/api/v1/config")).json()["branding"]["title"] is None
     await client.patch("/api/v1/admin/branding", json={"title_enabled": True})
     assert (await anonymous.get("/api/v1/config")).json()["branding"]["title"] == "Models of the house"
+    help_of_the_house = {"support_text": "Ask us", "support_url": "mailto:help@example.org", "footer": "Room 12"}
+    await client.patch("/api/v1/admin/branding", json=help_of_the_house)
+    shown = (await anonymous.get("/api/v1/config")).json()["branding"]
+    assert (shown["support"], shown["footer"]) == (None, None)
+    await client.patch("/api/v1/admin/branding", json={"support_enabled": True, "footer_enabled": True})
+    shown = (await anonymous.get("/api/v1/config")).json()["branding"]
+    assert (shown["support"], shown["footer"]) == ({"text": "Ask us", "url": "mailto:help@example.org"}, "Room 12")
+    script = await client.patch("/api/v1/admin/branding", json={"support_url": "javascript:alert(1)"})
+    assert (script.status_code, script.json()["errors"][0]["field"]) == (400, "support_url")
 
 
 async def test_an_image_has_an_address_that_changes_with_its_content(

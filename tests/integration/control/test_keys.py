@@ -172,7 +172,16 @@ async def test_rotation_changes_the_secret_and_nothing_else(
         return (await client.get(info, headers={"Authorization": f"Bearer {secret}"})).status_code
 
     assert [await opens(old), await opens(rotated["secret"])] == [200, 200]
-    third = (await people["ann"].post(f"{path}/rotate")).json()["secret"]
+    bounds = {"grace_hours": 2, "max_grace_hours": 3}
+    put = await client.put("/api/v1/admin/settings/api-keys", json=bounds)
+    assert put.status_code == 200, put.text
+    long = await people["ann"].post(f"{path}/rotate", json={"grace_seconds": 3 * 3600 + 1})
+    assert (long.status_code, long.json()["code"]) == (400, "LIMIT_ABOVE_MAXIMUM")
+    assert long.json()["errors"][0]["field"] == "grace_seconds"
+    assert (await people["ann"].get("/api/v1/config/keys")).json()["max_grace_hours"] == 3
+    answer = (await people["ann"].post(f"{path}/rotate")).json()
+    third, until = answer["secret"], datetime.fromisoformat(answer["key"]["old_secret_valid_until"])
+    assert timedelta(minutes=119) < until - datetime.now(UTC) <= timedelta(hours=2)
     assert [await opens(s) for s in (old, rotated["secret"], third)] == [401, 200, 200]
     ended = (await people["ann"].post(f"{path}/end-grace")).json()
     assert ended["old_secret_valid_until"] is None

@@ -102,3 +102,29 @@ async def test_a_guardrail_that_cannot_be_held_is_refused_with_its_reason(people
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "guardrails")
     assert "'company': patterns[0].pattern repeats something without a bound" in answer.text
     assert (await people["overseer"].put(GUARDRAILS, json={"guardrails": []})).status_code == 403
+
+
+async def test_a_guardrail_is_tried_before_it_holds(
+    people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    known = (await people["overseer"].get("/api/v1/admin/guardrails/known")).json()
+    assert "email" in known["groups"]["pii"]
+    assert set(known["groups"]["pii"]) <= set(known["patterns"])
+    params = {
+        "mode": ["pre_call", "post_call"],
+        "patterns": [{"pattern_type": "prebuilt", "pattern_name": "email", "action": "MASK"}],
+        "blocked_words": [{"keyword": "falcon", "action": "BLOCK"}],
+    }
+    wanted = {"guardrail_name": "trial", "litellm_params": params}
+    text = "Falcon is led by ann@example.org."
+    tried = await people["overseer"].post("/api/v1/admin/guardrails/try", json={"guardrail": wanted, "text": text})
+    assert tried.status_code == 200, tried.text
+    assert tried.json()["refused"] == ["keyword"]
+    assert "ann@example.org" not in tried.json()["masked"]
+    assert set(tried.json()["kinds"]) == {"keyword", "email"}
+    wrong = wanted | {"litellm_params": params | {"mode": "never"}}
+    refused = await people["admin"].post("/api/v1/admin/guardrails/try", json={"guardrail": wrong, "text": text})
+    assert (refused.status_code, refused.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert "pre_call" in refused.json()["detail"]
+    assert (await people["ann"].get("/api/v1/admin/guardrails/known")).status_code == 403
+    assert await database.fetchval("select count(*) from audit where detail::text like '%Falcon%'") == 0

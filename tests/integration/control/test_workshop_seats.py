@@ -414,3 +414,28 @@ def test_a_seat_is_stuck_when_nothing_works_or_nothing_was_ever_tried():
     assert seat_state(NOW, early, 5, 0, 0) is SeatState.QUIET
     assert seat_state(NOW, early, 5, 3, 1) is SeatState.ACTIVE
     assert seat_state(NOW, early, 5, 2, 2) is SeatState.STUCK
+
+
+async def test_a_seat_that_nobody_holds_is_taken_away_with_its_key_and_not_the_last_one(
+    app: Any, people: dict[str, httpx2.AsyncClient], database: asyncpg.Connection
+):
+    guid = await created(people, seats=2)
+    path = f"/api/v1/workshops/{guid}"
+    code = (await codes(people, guid))["code"]
+    first, second = browsers(app, 2)
+    assert (await claim(first, guid, code)).json()["seat"] == "seat-0001"
+    taken = await people["ann"].delete(f"{path}/seats/seat-0001")
+    assert (taken.status_code, "Free it first" in taken.json()["detail"]) == (409, True)
+    assert (await people["bob"].delete(f"{path}/seats/seat-0002")).status_code in (403, 404)
+    assert (await people["ann"].delete(f"{path}/seats/seat-0002")).status_code == 204
+    assert (await people["ann"].delete(f"{path}/seats/seat-0002")).status_code == 404
+    shown = (await people["ann"].get(path)).json()
+    assert (shown["seats"], shown["claimed"], shown["pot_nano"]) == (1, 1, 10 * 10**9)
+    assert await database.fetchval("select count(*) from virtual_keys where deleted_at is null") == 1
+    assert (await claim(second, guid, code)).status_code == 409
+    assert [seat["user"] for seat in (await people["ann"].get(f"{path}/board")).json()["people"]] == ["seat-0001"]
+    await people["ann"].post(f"{path}/seats/seat-0001/free")
+    assert (await people["ann"].delete(f"{path}/seats/seat-0001")).status_code == 409
+    assert (await people["ann"].post(f"{path}/seats", json={"seats": 1})).json()["seats"] == 2
+    assert (await claim(second, guid, code)).status_code == 201
+    assert await database.fetchval("select count(*) from audit where action = 'workshop.seat_removed'") == 1

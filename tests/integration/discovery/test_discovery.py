@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from .conftest import KSERVE, NAMESPACE, World
+from .conftest import KSERVE, NAMESPACE, WITHIN_S, World
 
 PRICES = {"publish": "available", "price_input": "0.15", "price_output": "0.60"}
 
@@ -225,3 +227,31 @@ async def test_looking_again_at_many_holds_up_no_news(world: World):
         await world.until(lambda models: models.keys() == names)
         world.server("late", publish="draft")
         await world.until(lambda models: "late" in models)
+
+
+async def test_administrators_see_what_was_found_what_was_refused_and_what_they_have_edited(world: World):
+    world.server(model="granite-3.3", description="By the cluster", **PRICES)
+    world.server("broken", publish="perhaps")
+    world.server("asleep", ready=False, **PRICES)
+
+    async def shown(holds: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                data = (await world.admin.get("/api/v1/admin/discovery")).json()["data"]
+                by_name = {server["name"]: server for cluster in data for server in cluster["servers"]}
+                if by_name and holds(by_name):
+                    assert [(cluster["is_late"], cluster["namespaces"]) for cluster in data] == [(False, [NAMESPACE])]
+                    return by_name
+                await asyncio.sleep(0.05)
+
+    async with world.discovering(resync_s=0.2):
+        servers = await shown(lambda found: len(found) == 3 and found["granite"]["is_routed"])
+        assert {name: server["state"] for name, server in servers.items()} == {
+            "granite": "adopted", "broken": "refused", "asleep": "not_ready",
+        }  # fmt: skip
+        assert "publish" in servers["broken"]["reason"]
+        assert (servers["granite"]["model"], servers["granite"]["drift"]) == ("granite-3.3", [])
+        await world.edit(f"models/{servers['granite']['model_id']}", {"description": "By hand"})
+        servers = await shown(lambda found: found["granite"]["drift"])
+        [drift] = servers["granite"]["drift"]
+        assert drift == {"member": "description", "cluster": "By the cluster", "catalogue": "By hand"}

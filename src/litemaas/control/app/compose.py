@@ -29,7 +29,7 @@ from litemaas.control.banners import endpoints as banners
 from litemaas.control.branding import endpoints as branding
 from litemaas.control.budgets import endpoints as budgets
 from litemaas.control.budgets.jobs import TELL_OF_BUDGETS
-from litemaas.control.catalog import checks
+from litemaas.control.catalog import checks, discovered
 from litemaas.control.catalog import endpoints as catalog
 from litemaas.control.catalog import public as models
 from litemaas.control.catalog.probing import Prober
@@ -62,6 +62,7 @@ from litemaas.control.playground import endpoints as playground
 from litemaas.control.playground.relay import Relay
 from litemaas.control.policies import endpoints as policies
 from litemaas.control.settings import endpoints as settings_endpoints
+from litemaas.control.settings import guardrails as guardrail_endpoints
 from litemaas.control.signin import credentials
 from litemaas.control.signin import endpoints as signin
 from litemaas.control.signin.endpoints import FORGET_SIGN_INS
@@ -99,6 +100,7 @@ FEATURES = (
     signin,
     credentials,
     settings_endpoints,
+    guardrail_endpoints,
     notices,
     webhooks,
     trail,
@@ -107,6 +109,7 @@ FEATURES = (
     policies,
     model_life,
     checks,
+    discovered,
     catalog,
     models,
     subscriptions,

@@ -19,11 +19,20 @@ router = APIRouter(
 )
 
 
+class Support(BaseModel):
+    """Where people find help; ``text`` empty = the portal's own word for it."""
+
+    text: str
+    url: str
+
+
 class ShownBranding(BaseModel):
     """What is switched on: null = the portal's own. ``images``: their addresses, which change with their content."""
 
     title: str | None
     subtitle: str | None
+    support: Support | None
+    footer: str | None
     images: dict[str, str]
 
 
@@ -62,10 +71,15 @@ async def get_config(work: WorkOf, request: Request) -> Config:
 
 def _switched_on(held: BrandingOut) -> ShownBranding:
     wanted = {"login-logo": held.login_logo_enabled}
+    wanted |= {"favicon": held.favicon_enabled}
     wanted |= dict.fromkeys(("header-brand-light", "header-brand-dark"), held.header_brand_enabled)
     return ShownBranding(
         title=held.title if held.title_enabled and held.title else None,
         subtitle=held.subtitle if held.subtitle_enabled and held.subtitle else None,
+        support=Support(text=held.support_text, url=held.support_url)
+        if held.support_enabled and held.support_url
+        else None,
+        footer=held.footer if held.footer_enabled and held.footer else None,
         images={
             kind: f"/api/v1/branding/images/{kind}?v={etag.strip(chr(34))}"
             for kind, etag in held.images.items()

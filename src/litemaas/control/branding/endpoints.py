@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import Open, requires
@@ -20,11 +21,21 @@ from litemaas.core.errors import BodyTooLarge, NotFound
 from litemaas.core.permissions import Permission
 
 router = APIRouter(prefix="/api/v1", tags=["branding"], route_class=WorkRoute, responses=PROBLEMS)
-Kind = Literal["login-logo", "header-brand-light", "header-brand-dark"]
+Kind = Literal["login-logo", "header-brand-light", "header-brand-dark", "favicon"]
+_REACHED = re.compile(r"https?://[^\s/]+\S*|mailto:[^\s@]+@[^\s@]+")
 _IMAGE_HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 }
+
+
+def _reachable(value: str) -> str:
+    if value and _REACHED.fullmatch(value) is None:
+        raise ValueError("must be an address that begins with https://, http:// or mailto:")
+    return value
+
+
+SupportUrl = Annotated[str, Field(max_length=500), AfterValidator(_reachable)]
 
 
 class BrandingSettings(Group):
@@ -37,6 +48,12 @@ class BrandingSettings(Group):
     subtitle_enabled: bool = False
     subtitle: Annotated[str, Field(max_length=500)] = ""
     header_brand_enabled: bool = False
+    favicon_enabled: bool = False
+    support_enabled: bool = False
+    support_text: Annotated[str, Field(max_length=100)] = ""
+    support_url: SupportUrl = ""
+    footer_enabled: bool = False
+    footer: Annotated[str, Field(max_length=500)] = ""
 
 
 class BrandingPatch(Body):
@@ -48,6 +65,12 @@ class BrandingPatch(Body):
     subtitle_enabled: bool = False
     subtitle: Annotated[str, Field(max_length=500)] = ""
     header_brand_enabled: bool = False
+    favicon_enabled: bool = False
+    support_enabled: bool = False
+    support_text: Annotated[str, Field(max_length=100)] = ""
+    support_url: SupportUrl = ""
+    footer_enabled: bool = False
+    footer: Annotated[str, Field(max_length=500)] = ""
 
 
 class BrandingOut(BaseModel):
@@ -59,6 +82,12 @@ class BrandingOut(BaseModel):
     subtitle_enabled: bool
     subtitle: str
     header_brand_enabled: bool
+    favicon_enabled: bool
+    support_enabled: bool
+    support_text: str
+    support_url: str
+    footer_enabled: bool
+    footer: str
     images: dict[str, str]
     currency: CurrencySettings
 

@@ -14,7 +14,7 @@ from litemaas.control.http.etags import IfMatch, require_match, tag
 from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
-from litemaas.control.keys import lifecycle, owning, repository, service, view
+from litemaas.control.keys import lifecycle, owning, repository, rules, service, view
 from litemaas.control.keys import repository_views as views
 from litemaas.control.keys.blocks import blocks_of
 from litemaas.control.keys.drafts import KeyDraft, ModelLimit, expiry
@@ -45,6 +45,8 @@ from litemaas.control.keys.schemas import (
     Rotation,
     Why,
 )
+from litemaas.control.settings.groups import KeySettings
+from litemaas.control.settings.service import read
 from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.keys import hash_key
 from litemaas.core.permissions import Permission
@@ -180,7 +182,9 @@ async def rotate_key(
     work: WorkOf, response: Response, key_id: str, body: Annotated[Rotation | None, Body()] = None
 ) -> NewKeyOut:
     """A new secret; the old one works for the grace period."""
-    secret = await lifecycle.rotate(work, await _held(work, key_id), (body or Rotation()).grace_seconds)
+    row = await _held(work, key_id)
+    grace_s = rules.grace(await read(work, KeySettings), body.grace_seconds if body else None, bound=False)
+    secret = await lifecycle.rotate(work, row, grace_s)
     response.headers["Cache-Control"] = "no-store"
     return NewKeyOut(secret=secret, key=await _shown(work, key_id))
 

@@ -12,7 +12,7 @@ from litemaas.control.http.etags import IfMatch, require_match, tag
 from litemaas.control.http.refusals import PermissionDenied
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
-from litemaas.control.keys import lifecycle, owning, service, view
+from litemaas.control.keys import lifecycle, owning, rules, service, view
 from litemaas.control.keys import repository_views as views
 from litemaas.control.keys.blocks import blocks_of
 from litemaas.control.keys.endpoints import columns_of, stats, wanted_of
@@ -35,6 +35,8 @@ from litemaas.control.keys.schemas import (
     Secret,
     Why,
 )
+from litemaas.control.settings.groups import KeySettings
+from litemaas.control.settings.service import read
 from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.permissions import Permission
 
@@ -139,7 +141,9 @@ async def rotate_own_key(
     work: WorkOf, response: Response, key_id: str, body: Annotated[Rotation | None, Body()] = None
 ) -> NewKeyOut:
     """A new secret; the old one works for the grace period. All else of the key stays, what it has spent, too."""
-    secret = await lifecycle.rotate(work, await _held(work, key_id), (body or Rotation()).grace_seconds)
+    row = await _held(work, key_id)
+    grace_s = rules.grace(await read(work, KeySettings), body.grace_seconds if body else None, bound=True)
+    secret = await lifecycle.rotate(work, row, grace_s)
     response.headers["Cache-Control"] = "no-store"
     return NewKeyOut(secret=secret, key=await _shown(work, key_id))
 

@@ -84,5 +84,18 @@ def require_settings_allow(settings: KeySettings) -> None:
         raise InvalidField("This installation keeps no secrets; rotate the key to get a new one.", "id")
 
 
+def grace(settings: KeySettings, wanted_s: int | None, *, bound: bool) -> int:
+    """For how many seconds a former secret works. ``bound``: not longer than people may choose for their own keys.
+
+    Errors: LimitAboveMaximum.
+    """
+    if wanted_s is None:
+        return settings.grace_hours * 3600
+    if bound and wanted_s > settings.max_grace_hours * 3600:
+        message = f"A former secret works for {settings.max_grace_hours} hours at most."
+        require_none([Mend("grace_seconds", message, ABOVE)])
+    return wanted_s
+
+
 def _of(limit: Any, name: str) -> Any:
     return limit.get(name) if isinstance(limit, Mapping) else getattr(limit, name)

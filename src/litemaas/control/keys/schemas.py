@@ -263,9 +263,9 @@ class MustSayWhy(Body):
 
 
 class Rotation(Body):
-    """For how long the former secret stays valid; 0 ends it at once."""
+    """For how long the former secret stays valid; 0 ends it at once, null is as long as the settings of keys say."""
 
-    grace_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
+    grace_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] | None = None
 
 
 class Reassignment(Body):

@@ -24,6 +24,7 @@ UNIT = 1_000_000_000
 Limit = Annotated[int, Field(ge=0, le=2**31 - 1)]
 BigLimit = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Duration = Annotated[str, AfterValidator(_readable)]
+Grace = Annotated[int, Field(ge=0, le=7 * 24)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -67,6 +68,9 @@ class KeySettings(Group):
     group = "api-keys"
     defaults: KeyDefaults = KeyDefaults()
     maximums: KeyLimits = KeyLimits()
+    grace_hours: Grace = 24
+    """For how long a rotated key's former secret works where nothing is said."""
+    max_grace_hours: Grace = 168
     reveal: bool = True
     reveals_per_5_minutes: Annotated[int, Field(ge=1, le=1000)] = 10
 
@@ -76,6 +80,8 @@ class KeySettings(Group):
             wanted, most = getattr(self.defaults, name), getattr(self.maximums, name)
             if wanted is not None and most is not None and wanted > most:
                 raise ValueError(f"defaults.{name} is above maximums.{name}")
+        if self.grace_hours > self.max_grace_hours:
+            raise ValueError("grace_hours is above max_grace_hours")
         return self
 
 

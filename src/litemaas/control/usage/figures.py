@@ -340,10 +340,12 @@ async def latencies(
 
 
 async def dearest(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, top: int) -> list[str]:
-    """The groups that cost most; among equals those with more requests."""
+    """The groups that cost most; among equals, like errors, those with more calls, refused ones included."""
     values = Values()
-    figures = _figures(values, wanted, (by,), sums=("cost_nano", "requests"))
-    query = f"{figures} ORDER BY cost_nano DESC, requests DESC, g0 LIMIT {values.place(top)}"
+    figures = _figures(values, wanted, (by,), sums=("cost_nano", "requests", "blocked_requests"))
+    often = "requests + blocked_requests"
+    order = f"{often} DESC" if by == "error" else f"cost_nano DESC, {often} DESC"
+    query = f"SELECT * FROM ({figures}) AS f ORDER BY {order}, g0 LIMIT {values.place(top)}"  # noqa: S608
     return [row.g0 for row in await ask(connection, query, values)]
 
 

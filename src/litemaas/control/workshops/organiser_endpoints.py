@@ -97,6 +97,12 @@ async def add_seats(work: WorkOf, guid: str, body: MoreSeats) -> EventOut:
     return await _one(work, guid)
 
 
+@router.delete("/{guid}/seats/{user}", status_code=204, dependencies=_ORGANISER)
+async def remove_seat(work: WorkOf, guid: str, user: str) -> None:
+    """Takes a seat away that nobody holds, with its key. The pot stays as it is."""
+    await running.remove_seat(work, guid, user)
+
+
 @router.post("/{guid}/seats/{user}/free", status_code=204, dependencies=_ORGANISER)
 async def free_seat(work: WorkOf, guid: str, user: str) -> None:
     """The seat can be claimed again, with a new key and code; who held it is out."""

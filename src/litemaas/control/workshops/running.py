@@ -193,6 +193,20 @@ async def free(work: Work, guid: str, user: str) -> None:
     await record(work, "workshop.seat_freed", "workshop", guid, {"seat": user}, row.title)
 
 
+async def remove_seat(work: Work, guid: str, user: str) -> None:
+    """A seat that nobody holds is no more; its key ends. Errors: NotFound, Conflict."""
+    row = await run(work, guid)
+    if (await _seat_of(work, guid, user)).claimed_at is not None:
+        raise Conflict("Somebody holds this seat. Free it first.")
+    connection = await work.connection()
+    if len(await seats_repository.list_seats(connection, guid)) == 1:
+        raise Conflict("A workshop has at least one seat. End the workshop instead.")
+    old = [key for key in await repository.keys_of(connection, guid) if key.user_name == user]
+    await service.bring_all(work, old, {"deleted_at": work.now, "secret_sealed": None})
+    await seats_repository.remove(connection, guid, user)
+    await record(work, "workshop.seat_removed", "workshop", guid, {"seat": user}, row.title)
+
+
 async def _seat_of(work: Work, guid: str, user: str) -> Row[Any]:
     seat = await seats_repository.seat_named(await work.connection(), guid, user)
     if seat is None:

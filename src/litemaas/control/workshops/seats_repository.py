@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, insert, or_, select, update
+from sqlalchemy import Row, Select, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.db.tables import users, virtual_keys, workshop_keys, workshop_seats, workshops
@@ -96,6 +96,10 @@ async def change(connection: AsyncConnection, guid: str, user_name: str, values:
     await connection.execute(
         update(workshop_seats).where(_SEATS.guid == guid, _SEATS.user_name == user_name).values(**values)
     )
+
+
+async def remove(connection: AsyncConnection, guid: str, user_name: str) -> None:
+    await connection.execute(delete(workshop_seats).where(_SEATS.guid == guid, _SEATS.user_name == user_name))
 
 
 async def key_of(connection: AsyncConnection, guid: str, user_name: str) -> Row[Any] | None:

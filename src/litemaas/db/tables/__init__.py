@@ -8,6 +8,7 @@ from litemaas.db.tables.chargeback import chargeback_lines, closed_months, cost_
 from litemaas.db.tables.conversions import conversion_tasks
 from litemaas.db.tables.credentials import named_credentials
 from litemaas.db.tables.customers import budget_plans, customers
+from litemaas.db.tables.discovery import discovery_reports
 from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.jobs import jobs
 from litemaas.db.tables.keys import virtual_keys
@@ -41,6 +42,7 @@ __all__ = [
     "deliveries",
     "deployments",
     "dimensions",
+    "discovery_reports",
     "dismissals",
     "duties",
     "given_answers",

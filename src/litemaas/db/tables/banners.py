@@ -52,5 +52,7 @@ brand_images = Table(
     Column("etag", Text, nullable=False),
     moment("updated_at"),
     Column("updated_by", Text, nullable=False),
-    CheckConstraint("kind IN ('login-logo', 'header-brand-light', 'header-brand-dark')", name="brand_images_kind"),
+    CheckConstraint(
+        "kind IN ('login-logo', 'header-brand-light', 'header-brand-dark', 'favicon')", name="brand_images_kind"
+    ),
 )
