@@ -58,7 +58,7 @@ async function workshop() {
 }
 
 const OWN = ["/", "/models", "/subscriptions", "/api-keys", "/playground", "/usage", "/requests", "/teams", "/notifications", "/profile", "/nothing-here"];
-const ADMIN = ["/", "/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/chargeback", "/admin/audit", "/workshops", "/workshops/new", ...["limits", "banners", "branding", "currency", "notifications", "backup", "capture", "general"].map((tab) => `/admin/settings/${tab}`)];
+const ADMIN = ["/", "/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/chargeback", "/admin/audit", "/workshops", "/workshops/new", ...["limits", "banners", "branding", "currency", "guardrails", "notifications", "backup", "capture", "discovery", "general"].map((tab) => `/admin/settings/${tab}`)];
 const LOOKS = {
   light: { colorScheme: "light" },
   dark: { colorScheme: "dark" },

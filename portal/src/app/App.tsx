@@ -1,6 +1,7 @@
 /** What is on the screen: sign-in for whoever is not known, otherwise the shell with the page of the address. */
 import { lazy, Suspense } from "react";
 import { Link, Navigate, Route, Routes, useLocation } from "react-router";
+import { useFavicon } from "../components/Brand";
 import { Page } from "../components/Page";
 import { Boundary, Failure, Loading } from "../components/States";
 import { useSay } from "../lib/i18n";
@@ -18,6 +19,7 @@ export function App() {
   const session = useSessionQuery();
   const toasts = useToasts();
   useConfig(); // draws everything anew once currency and time zone are known
+  useFavicon();
   if (session.data === undefined)
     return (
       <main className="lm-alone">

@@ -10,7 +10,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import BarsIcon from "@patternfly/react-icons/dist/esm/icons/bars-icon";
 import { lazy, Suspense, useState, type MouseEvent, type ReactNode } from "react";
 import { Link } from "react-router";
-import { Brand } from "../components/Brand";
+import { Brand, Support } from "../components/Brand";
 import { Boundary } from "../components/States";
 import { useSay } from "../lib/i18n";
 import { useConfig } from "../lib/product";
@@ -26,7 +26,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const say = useSay();
   const [drawer, setDrawer] = useState(false);
   const sidebar = useSidebar();
-  const version = useConfig().data?.version;
+  const config = useConfig().data;
   /** It is there only once it is open. */
   const toMenu = (event: MouseEvent) => {
     event.preventDefault();
@@ -73,7 +73,9 @@ export function Shell({ children }: { children: ReactNode }) {
                 <div className="pf-v6-c-page__main-body">{children}</div>
               </section>
               <footer className="lm-footer">
-                <span>LiteMaaS {version}</span> <a href="/docs">{say("api_documentation")}</a>
+                <span>LiteMaaS {config?.version}</span> <a href="/docs">{say("api_documentation")}</a>
+                <Support />
+                {config?.branding.footer && <span>{config.branding.footer}</span>}
               </footer>
             </div>
             {drawer && (

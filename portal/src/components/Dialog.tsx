@@ -58,6 +58,8 @@ interface FormDialogProps {
   size?: "small" | "medium" | "large";
   isDisabled?: boolean;
   focus?: string;
+  /** Stands where the refusal would: what others have saved meanwhile. */
+  conflict?: ReactNode;
 }
 
 const CANCEL = "dialog-cancel";
@@ -68,7 +70,7 @@ function focusInvalid(form: HTMLFormElement): void {
   (wrong?.matches("fieldset") ? wrong.querySelector<HTMLElement>("input, select, textarea") : wrong)?.focus();
 }
 
-export function FormDialog({ title, submit, close, send, busy, error, children, danger, size, isDisabled, focus }: FormDialogProps) {
+export function FormDialog({ title, submit, close, send, busy, error, children, danger, size, isDisabled, focus, conflict }: FormDialogProps) {
   const say = useSay();
   const touched = useRef(false);
   const [asks, setAsks] = useState(false);
@@ -86,7 +88,7 @@ export function FormDialog({ title, submit, close, send, busy, error, children, 
     </>
   ) : (
     <>
-      <Button type="submit" form="dialog-form" variant={danger ? "danger" : "primary"} isLoading={busy} isDisabled={busy || isDisabled === true}>
+      <Button type="submit" form="dialog-form" variant={danger ? "danger" : "primary"} isLoading={busy} isDisabled={busy || isDisabled === true || Boolean(conflict)}>
         {submit}
       </Button>
       <Button variant="link" id={CANCEL} onClick={leave}>
@@ -109,7 +111,7 @@ export function FormDialog({ title, submit, close, send, busy, error, children, 
         }}
       >
         {children}
-        <Refusal error={error} />
+        {conflict ?? <Refusal error={error} />}
       </form>
     </Dialog>
   );

@@ -10,6 +10,7 @@ import {
 import createClient from "openapi-fetch";
 import { useRef } from "react";
 import type { paths } from "./schema";
+import { rememberVersion, sharedWithVersion } from "./versions";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 export type PathWith<M extends Method> = { [P in keyof paths]: paths[P] extends Record<M, infer O> ? (O extends { responses: unknown } ? P : never) : never }[keyof paths];
@@ -102,7 +103,10 @@ export async function call<M extends Method, P extends PathWith<M>>(
     throw new ApiError(0, "UNREACHABLE", "", null);
   }
   const { data, error, response } = outcome;
-  if (response.ok) return data as Reply<P, M>;
+  if (response.ok) {
+    rememberVersion(data, response.headers.get("ETag"));
+    return data as Reply<P, M>;
+  }
   const refusal = toError(response, (typeof error === "object" && error ? error : {}) as Record<string, unknown>);
   if (response.status === 401 && !String(path).startsWith("/api/v1/auth/")) sessionEnded();
   throw refusal;
@@ -137,6 +141,7 @@ export function useGet<P extends PathWith<"get">>(
   return useQuery<Reply<P, "get">, ApiError>({
     queryKey: [path, given],
     queryFn: ({ signal }) => call("get", path, { ...given, signal }),
+    structuralSharing: sharedWithVersion,
     ...(keep ? { placeholderData: keepPreviousData } : {}),
     ...wishes,
   });

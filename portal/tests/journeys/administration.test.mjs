@@ -1,6 +1,6 @@
 // Do administrators see the truth and change what they may? Approval, analytics, settings; and those who only read.
 import assert from "node:assert/strict";
-import { ask, base, callOnce, file, journey, leave, RESTRICTED, say, settled, useBrowser, visit } from "./stage.mjs";
+import { ask, barriers, base, callOnce, file, journey, leave, RESTRICTED, say, settled, useBrowser, visit } from "./stage.mjs";
 
 useBrowser();
 const exact = true;
@@ -41,6 +41,7 @@ journey("analytics are filtered, shown as a table, and exported as they are filt
   await page.getByLabel(say("period")).selectOption("30");
   await page.waitForURL(/days=30/);
   await settled(page);
+  await page.getByRole("heading", { name: say("latency_over_time") }).waitFor();
   await page.getByRole("button", { name: say("show_table") }).first().click();
   await page.locator("#content table").first().waitFor();
   await page.getByRole("button", { name: say("export"), exact }).first().click();
@@ -50,7 +51,16 @@ journey("analytics are filtered, shown as a table, and exported as they are filt
   ]);
   assert.match(download.suggestedFilename(), /\.csv$/);
   assert.ok((await file(download)).split("\n").length > 1);
-  await page.goBack();
+  await page.goto(`${base}/admin/requests?status=success`);
+  await settled(page);
+  await page.getByRole("button", { name: say("export"), exact }).click();
+  const [log] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("dialog").getByRole("button", { name: say("export"), exact }).click(),
+  ]);
+  const [head, ...calls] = (await file(log)).trim().split("\r\n");
+  assert.match(head, /^started_at,request_id,model/);
+  assert.ok(calls.length > 0 && calls.every((line) => line.includes(",success,")), calls[0]);
   await leave(opened);
 });
 
@@ -64,6 +74,17 @@ journey("a limit is changed and cleared again, a banner appears and goes", async
     await save.click();
     await page.waitForFunction((button) => button.disabled, await save.elementHandle());
   }
+  await most.fill("400");
+  const keys = await ask(opened.context, "GET", "/api/v1/admin/settings/api-keys");
+  await ask(opened.context, "PUT", "/api/v1/admin/settings/api-keys", { ...keys, maximums: { ...keys.maximums, rpm_limit: 300 } });
+  await save.click();
+  const conflict = page.getByRole("alert", { name: say("changed_meanwhile") });
+  await conflict.getByRole("radio", { name: "300" }).check();
+  assert.deepEqual(await barriers(page, undefined, ".lm-conflict"), []);
+  await conflict.getByRole("button", { name: say("save_choice") }).click();
+  await conflict.waitFor({ state: "detached" });
+  assert.equal(await most.inputValue(), "300");
+  await ask(opened.context, "PUT", "/api/v1/admin/settings/api-keys", keys);
   await page.goto(`${base}/admin/settings/banners`);
   await page.getByRole("button", { name: say("create_banner") }).click();
   const form = page.getByRole("dialog");
@@ -82,11 +103,41 @@ journey("a limit is changed and cleared again, a banner appears and goes", async
   await leave(opened);
 });
 
+journey("a guardrail is tried, put, and taken away; help and an icon of the house are shown", async () => {
+  const opened = await visit("admin", "/admin/settings/guardrails");
+  const { page } = opened;
+  await page.getByRole("button", { name: say("add_guardrail"), exact }).first().click();
+  const form = page.getByRole("dialog");
+  await form.getByRole("textbox", { name: say("name") }).first().fill("house");
+  await form.getByLabel(say("blocked_words")).fill("falcon\nheron");
+  await form.getByLabel(say("text_to_try"), { exact }).fill("Where does the Heron nest?");
+  await form.getByRole("button", { name: say("try_it"), exact }).click();
+  await form.getByText(say("would_be_refused", { kinds: "keyword" })).waitFor();
+  assert.deepEqual(await barriers(page, undefined, "[role=dialog]"), []);
+  await form.getByRole("button", { name: say("save"), exact }).click();
+  await form.waitFor({ state: "detached" });
+  const { guardrails } = await ask(opened.context, "GET", "/api/v1/admin/settings/guardrails");
+  assert.deepEqual(guardrails[0].litellm_params.blocked_words.map(({ keyword }) => keyword), ["falcon", "heron"]);
+  await page.getByRole("button", { name: say("delete_what", { what: "house" }) }).click();
+  await page.getByRole("dialog").getByRole("button", { name: say("delete"), exact }).click();
+  await page.getByText(say("no_guardrails"), { exact }).waitFor();
+  await ask(opened.context, "PATCH", "/api/v1/admin/branding", { support_enabled: true, support_text: "Ask us", support_url: "mailto:help@example.org", favicon_enabled: true });
+  const { csrf_token } = await ask(opened.context, "GET", "/api/v1/auth/session");
+  const icon = { headers: { "X-CSRF-Token": csrf_token }, data: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" fill="red"/></svg>' };
+  assert.equal((await opened.context.request.put(`${base}/api/v1/admin/branding/images/favicon`, icon)).status(), 200);
+  const user = await visit("user");
+  assert.equal(await user.page.getByRole("link", { name: "Ask us" }).getAttribute("href"), "mailto:help@example.org");
+  await user.page.waitForFunction(() => document.querySelector("link[rel=icon]").href.includes("/branding/images/favicon?v="));
+  await ask(opened.context, "PATCH", "/api/v1/admin/branding", { support_enabled: false, favicon_enabled: false });
+  await leave(user);
+  await leave(opened);
+});
+
 journey("who only reads sees every page of administration and nothing that changes anything", async () => {
   const opened = await visit("adminReadonly", "/admin/usage");
   const { page } = opened;
-  const changing = ["approve", "deny", "delete", "save", "add_model", "create_banner", "create_backup", "download", "restore", "reset_spend", "deactivate", "edit", "plan_workshop"].map((key) => say(key));
-  for (const path of ["/admin/usage", "/admin/models", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/audit", "/workshops", "/admin/settings/limits", "/admin/settings/banners", "/admin/settings/branding", "/admin/settings/currency", "/admin/settings/notifications", "/admin/settings/backup"]) {
+  const changing = ["approve", "deny", "delete", "save", "add_model", "create_banner", "create_backup", "download", "restore", "reset_spend", "deactivate", "edit", "plan_workshop", "add_guardrail"].map((key) => say(key));
+  for (const path of ["/admin/usage", "/admin/models", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/audit", "/workshops", "/admin/settings/limits", "/admin/settings/banners", "/admin/settings/branding", "/admin/settings/currency", "/admin/settings/guardrails", "/admin/settings/discovery", "/admin/settings/notifications", "/admin/settings/backup"]) {
     await page.goto(base + path);
     await settled(page);
     await page.getByRole("heading", { level: 1 }).first().waitFor();

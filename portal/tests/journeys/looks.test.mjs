@@ -4,7 +4,7 @@ import { barriers, base, journey, leave, say, settled, useBrowser, visit } from 
 
 useBrowser();
 const OWN = ["/", "/models", "/subscriptions", "/api-keys", "/playground", "/usage", "/requests", "/teams", "/notifications", "/profile", "/not-there"];
-const ADMIN = ["/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/chargeback", "/admin/audit", "/workshops", "/workshops/new", ...["limits", "banners", "branding", "currency", "notifications", "backup", "general"].map((tab) => `/admin/settings/${tab}`)];
+const ADMIN = ["/admin/usage", "/admin/models", "/admin/models/new", "/admin/subscriptions", "/admin/users", "/admin/requests", "/admin/capacity", "/admin/chargeback", "/admin/audit", "/workshops", "/workshops/new", ...["limits", "banners", "branding", "currency", "guardrails", "notifications", "backup", "discovery", "general"].map((tab) => `/admin/settings/${tab}`)];
 const isDark = (page) => page.evaluate(() => document.documentElement.classList.contains("pf-v6-theme-dark"));
 
 journey("the theme follows the system until somebody chooses, and the choice is kept", async () => {

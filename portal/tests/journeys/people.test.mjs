@@ -49,10 +49,14 @@ journey("a key is renamed, rotated, switched off and on, and deleted", async () 
   await confirm("save");
   await page.getByRole("heading", { level: 1, name: "lasting" }).waitFor();
   await act("rotate");
+  await dialog.getByLabel(say("old_value_works_for")).selectOption("custom");
+  await dialog.getByLabel(say("grace_hours")).fill("5");
   await confirm("rotate");
   assert.match(await page.locator(".lm-secret code").innerText(), /^sk-/);
   await dialog.getByRole("button", { name: say("close"), exact: true }).last().click();
   await dialog.waitFor({ state: "detached" });
+  const until = Date.parse((await ask(context, "GET", `/api/v1/keys/${key.id}`)).old_secret_valid_until) - Date.now();
+  assert.ok(until > 4.9 * 3_600_000 && until <= 5 * 3_600_000, String(until));
   await act("disable");
   await confirm("disable");
   await act("enable");

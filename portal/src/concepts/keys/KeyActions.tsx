@@ -3,14 +3,16 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { Confirm, FormDialog } from "../../components/Dialog";
-import { Choice } from "../../components/fields";
+import { Choice, fieldErrors, Whole } from "../../components/fields";
+import { changesBetween } from "../../components/differences";
+import { useGuarded } from "../../components/useGuarded";
 import { ApiError, call, useGet, useSend, type Reply } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { signOut } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import type { KeyRow } from "./columns";
-import { changesOf, type KeyDraft } from "./draft";
+import type { KeyDraft } from "./draft";
 import { KeyForm } from "./KeyForm";
 import { Secret } from "./Secret";
 
@@ -66,19 +68,31 @@ export function draftOf(key: KeyRow): KeyDraft {
 }
 
 function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
+  const own = useGet("/api/v1/subscriptions", { query: { limit: 100, statuses: ["active"] } }).data;
+  const read = useGet("/api/v1/keys/{key_id}", { path: { key_id: keyShown.id } }, { staleTime: 0 }).data;
+  return own && read ? <EditForm read={read} models={own.data.map((one) => one.model.name)} close={close} /> : null;
+}
+
+function EditForm({ read, models, close }: { read: KeyRow; models: string[]; close: () => void }) {
   const say = useSay();
   const patch = useSend("patch", "/api/v1/keys/{key_id}");
-  const own = useGet("/api/v1/subscriptions", { query: { limit: 100, statuses: ["active"] } }).data;
-  if (!own) return null;
-  const first = draftOf(keyShown);
-  const send = async (draft: KeyDraft) => {
-    const { team_id: _team, ...changes } = changesOf(first, draft);
-    await patch.mutateAsync({ path: { key_id: keyShown.id }, body: changes as never }).then(() => {
+  const [held] = useState(read);
+  const path = { key_id: held.id };
+  const { save, conflict } = useGuarded({
+    held,
+    valuesOf: draftOf,
+    read: () => call("get", "/api/v1/keys/{key_id}", { path }),
+    send: (mine: KeyDraft, over, headers) => {
+      const { team_id: _team, ...changes } = changesBetween(over, mine);
+      return patch.mutateAsync({ path, body: changes as never, headers });
+    },
+    done: () => {
       tell("success", say("saved"));
       close();
-    }, () => undefined);
-  };
-  return <KeyForm title={say("edit_what", { what: keyShown.name })} first={first} models={own.data.map((one) => one.model.name)} isNew={false} close={close} send={send} busy={patch.isPending} error={patch.error} />;
+    },
+    leave: close,
+  });
+  return <KeyForm title={say("edit_what", { what: held.name })} first={draftOf(held)} models={models} isNew={false} close={close} send={save} busy={patch.isPending} error={patch.error} conflict={conflict} />;
 }
 
 function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
@@ -119,18 +133,27 @@ function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
 }
 
 const GRACE = [0, 3_600, 86_400, 604_800] as const;
+const HOUR_S = 3_600;
 
 function Rotate({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
   const say = useSay();
   const rotate = useSend("post", "/api/v1/keys/{key_id}/rotate");
-  const [grace, setGrace] = useState("86400");
+  const bounds = useGet("/api/v1/config/keys").data;
+  const most = (bounds?.max_grace_hours ?? 168) * HOUR_S;
+  const usual = Math.min(bounds?.grace_hours ?? 24, most / HOUR_S);
+  const fits = GRACE.filter((seconds) => seconds <= most);
+  const [chosen, setGrace] = useState<string | null>(null);
+  const [hours, setHours] = useState<number | null>(null);
+  const grace = chosen ?? (fits.some((seconds) => seconds === usual * HOUR_S) ? String(usual * HOUR_S) : "custom");
+  const wanted = grace === "custom" ? (hours ?? usual) * HOUR_S : Number(grace);
   const made = rotate.data as NewSecret | undefined;
   if (made) return <Secret title={say("key_rotated")} secret={made.secret} keyShown={made.key} close={close} />;
-  const send = () => rotate.mutateAsync({ path: { key_id: keyShown.id }, body: { grace_seconds: Number(grace) } }).catch(() => undefined);
+  const send = () => rotate.mutateAsync({ path: { key_id: keyShown.id }, body: { grace_seconds: wanted } }).catch(() => undefined);
   return (
     <FormDialog title={say("rotate_what", { what: keyShown.name })} submit={say("rotate")} close={close} send={send} busy={rotate.isPending} error={rotate.error} size="small">
       <p>{say("rotate_text")}</p>
-      <Choice label={say("old_value_works_for")} value={grace} onChange={setGrace} options={GRACE.map((seconds) => ({ value: String(seconds), text: say(`grace_${seconds}`) }))} />
+      <Choice label={say("old_value_works_for")} value={grace} onChange={setGrace} options={[...fits.map((seconds) => ({ value: String(seconds), text: say(`grace_${seconds}`) })), { value: "custom", text: say("grace_custom") }]} />
+      {grace === "custom" && <Whole label={say("grace_hours")} min={0} max={most / HOUR_S} value={hours ?? usual} onChange={setHours} error={fieldErrors(rotate.error)["grace_seconds"]} />}
     </FormDialog>
   );
 }

@@ -1,5 +1,5 @@
 /** The form for a key, for people and administrators alike: what it may call, how long, how much. */
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Link } from "react-router";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
@@ -26,9 +26,10 @@ interface KeyFormProps {
   onTeam?: (team: string | null) => void;
   busy: boolean;
   error: ApiError | null;
+  conflict?: ReactNode;
 }
 
-export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, close, send, onTeam, busy, error }: KeyFormProps) {
+export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, close, send, onTeam, busy, error, conflict }: KeyFormProps) {
   const say = useSay();
   const bounds = useGet("/api/v1/config/keys").data;
   const [draft, setDraft] = useDraft(isNew ? "key" : `key.${first.name}`, first);
@@ -65,7 +66,7 @@ export function KeyForm({ title, first, models, teams = [], isAdmin, isNew, clos
     return send({ ...draft, name: draft.name.trim(), model_limits: limitsOf(draft) });
   };
   return (
-    <FormDialog title={title} submit={say(isNew ? "create_key" : "save")} close={close} send={submit} busy={busy} error={error} size="large">
+    <FormDialog title={title} submit={say(isNew ? "create_key" : "save")} close={close} send={submit} busy={busy} error={error} conflict={conflict} size="large">
       <div className="lm-pair">
         <Text label={say("name")} value={draft.name} maxLength={100} onChange={(name) => set({ name })} isRequired error={errors["name"]} autoFocus />
         {isNew && teams.length > 0 && (

@@ -42,9 +42,3 @@ export function limitsOf(draft: KeyDraft): Record<string, ModelLimit> {
   const says = (limit: ModelLimit) => Object.values(limit).some((value) => value != null);
   return Object.fromEntries(Object.entries(draft.model_limits).filter(([name, limit]) => draft.models.includes(name) && says(limit)));
 }
-
-/** Only what differs: a field that nobody touched stays as it is on the server. */
-export function changesOf(before: KeyDraft, after: KeyDraft): Partial<KeyDraft> {
-  const names = Object.keys(after) as (keyof KeyDraft)[];
-  return Object.fromEntries(names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map((name) => [name, after[name]]));
-}

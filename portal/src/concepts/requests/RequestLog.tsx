@@ -14,8 +14,12 @@ import { useListState } from "../../lib/listState";
 import { useZone } from "../../lib/product";
 import { toMoment } from "../../lib/zones";
 import { Text } from "../../components/fields";
+import { ExportLog } from "./ExportLog";
 
 type Row = Reply<"/api/v1/requests", "get">["data"][number];
+
+/** Error codes to choose from, of the last 30 days. */
+const MOST_CODES = 100;
 
 interface LogProps {
   scope: "me" | "all";
@@ -41,16 +45,17 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
     ...fixed,
     until: until && toMoment(`${dayAfter(until)}T00:00`, zone),
   };
-  const query = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
+  const query = Object.fromEntries(Object.entries(given).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+  const errors = useGet("/api/v1/usage/breakdown/{dimension}", { path: { dimension: "error" }, query: { scope, sort: "blocked_requests", limit: MOST_CODES } }).data?.data ?? [];
   const found = useCursorList("/api/v1/requests", query, (page) => ({ rows: page.data, next: page.pagination.next_cursor }));
   const of = (values: { id: string; name: string }[] | undefined) => (values ?? []).map(({ id, name }) => ({ value: id, text: name }));
   return (
     <>
-      <Toolbar search={<Search list={list} label={say("request_id")} />}>
+      <Toolbar search={<Search list={list} label={say("request_id")} />} end={<ExportLog query={query} />}>
         <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${value}` as "status_failure") }))} />
         <Filter list={list} name="model" label={say("model")} options={of(options?.models)} />
         {!fixed.keys && <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />}
-        <Filter list={list} name="error_code" label={say("error")} options={[...new Set((found.rows ?? []).flatMap((row) => row.error_code ?? []))].map((value) => ({ value, text: value }))} />
+        <Filter list={list} name="error_code" label={say("error")} options={errors.flatMap(({ id }) => (id ? [{ value: id, text: id }] : []))} />
         {scope === "all" && !fixed.users && <Filter list={list} name="user" label={say("user")} options={of(options?.users)} />}
         <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
         <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
@@ -117,6 +122,7 @@ function Details({ row }: { row: Row }) {
           [say("time"), moment(row.started_at)],
           [say("model"), row.model],
           [say("api_key"), row.key_alias ?? "–"],
+          [say("team"), row.team_id],
           [say("result"), <Outcome key="outcome" row={row} />],
           [say("http_status"), row.http_status],
           [say("endpoint"), row.endpoint],

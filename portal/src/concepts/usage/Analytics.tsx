@@ -13,6 +13,7 @@ import { useZone } from "../../lib/product";
 import { BreakdownTable, type Dimension } from "./BreakdownTable";
 import { Figures } from "./Figures";
 import { Heat } from "./Heat";
+import { ErrorChart, LatencyChart } from "./Performance";
 import { many, rangeOf } from "./range";
 import { UsageFilters } from "./UsageFilters";
 
@@ -116,6 +117,8 @@ function Charted({ data, query, metric, choice, dimensions, file }: ChartedProps
         <Charts kind="lines" label={say("usage_over_time")} lines={[{ name, points: data.daily.map((day) => ({ x: day.date, y: day[metric] })) }]} showX={shortDay} showY={showY} />
       </ChartCard>
       <ByModel data={data} metric={metric} name={name} file={file("models")} />
+      <LatencyChart daily={data.daily} file={file("latency")} />
+      <ErrorChart query={query} file={file("errors")} />
       <Heat query={query} metric={metric} file={file("heatmap")} />
       {dimensions.map((dimension) => (
         <BreakdownTable key={dimension} dimension={dimension} query={query} />

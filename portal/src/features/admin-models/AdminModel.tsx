@@ -1,4 +1,5 @@
 /** One model for administrators: what it is, where it runs, what it costs, and its life. */
+import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Label } from "@patternfly/react-core/dist/esm/components/Label";
 import { useState } from "react";
@@ -8,7 +9,10 @@ import { Refusal } from "../../components/Dialog";
 import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
-import { useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
+import { ModelPerformance } from "../../concepts/usage/Performance";
+import { changesBetween } from "../../components/differences";
+import { useGuarded, useTyped } from "../../components/useGuarded";
+import { call, useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -74,7 +78,9 @@ function NewModel() {
 
 function OldModel({ id }: { id: string }) {
   const say = useSay();
-  const may = useMay()("admin:models:write");
+  const has = useMay();
+  const may = has("admin:models:write");
+  const maySeeUsage = has("admin:usage:read");
   const found = useGet("/api/v1/admin/models/{model_id}", { path: { model_id: id } });
   return (
     <Page
@@ -90,7 +96,7 @@ function OldModel({ id }: { id: string }) {
       <Loaded query={found} rows={8}>
         {(model) => (
           <div className="lm-columns">
-            <Edit key={model.updated_at} model={model} />
+            <Edit newest={model} />
             <Endpoints model={model} />
             <Card title={say("facts")}>
               <Facts
@@ -103,6 +109,7 @@ function OldModel({ id }: { id: string }) {
                 ]}
               />
             </Card>
+            {maySeeUsage && <ModelPerformance model={model.name} scope="all" />}
           </div>
         )}
       </Loaded>
@@ -110,38 +117,56 @@ function OldModel({ id }: { id: string }) {
   );
 }
 
-function Edit({ model }: { model: Held }) {
+type ModelChanges = Omit<ModelDraft, "type" | "restricted_access">;
+
+/** Type and access are changed in other ways than by this form. */
+function changeable(model: Held): ModelChanges {
+  const { type: _type, restricted_access: _restricted, ...rest } = modelDraft(model);
+  return rest;
+}
+
+function Edit({ newest }: { newest: Held }) {
   const say = useSay();
   const may = useMay()("admin:models:write");
   const patch = useSend("patch", "/api/v1/admin/models/{model_id}");
-  const first = modelDraft(model);
-  const [draft, setDraft] = useState(first);
-  const names = Object.keys(draft) as (keyof ModelDraft)[];
-  const changes = Object.fromEntries(names.filter((name) => JSON.stringify(draft[name]) !== JSON.stringify(first[name])).map((name) => [name, draft[name]]));
-  const { type: _type, restricted_access: _restricted, ...sent } = changes;
-  const save = async () => {
-    await patch.mutateAsync({ path: { model_id: model.id }, body: sent as never }).then(() => tell("success", say("saved")), () => undefined);
-  };
+  const cache = useQueryClient();
+  const path = { model_id: newest.id };
+  const { held, values, isTouched, change, reset } = useTyped(newest, changeable);
+  const { save, conflict } = useGuarded({
+    held,
+    valuesOf: changeable,
+    read: () => call("get", "/api/v1/admin/models/{model_id}", { path }),
+    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }),
+    done: () => {
+      reset();
+      tell("success", say("saved"));
+    },
+    leave: () => {
+      reset();
+      void cache.invalidateQueries();
+    },
+  });
+  const draft: ModelDraft = { ...modelDraft(held), ...values };
   return (
     <Card title={say("about_model")}>
       <form
         className="lm-form"
         onSubmit={(event) => {
           event.preventDefault();
-          void save();
+          void save(values);
         }}
       >
         <fieldset className="lm-form lm-bare" disabled={!may}>
-          <ModelFields draft={draft} change={setDraft} error={patch.error} />
+          <ModelFields draft={draft} change={({ type: _type, restricted_access: _restricted, ...rest }) => change(rest)} error={patch.error} />
         </fieldset>
-        <Refusal error={patch.error} />
+        {conflict ?? <Refusal error={patch.error} />}
         {may && (
           <div className="lm-actions">
-            <Button type="submit" isLoading={patch.isPending} isDisabled={Object.keys(sent).length === 0 || patch.isPending}>
+            <Button type="submit" isLoading={patch.isPending} isDisabled={!isTouched || patch.isPending || Boolean(conflict)}>
               {say("save")}
             </Button>
-            {Object.keys(sent).length > 0 && (
-              <Button variant="link" onClick={() => setDraft(first)}>
+            {isTouched && !conflict && (
+              <Button variant="link" onClick={reset}>
                 {say("discard")}
               </Button>
             )}

@@ -53,7 +53,7 @@ export default function AdminUser() {
           <>
             <Tabs tabs={tabs} label={user.username} current={tab} />
             {tab === "profile" && <Profile user={user} />}
-            {tab === "limits" && <UserLimits key={user.updated_at} user={user} />}
+            {tab === "limits" && <UserLimits user={user} />}
             {tab === "keys" && <UserKeys id={user.id} />}
             {tab === "subscriptions" && <UserSubscriptions id={user.id} />}
             {tab === "requests" && mayRead && <RequestLog scope="all" fixed={{ users: user.id }} />}

@@ -19,6 +19,7 @@ import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
+import { DeactivateMany } from "./DeactivateMany";
 import { GrantMany } from "../admin-subscriptions/GrantMany";
 
 type Row = Reply<"/api/v1/admin/users", "get">["data"][number];
@@ -34,6 +35,7 @@ export default function AdminUsers() {
   const found = useGet("/api/v1/admin/users", { query: query as never }, { keep: true });
   const [bulk, setBulk] = useState(false);
   const [grants, setGrants] = useState(false);
+  const [ending, setEnding] = useState(false);
   const [people, setPeople] = useState<ReadonlyMap<string, string>>(new Map());
   const picked = new Set(people.keys());
   const { page: _page, limit: _limit, sort: _sort, order: _order, ...chosen } = query;
@@ -51,6 +53,7 @@ export default function AdminUsers() {
       actions={
         <>
           {mayGrant && picked.size > 0 && <Button variant="secondary" onClick={() => setGrants(true)}>{say("grant_models_to_n", { count: picked.size })}</Button>}
+          {may && picked.size > 0 && <Button variant="secondary" isDanger onClick={() => setEnding(true)}>{say("deactivate_n", { count: picked.size })}</Button>}
           {may && <Button onClick={() => setBulk(true)}>{picked.size ? say("set_limits_of_n", { count: picked.size }) : say("set_limits_of_all")}</Button>}
           <Button variant="secondary" component="a" href={exportAddress("/api/v1/admin/users/export", { ...chosen, format: "csv" })}>
             {say("export")}
@@ -81,6 +84,7 @@ export default function AdminUsers() {
         ]}
       />
       {bulk && <BulkLimits ids={[...picked]} close={() => setBulk(false)} done={() => setPeople(new Map())} />}
+      {ending && <DeactivateMany people={people} close={() => setEnding(false)} done={() => setPeople(new Map())} />}
       {grants && <GrantMany people={[...people].map(([id, name]) => ({ id, name }))} close={() => setGrants(false)} />}
     </Page>
   );

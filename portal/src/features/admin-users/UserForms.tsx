@@ -1,4 +1,5 @@
 /** Roles and limits of one person, and their spend. */
+import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { Card } from "../../components/Card";
@@ -7,7 +8,9 @@ import { Check, Choice, fieldErrors, Money, Whole } from "../../components/field
 import { Meter } from "../../components/Meter";
 import { ROLES } from "../../concepts/roles";
 import { windowOptions } from "../../concepts/windows";
-import { useSend } from "../../lib/api";
+import { changesBetween } from "../../components/differences";
+import { useGuarded, useTyped } from "../../components/useGuarded";
+import { call, useSend } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
@@ -41,19 +44,42 @@ export function Roles({ user }: { user: User }) {
   );
 }
 
+interface Limits {
+  max_budget_nano: number | null;
+  budget_duration: string | null;
+  tpm_limit: number | null;
+  rpm_limit: number | null;
+}
+
+function limitsOf({ limits }: User): Limits {
+  return { max_budget_nano: limits?.max_budget_nano ?? null, budget_duration: limits?.budget_duration ?? null, tpm_limit: limits?.tpm_limit ?? null, rpm_limit: limits?.rpm_limit ?? null };
+}
+
 export function UserLimits({ user }: { user: User }) {
   const say = useSay();
+  const cache = useQueryClient();
   const may = useMay()("admin:users:write");
   const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
   const reset = useSend("post", "/api/v1/admin/users/{user_id}/reset-spend");
-  const first = user.limits ?? { max_budget_nano: null, budget_duration: null, tpm_limit: null, rpm_limit: null };
-  const [limits, setLimits] = useState(first);
+  const { held, values: limits, isTouched, change, reset: forget } = useTyped(user, limitsOf);
   const [asking, setAsking] = useState(false);
   const errors = fieldErrors(patch.error);
   const path = { user_id: user.id };
-  const set = (changes: Partial<typeof limits>) => setLimits({ ...limits, ...changes });
-  const changed = JSON.stringify(limits) !== JSON.stringify(first);
-  const save = () => patch.mutateAsync({ path, body: limits as never }).then(() => tell("success", say("saved")), () => undefined);
+  const set = (changes: Partial<typeof limits>) => change({ ...limits, ...changes });
+  const { save, conflict } = useGuarded({
+    held,
+    valuesOf: limitsOf,
+    read: () => call("get", "/api/v1/admin/users/{user_id}", { path }),
+    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }),
+    done: () => {
+      forget();
+      tell("success", say("saved"));
+    },
+    leave: () => {
+      forget();
+      void cache.invalidateQueries();
+    },
+  });
   return (
     <div className="lm-columns">
       <Card title={say("spend")}>
@@ -72,7 +98,7 @@ export function UserLimits({ user }: { user: User }) {
           className="lm-form"
           onSubmit={(event) => {
             event.preventDefault();
-            void save();
+            void save(limits);
           }}
         >
           <fieldset className="lm-form lm-bare" disabled={!may}>
@@ -83,10 +109,10 @@ export function UserLimits({ user }: { user: User }) {
               <Whole label={say("rpm")} value={limits.rpm_limit} onChange={(value) => set({ rpm_limit: value })} help={say("empty_no_limit")} error={errors["rpm_limit"]} />
             </div>
           </fieldset>
-          <Refusal error={patch.error} />
+          {conflict ?? <Refusal error={patch.error} />}
           {may && (
             <div>
-              <Button type="submit" isDisabled={!changed || patch.isPending} isLoading={patch.isPending}>
+              <Button type="submit" isDisabled={!isTouched || patch.isPending || Boolean(conflict)} isLoading={patch.isPending}>
                 {say("save")}
               </Button>
             </div>

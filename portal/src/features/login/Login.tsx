@@ -3,6 +3,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useEffect, useState } from "react";
 import { useSearchParams } from "react-router";
 import { LanguageChoice, ThemeButton } from "../../components/Choices";
+import { Support } from "../../components/Brand";
 import { Failure, Loaded } from "../../components/States";
 import { call, useGet } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
@@ -41,6 +42,9 @@ export default function Login() {
           </p>
         )}
         <Ways returnTo={params.get("return_to") ?? "/"} />
+        <p className="lm-subtle">
+          <Support /> {branding?.footer}
+        </p>
       </main>
     </div>
   );

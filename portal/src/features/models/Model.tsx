@@ -10,6 +10,7 @@ import { Status } from "../../components/Status";
 import { Capabilities, contextWord, priceFacts, shownName, typeWord } from "../../concepts/models/words";
 import { Snippets } from "../../concepts/snippets/Snippets";
 import { SubscribeDialog } from "../../concepts/subscriptions/SubscribeDialog";
+import { ModelPerformance } from "../../concepts/usage/Performance";
 import { useGet, type Reply } from "../../lib/api";
 import { count, day, milliseconds, percent } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -63,6 +64,7 @@ function Actions({ model }: { model: Entry }) {
 
 function Content({ model }: { model: Entry }) {
   const say = useSay();
+  const may = useMay();
   return (
     <div className="lm-columns">
       <Card title={say("about_model")}>
@@ -85,6 +87,7 @@ function Content({ model }: { model: Entry }) {
       </Card>
       <Health id={model.id} health={model.health} />
       {model.subscription?.status === "active" && <MyKeys name={model.name} />}
+      {may("usage:read") && <ModelPerformance model={model.name} scope={may("admin:usage:read") ? "all" : "me"} />}
       <Card title={say("code")} wide>
         <Snippets model={model.name} type={model.type} />
       </Card>

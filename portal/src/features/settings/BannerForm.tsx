@@ -3,7 +3,9 @@ import { lazy, Suspense, useState } from "react";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Text, Whole } from "../../components/fields";
 import { ROLES } from "../../concepts/roles";
-import { useSend, type BodyOf, type Reply } from "../../lib/api";
+import { changesBetween } from "../../components/differences";
+import { useGuarded } from "../../components/useGuarded";
+import { call, useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { LANGUAGES, useSay, type Language } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
@@ -13,6 +15,9 @@ const Prose = lazy(() => import("../../components/Prose"));
 type Banner = Reply<"/api/v1/admin/banners", "get">["data"][number];
 type Draft = BodyOf<"/api/v1/admin/banners", "post">;
 const VARIANTS = ["info", "warning", "danger", "success", "default"] as const;
+
+/** What a banner that does not exist yet was read as. */
+const NEW = {};
 
 function draftOf(banner: Banner | null): Draft {
   if (!banner) return { name: "", content: { en: "" }, variant: "info", is_active: true, priority: 0, dismissible: true, link_text: {} } as Draft;
@@ -24,8 +29,15 @@ function draftOf(banner: Banner | null): Draft {
 const local = (iso: string | null | undefined) => (iso ? new Date(new Date(iso).getTime() - new Date(iso).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "");
 const instant = (written: string) => (written ? new Date(written).toISOString() : null);
 
+/** An old one is read by itself first: a row of the list has no version. */
 export function BannerForm({ banner, close }: { banner: Banner | null; close: () => void }) {
+  const read = useGet("/api/v1/admin/banners/{banner_id}", { path: { banner_id: banner?.id ?? "" } }, { enabled: banner !== null, staleTime: 0 }).data;
+  return banner && !read ? null : <Form read={read ?? null} close={close} />;
+}
+
+function Form({ read, close }: { read: Banner | null; close: () => void }) {
   const say = useSay();
+  const [banner] = useState(read);
   const create = useSend("post", "/api/v1/admin/banners");
   const patch = useSend("patch", "/api/v1/admin/banners/{banner_id}");
   const [draft, setDraft] = useDraft(`banner.${banner?.id ?? "new"}`, () => draftOf(banner));
@@ -36,22 +48,24 @@ export function BannerForm({ banner, close }: { banner: Banner | null; close: ()
   const errors = fieldErrors(error);
   const content = draft.content as Record<string, string>;
   const roles = draft.target_roles ?? [];
-  const send = async () => {
-    try {
-      if (banner) await patch.mutateAsync({ path: { banner_id: banner.id }, body: { ...draft, reset_dismissals: reset } as never });
-      else await create.mutateAsync({ body: draft });
+  const path = { banner_id: banner?.id ?? "" };
+  const { save, conflict } = useGuarded({
+    held: banner ?? NEW,
+    valuesOf: (held: Banner | typeof NEW) => draftOf("id" in held ? held : null),
+    read: () => call("get", "/api/v1/admin/banners/{banner_id}", { path }),
+    send: (mine, over, headers) => (banner ? patch.mutateAsync({ path, body: { ...changesBetween(over, mine), reset_dismissals: reset } as never, headers }) : create.mutateAsync({ body: mine })),
+    done: () => {
       tell("success", say("saved"));
       close();
-    } catch {
-      // Shown in the dialog.
-    }
-  };
+    },
+    leave: close,
+  });
   const write = (text: string) => {
     const { [language]: _gone, ...others } = content;
     set({ content: (text || language === "en" ? { ...others, [language]: text } : others) as Draft["content"] });
   };
   return (
-    <FormDialog title={say(banner ? "edit_banner" : "create_banner")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error} size="large">
+    <FormDialog title={say(banner ? "edit_banner" : "create_banner")} submit={say("save")} close={close} send={() => save(draft)} busy={create.isPending || patch.isPending} error={error} conflict={conflict} size="large">
       <div className="lm-pair">
         <Text label={say("name")} value={draft.name} maxLength={100} onChange={(name) => set({ name })} isRequired error={errors["name"]} />
         <Choice label={say("style")} value={draft.variant ?? "info"} onChange={(variant) => set({ variant: variant as "info" })} options={VARIANTS.map((value) => ({ value, text: say(`variant_${value}` as Key) }))} />

@@ -3,7 +3,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useRef, useState } from "react";
 import { Card } from "../../components/Card";
 import { Refusal } from "../../components/Dialog";
-import { Area, Check, Text } from "../../components/fields";
+import { Area, Check, fieldErrors, Text } from "../../components/fields";
 import { Loaded } from "../../components/States";
 import { ApiError, csrfHeader, problemOf, queries, useGet, useSend, type Reply } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
@@ -12,7 +12,7 @@ import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 
 type Held = Reply<"/api/v1/branding", "get">;
-const IMAGES = ["login-logo", "header-brand-light", "header-brand-dark"] as const;
+const IMAGES = ["login-logo", "header-brand-light", "header-brand-dark", "favicon"] as const;
 const MOST_BYTES = 2 * 1024 * 1024;
 
 export default function Branding() {
@@ -61,6 +61,14 @@ function Texts({ held }: { held: Held }) {
       <Area label={say("subtitle")} value={values.subtitle} maxLength={500} onChange={(subtitle) => set({ subtitle })} />
       <Check label={say("own_login_logo")} checked={values.login_logo_enabled} onChange={(on) => set({ login_logo_enabled: on })} />
       <Check label={say("own_header_brand")} checked={values.header_brand_enabled} onChange={(on) => set({ header_brand_enabled: on })} />
+      <Check label={say("own_favicon")} checked={values.favicon_enabled} onChange={(on) => set({ favicon_enabled: on })} />
+      <Check label={say("own_support")} checked={values.support_enabled} onChange={(on) => set({ support_enabled: on })} />
+      <div className="lm-pair">
+        <Text label={say("support_text")} value={values.support_text} maxLength={100} onChange={(value) => set({ support_text: value })} />
+        <Text label={say("support_url")} type="url" help={say("support_url_help")} value={values.support_url} maxLength={500} onChange={(value) => set({ support_url: value.trim() })} error={fieldErrors(patch.error)["support_url"]} />
+      </div>
+      <Check label={say("own_footer")} checked={values.footer_enabled} onChange={(on) => set({ footer_enabled: on })} />
+      <Area label={say("footer")} value={values.footer} maxLength={500} rows={2} onChange={(footer) => set({ footer })} />
       <Refusal error={patch.error} />
       {may && (
         <div>

@@ -83,6 +83,10 @@ function Keys() {
                 <Whole label={say("max_of", { what: title })} value={maximums[name] ?? null} onChange={(value) => change({ maximums: { ...maximums, [name]: value } })} />
               </div>
             ))}
+            <div className="lm-pair">
+              <Whole label={say("default_of", { what: say("grace_hours") })} value={values.grace_hours ?? 24} onChange={(value) => change({ grace_hours: value ?? 24 })} max={values.max_grace_hours ?? 168} />
+              <Whole label={say("max_of", { what: say("grace_hours") })} value={values.max_grace_hours ?? 168} onChange={(value) => change({ max_grace_hours: value ?? 168 })} max={168} />
+            </div>
             <Check label={say("keys_can_be_revealed")} checked={values.reveal ?? true} onChange={(on) => change({ reveal: on })} />
           </>
         );

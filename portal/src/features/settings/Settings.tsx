@@ -13,9 +13,11 @@ const TABS = {
   banners: lazy(() => import("./Banners")),
   branding: lazy(() => import("./Branding")),
   currency: lazy(() => import("./Currency")),
+  guardrails: lazy(() => import("./Guardrails")),
   notifications: lazy(() => import("./Channels")),
   capture: lazy(() => import("./Capture")),
   backup: lazy(() => import("./Backup")),
+  discovery: lazy(() => import("./Discovery")),
   general: lazy(() => import("./General")),
 };
 

@@ -1,15 +1,17 @@
 /** One group of settings as a form: read, changed, put back with the version it was read in. */
+import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Card } from "../../components/Card";
 import { Refusal } from "../../components/Dialog";
 import { Loaded } from "../../components/States";
-import { useGet, useSend } from "../../lib/api";
+import { useGuarded, useTyped } from "../../components/useGuarded";
+import { call, useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 
-type GroupName = "users" | "api-keys" | "subscriptions" | "teams" | "counts" | "currency" | "analytics" | "catalogue" | "sessions" | "notifications" | "retention" | "backup" | "chargeback";
+type GroupName = "users" | "api-keys" | "subscriptions" | "teams" | "counts" | "currency" | "analytics" | "catalogue" | "sessions" | "notifications" | "retention" | "backup" | "chargeback" | "guardrails";
 
 interface Drawn<T> {
   values: T;
@@ -21,44 +23,50 @@ export function GroupForm<T extends object>({ group, title, children }: { group:
   const found = useGet("/api/v1/admin/settings/{group}", { path: { group } });
   return (
     <Card title={title}>
-      <Loaded query={found}>{(values) => <Form<T> key={JSON.stringify(values)} group={group} first={values as T} children={children} />}</Loaded>
+      <Loaded query={found}>{(values) => <Form<T> group={group} newest={values as T} children={children} />}</Loaded>
     </Card>
   );
 }
 
-function Form<T extends object>({ group, first, children }: { group: GroupName; first: T; children: (form: Drawn<T>) => ReactNode }) {
+function Form<T extends object>({ group, newest, children }: { group: GroupName; newest: T; children: (form: Drawn<T>) => ReactNode }) {
   const say = useSay();
   const may = useMay()("admin:settings:write");
+  const cache = useQueryClient();
   const put = useSend("put", "/api/v1/admin/settings/{group}");
-  const [values, setValues] = useState(first);
-  const changed = JSON.stringify(values) !== JSON.stringify(first);
-  const save = async () => {
-    try {
-      await put.mutateAsync({ path: { group }, body: values as never });
+  const { held, values, isTouched, change, reset } = useTyped(newest, (read) => read);
+  const { save, conflict } = useGuarded({
+    held,
+    valuesOf: (read: T) => read,
+    read: async () => (await call("get", "/api/v1/admin/settings/{group}", { path: { group } })) as T,
+    send: (whole, _over, headers) => put.mutateAsync({ path: { group }, body: whole as never, headers }),
+    done: () => {
+      reset();
       tell("success", say("saved"));
-    } catch {
-      // Shown below the form.
-    }
-  };
+    },
+    leave: () => {
+      reset();
+      void cache.invalidateQueries();
+    },
+  });
   return (
     <form
       className="lm-form"
       onSubmit={(event) => {
         event.preventDefault();
-        void save();
+        void save(values);
       }}
     >
       <fieldset disabled={!may} className="lm-form lm-bare">
-        {children({ values, change: (changes) => setValues({ ...values, ...changes }), error: put.error })}
+        {children({ values, change: (changes) => change({ ...values, ...changes }), error: put.error })}
       </fieldset>
-      <Refusal error={put.error} />
+      {conflict ?? <Refusal error={put.error} />}
       {may && (
         <div className="lm-actions">
-          <Button type="submit" isLoading={put.isPending} isDisabled={!changed || put.isPending}>
+          <Button type="submit" isLoading={put.isPending} isDisabled={!isTouched || put.isPending || Boolean(conflict)}>
             {say("save")}
           </Button>
-          {changed && (
-            <Button variant="link" onClick={() => setValues(first)}>
+          {isTouched && !conflict && (
+            <Button variant="link" onClick={reset}>
               {say("discard")}
             </Button>
           )}

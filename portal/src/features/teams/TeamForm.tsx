@@ -5,12 +5,17 @@ import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../components/fields";
 import { windowOptions } from "../../concepts/windows";
 import { Loaded } from "../../components/States";
-import { useGet, useSend, type Reply } from "../../lib/api";
+import { changesBetween } from "../../components/differences";
+import { useGuarded } from "../../components/useGuarded";
+import { call, useGet, useSend, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { useSay } from "../../lib/i18n";
 import { tell } from "../../lib/toasts";
 
 export type Team = Reply<"/api/v1/teams/{team_id}", "get">;
+
+/** What a team that does not exist yet was read as. */
+const NEW = {};
 
 function draftOf(team: Team | null) {
   return {
@@ -32,25 +37,29 @@ export function TeamForm({ team, close }: { team: Team | null; close: () => void
   const navigate = useNavigate();
   const create = useSend("post", "/api/v1/teams");
   const patch = useSend("patch", "/api/v1/teams/{team_id}");
-  const first = draftOf(team);
+  const [held] = useState(team);
+  const first = draftOf(held);
   const [draft, setDraft] = useDraft(`team.${team?.id ?? "new"}`, first);
   const [missing, setMissing] = useState(false);
   const set = (changes: Partial<typeof draft>) => setDraft({ ...draft, ...changes });
   const error = create.error ?? patch.error;
   const errors = fieldErrors(error);
-  const send = async () => {
-    if (!draft.name.trim()) return setMissing(true);
-    const names = Object.keys(draft) as (keyof typeof draft)[];
-    const changes = Object.fromEntries(names.filter((name) => !team || draft[name] !== first[name]).map((name) => [name, draft[name]]));
-    const sending = team ? patch.mutateAsync({ path: { team_id: team.id }, body: changes as never }) : create.mutateAsync({ body: changes as never });
-    await sending.then((made) => {
+  const path = { team_id: held?.id ?? "" };
+  const { save, conflict } = useGuarded({
+    held: held ?? NEW,
+    valuesOf: (read: Team | typeof NEW) => draftOf("id" in read ? read : null),
+    read: () => call("get", "/api/v1/teams/{team_id}", { path }),
+    send: (mine, over, headers) => (held ? patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }) : create.mutateAsync({ body: mine as never })),
+    done: (made) => {
       tell("success", say("saved"));
       close();
-      if (!team) void navigate(`/teams/${made.id}`);
-    }, () => undefined);
-  };
+      if (!held) void navigate(`/teams/${made.id}`);
+    },
+    leave: close,
+  });
+  const send = async () => (draft.name.trim() ? save(draft) : setMissing(true));
   return (
-    <FormDialog title={say(team ? "edit_team" : "create_team")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error} size="large">
+    <FormDialog title={say(team ? "edit_team" : "create_team")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error} conflict={conflict} size="large">
       <Text label={say("name")} value={draft.name} maxLength={100} onChange={(name) => { set({ name }); setMissing(false); }} isRequired error={missing ? say("field_required") : errors["name"]} />
       <Area label={say("description")} value={draft.description} maxLength={500} onChange={(description) => set({ description })} />
       <div className="lm-pair">

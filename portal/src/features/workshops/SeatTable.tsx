@@ -17,12 +17,15 @@ import type { Board, Event } from "./Workshop";
 type Seat = Board["people"][number];
 const STATES = ["active", "quiet", "stuck", "free"] as const;
 
+const ACTS = { free: "free_seat", replace: "replace_key", remove: "remove_seat" } as const;
+
 export function SeatTable({ board, event }: { board: Board; event: Event }) {
   const say = useSay();
   const list = useListState();
   const free = useSend("post", "/api/v1/workshops/{guid}/seats/{user}/free");
   const replace = useSend("post", "/api/v1/workshops/{guid}/seats/{user}/replace-key");
-  const [open, setOpen] = useState<{ act: "free" | "replace"; seat: Seat } | null>(null);
+  const remove = useSend("delete", "/api/v1/workshops/{guid}/seats/{user}");
+  const [open, setOpen] = useState<{ act: keyof typeof ACTS; seat: Seat } | null>(null);
   const wanted = list.search.toLowerCase();
   const fitting = board.people.filter(
     (seat) => (!list.filters["state"] || seat.state === list.filters["state"]) && [seat.user, seat.label, seat.nickname].some((name) => name?.toLowerCase().includes(wanted) || wanted === ""),
@@ -35,9 +38,9 @@ export function SeatTable({ board, event }: { board: Board; event: Event }) {
     refetch: () => undefined,
   };
   const may = event.may_run && board.state !== "ended";
-  const act = async (seat: Seat, what: "free" | "replace") => {
-    const given = { path: { guid: event.guid, user: seat.user } };
-    await (what === "free" ? free.mutateAsync(given) : replace.mutateAsync(given));
+  const sends = { free, replace, remove };
+  const act = async (seat: Seat, what: keyof typeof ACTS) => {
+    await sends[what].mutateAsync({ path: { guid: event.guid, user: seat.user } });
     tell("success", say("saved"));
   };
   const table = () =>
@@ -70,7 +73,7 @@ export function SeatTable({ board, event }: { board: Board; event: Event }) {
           ? {
               actions: (seat: Seat) =>
                 seat.state === "free"
-                  ? []
+                  ? [{ title: say("remove_seat"), isDanger: true, onClick: () => setOpen({ act: "remove", seat }) }]
                   : [
                       { title: say("replace_key"), onClick: () => setOpen({ act: "replace", seat }) },
                       { title: say("free_seat"), isDanger: true, onClick: () => setOpen({ act: "free", seat }) },
@@ -80,9 +83,9 @@ export function SeatTable({ board, event }: { board: Board; event: Event }) {
       />
       {open && (
         <Confirm
-          title={`${say(open.act === "free" ? "free_seat" : "replace_key")}: ${open.seat.user}`}
-          text={say(open.act === "free" ? "free_seat_text" : "replace_key_text", { name: open.seat.nickname ?? open.seat.user })}
-          submit={say(open.act === "free" ? "free_seat" : "replace_key")}
+          title={`${say(ACTS[open.act])}: ${open.seat.user}`}
+          text={say(`${ACTS[open.act]}_text`, { name: open.seat.nickname ?? open.seat.user })}
+          submit={say(ACTS[open.act])}
           close={() => setOpen(null)}
           act={() => act(open.seat, open.act)}
         />
