@@ -16,7 +16,7 @@ export async function signedIn(browser, base, person, options = {}) {
   const page = await context.newPage();
   const troubles = [];
   page.on("console", (message) => {
-    if (message.type() === "error" && !/status of (401|403|404|409|400|429)/.test(message.text())) troubles.push(message.text());
+    if (message.type() === "error" && !/status of (400|401|403|404|409|412|429)/.test(message.text())) troubles.push(message.text());
   });
   page.on("pageerror", (error) => troubles.push(String(error)));
   if (person) {

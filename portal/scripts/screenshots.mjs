@@ -12,7 +12,7 @@ async function api(context) {
   const ask = async (method, path, data) => {
     const answer = await context.request.fetch(base + path, { method, headers, ...(data ? { data } : {}) });
     if (!answer.ok()) throw new Error(`${method} ${path}: ${answer.status()} ${await answer.text()}`);
-    return (answer.headers()["content-type"] ?? "").includes("json") ? answer.json() : null;
+    return answer.status() !== 204 && (answer.headers()["content-type"] ?? "").includes("json") ? answer.json() : null;
   };
   return { ask, user };
 }
@@ -32,9 +32,28 @@ async function life() {
   const { key } = await ask("POST", "/api/v1/keys", { name: "Notebook", description: "For the analysis of interviews", models: ["granite-3.3-8b", "nomic-embed-text-v1.5"], max_budget_nano: 5e9, budget_duration: "monthly", expires_at: soon });
   const talk = (content) => ask("POST", "/api/v1/playground/chat", { key_id: key.id, model: "granite-3.3-8b", messages: [{ role: "user", content }], parameters: { stream: true, max_tokens: 200 } });
   for (const content of ["Hello!", "What is a token?", "Thank you."]) await talk(content);
+  const spent = await ask("POST", "/api/v1/keys", { name: "Spent", models: ["granite-3.3-8b"], max_budget_nano: 0 });
+  const refused = { key_id: spent.key.id, model: "granite-3.3-8b", messages: [{ role: "user", content: "Once more" }], parameters: { stream: false } };
+  await ask("POST", "/api/v1/playground/chat", refused).catch(() => undefined); // a chart of errors needs one
+  await house(admin);
   await admin.ask("POST", "/api/v1/teams", { name: "Research", description: "Interviews and surveys", max_budget_nano: 50e9, budget_duration: "monthly" }).then((team) => admin.ask("POST", `/api/v1/teams/${team.id}/members`, { username: user.username, role: "admin" }));
   await person.context.close();
   await boss.context.close();
+}
+
+/** A guardrail of one's own, and what discovery would tell of a cluster. */
+async function house({ ask }) {
+  const company = { mode: ["pre_call", "post_call"], default_on: true, patterns: [{ pattern_type: "prebuilt", pattern_name: "email", action: "MASK" }], blocked_words: [{ keyword: "project heron", action: "BLOCK" }] };
+  await ask("PUT", "/api/v1/admin/settings/guardrails", { guardrails: [{ guardrail_name: "company", litellm_params: { guardrail: "litellm_content_filter", ...company } }] });
+  const at = (name) => `hub/InferenceService/llm-hosting/${name}`;
+  await ask("PUT", "/api/v1/admin/discovery/hub", {
+    namespaces: ["llm-hosting"],
+    servers: {
+      [at("granite")]: { state: "adopted", model: "granite-3.3-8b", reason: null },
+      [at("mistral")]: { state: "not_ready", model: "mistral-small", reason: null },
+      [at("phi")]: { state: "refused", model: null, reason: "litemaas.io/publish must be draft or available" },
+    },
+  });
 }
 
 /** A workshop with a seat that is taken, so that its pages show something. */

@@ -95,6 +95,8 @@ function ticks(lines: Line[], showY: (y: number) => string, stacked: boolean): n
   return all.filter((value, index) => all.findIndex((other) => showY(other) === showY(value)) === index);
 }
 
+const isLone = ({ points }: Line, at: number) => points[at]?.y != null && points[at - 1]?.y == null && points[at + 1]?.y == null;
+
 function Plane({ kind, lines, label, showX, showY, width }: ChartsProps & { width: number }) {
   const days = lines[0]?.points.map((point) => point.x) ?? [];
   const wanted = Math.max(2, Math.min(12, Math.floor(width / 90)));
@@ -109,6 +111,8 @@ function Plane({ kind, lines, label, showX, showY, width }: ChartsProps & { widt
     if (kind === "stack") return <ChartArea {...common} key={line.name} interpolation="monotoneX" />;
     return <ChartLine {...common} key={line.name} style={{ data: { strokeDasharray: DASHES[index % DASHES.length] } }} interpolation="monotoneX" />;
   });
+  /** A day between days without a value has no line to it: a point shows it. In a group of its own, for the lines' colours. */
+  const lone = lines.map((line) => ({ ...line, points: line.points.map((point, at) => (isLone(line, at) ? point : { ...point, y: null })) }));
   return (
     <Chart
       ariaTitle={label}
@@ -132,6 +136,13 @@ function Plane({ kind, lines, label, showX, showY, width }: ChartsProps & { widt
       <ChartAxis tickValues={days} tickFormat={(x: string, index: number) => (index % every === 0 ? showX(x) : "")} fixLabelOverlap={false} />
       <ChartAxis dependentAxis showGrid tickValues={tickValues} tickFormat={(y: number) => showY(y)} />
       {kind === "lines" ? <ChartGroup>{series}</ChartGroup> : <ChartStack>{series}</ChartStack>}
+      {kind === "lines" && !isOne && lone.some((line) => line.points.some(({ y }) => y !== null)) && (
+        <ChartGroup>
+          {lone.map((line) => (
+            <ChartScatter key={line.name} data={data(line)} name={line.name} size={4} />
+          ))}
+        </ChartGroup>
+      )}
     </Chart>
   );
 }

@@ -117,7 +117,7 @@ function Charted({ data, query, metric, choice, dimensions, file }: ChartedProps
         <Charts kind="lines" label={say("usage_over_time")} lines={[{ name, points: data.daily.map((day) => ({ x: day.date, y: day[metric] })) }]} showX={shortDay} showY={showY} />
       </ChartCard>
       <ByModel data={data} metric={metric} name={name} file={file("models")} />
-      <LatencyChart daily={data.daily} file={file("latency")} />
+      <LatencyChart daily={data.daily} scope={query.scope} file={file("latency")} />
       <ErrorChart query={query} file={file("errors")} />
       <Heat query={query} metric={metric} file={file("heatmap")} />
       {dimensions.map((dimension) => (

@@ -14,7 +14,7 @@ type Query = Partial<ReturnType<typeof usageQuery>>;
 /** Errors told apart by name; what is seldom is one of "others". */
 const CODES = 8;
 
-export function LatencyChart({ daily, file }: { daily: Day[]; file: string }) {
+export function LatencyChart({ daily, scope, file }: { daily: Day[]; scope: string; file: string }) {
   const say = useSay();
   const zone = useZone();
   const lines = (["duration", "ttft"] as const).flatMap((kind) =>
@@ -28,7 +28,7 @@ export function LatencyChart({ daily, file }: { daily: Day[]; file: string }) {
   return (
     <ChartCard
       title={say("latency_over_time")}
-      note={`${say("of_successful_calls")} ${say("days_of_zone", { zone })}`}
+      note={`${say(scope === "me" ? "of_own_successful_calls" : "of_successful_calls")} ${say("days_of_zone", { zone })}`}
       file={file}
       summary={say("chart_summary", { name: lines[1]!.name, points: known.length, least: milliseconds(Math.min(...known)), most: milliseconds(Math.max(...known)) })}
       grid={{
@@ -63,7 +63,7 @@ export function ErrorChart({ query, file }: { query: Query; file: string }) {
   return (
     <ChartCard
       title={say("errors_over_time")}
-      note={`${say("failed_and_refused")} ${say("days_of_zone", { zone })}`}
+      note={`${say(query.scope === "me" ? "own_failed_and_refused" : "failed_and_refused")} ${say("days_of_zone", { zone })}`}
       file={file}
       summary={say("top_item", { name: lines[0]!.name, value: count(all(lines[0]!)) })}
       grid={{
@@ -85,7 +85,7 @@ export function ModelPerformance({ model, scope }: { model: string; scope: "me" 
   const file = (kind: string) => `${kind}-${model}-${query.start_date}-to-${query.end_date}`;
   return (
     <>
-      <LatencyChart daily={found.daily} file={file("latency")} />
+      <LatencyChart daily={found.daily} scope={scope} file={file("latency")} />
       <ErrorChart query={query} file={file("errors")} />
     </>
   );
