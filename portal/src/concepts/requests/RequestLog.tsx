@@ -33,6 +33,7 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
   const zone = useZone();
   const { status, model, key, user, since, until } = list.filters;
   const options = useGet("/api/v1/usage/filter-options", { query: { scope } }).data;
+  const people = new Map(options?.users.map(({ id, name }) => [id, name]));
   const given = {
     scope,
     outcome: status,
@@ -51,7 +52,14 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
   const of = (values: { id: string; name: string }[] | undefined) => (values ?? []).map(({ id, name }) => ({ value: id, text: name }));
   return (
     <>
-      <Toolbar search={<Search list={list} label={say("request_id")} />} end={<ExportLog query={query} />}>
+      <Toolbar
+        search={
+          <>
+            <Search list={list} label={say("request_id")} />
+            <ExportLog query={query} />
+          </>
+        }
+      >
         <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${value}` as "status_failure") }))} />
         <Filter list={list} name="model" label={say("model")} options={of(options?.models)} />
         {!fixed.keys && <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />}
@@ -86,7 +94,7 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
               </>
             ),
           },
-          ...(scope === "all" ? [{ title: say("user"), cell: (row: Row) => row.user_id ?? "–" }] : []),
+          ...(scope === "all" ? [{ title: say("user"), cell: (row: Row) => people.get(row.user_id ?? "") ?? row.user_id ?? "–" }] : []),
           { title: say("result"), cell: (row) => <Outcome row={row} /> },
           { title: say("tokens"), number: true, cell: (row) => count(row.prompt_tokens + row.completion_tokens) },
           { title: say("cost"), number: true, cell: (row) => money(row.cost_nano) },

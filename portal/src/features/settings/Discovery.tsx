@@ -80,12 +80,12 @@ function ClusterCard({ cluster }: { cluster: Cluster }) {
 
 function Named({ server }: { server: Server }) {
   return (
-    <>
+    <div>
       {server.name}
       <div className="lm-subtle">
         {server.kind} · {server.namespace}
       </div>
-    </>
+    </div>
   );
 }
 
@@ -100,10 +100,10 @@ function State({ state, many }: { state: Server["state"]; many?: number }) {
 
 function Outcome({ server }: { server: Server }) {
   return (
-    <>
+    <div>
       <State state={server.state} />
       {server.reason && <div className="lm-subtle">{server.reason}</div>}
-    </>
+    </div>
   );
 }
 
