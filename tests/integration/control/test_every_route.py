@@ -26,7 +26,7 @@ ENDLESS = ("/stream",)
 WHOLE = {
     "/api/v1/admin/audit/actions", "/api/v1/admin/audit/types", "/api/v1/admin/backups",
     "/api/v1/admin/capacity/history", "/api/v1/admin/chargeback", "/api/v1/admin/chargeback/months",
-    "/api/v1/admin/models/problems",
+    "/api/v1/admin/discovery", "/api/v1/admin/models/problems",
     "/api/v1/admin/service-tokens", "/api/v1/admin/settings/currency/supported", "/api/v1/admin/webhooks",
     "/api/v1/admin/workshops/{guid}/keys", "/api/v1/banners", "/api/v1/me/sessions", "/api/v1/me/tokens",
     "/api/v1/permissions", "/api/v1/roles", "/api/v1/usage/budget", "/api/v1/usage/heatmap", "/api/v1/usage/timeseries",
