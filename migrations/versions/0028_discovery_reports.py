@@ -1,14 +1,14 @@
 """What discovery tells of each cluster.
 
-Revision ID: 0027
+Revision ID: 0028
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
