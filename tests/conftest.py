@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,22 @@ settings.load_profile("nightly" if os.environ.get("HYPOTHESIS_PROFILE") == "nigh
 _LONGEST_FIRST = ("ansible", "e2e", "chaos", "migration", "integration")
 _TEMPLATE = "litemaas_template"
 _WITHIN_S = 30.0
+_LONGEST_RUN = timedelta(minutes=25)
+_NEW_DAYS_FIRST = timedelta(minutes=10)
+"""Some tests need a few minutes of today that are over."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """All tests together begin and end on one day: modules take its date when they are read, long before they are run."""
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(
+        days=(now + _LONGEST_RUN).day != now.day
+    )
+    pause = midnight + _NEW_DAYS_FIRST - now
+    if session.config.getoption("numprocesses", None) and pause > timedelta():
+        until = f"{midnight + _NEW_DAYS_FIRST:%H:%M} UTC"
+        session.config.get_terminal_writer().line(f"waiting until {until}, so that no midnight comes between")
+        time.sleep(pause.total_seconds())
 
 
 @pytest.hookimpl(trylast=True)  # after the shuffle, which this leaves as it is within each group
