@@ -10,9 +10,12 @@ LITELLM := $(CURDIR)/build/litellm-client
 
 WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
-# These say nothing of the hot path.
-NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_workshops.py portal_size.py first_day_of_a_person.py) \
+# These say nothing of the hot path that WHOLE does not say: they are about the portal, and about `up` as such.
+NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_workshops.py portal_size.py first_day_of_a_person.py \
+	up_life.py up_models.py up_playground.py up_refusals.py) \
 	--ignore tests/contract/test_rehearsal.py --ignore tests/contract/test_people_and_reports.py
+# In the order that tests/conftest.py says, not by the number of a file's tests: the longest files have the fewest.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 CHECKED := src tests benchmarks docs migrations tools deploy ansible
 
 .DEFAULT_GOAL := help
@@ -81,7 +84,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory test-portal
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/api --ignore tests/deploy --ignore tests/ansible
+	@$(BIN)/python -m pytest $(IN_TWO) --ignore tests/api --ignore tests/deploy --ignore tests/ansible
 	@$(MAKE) --no-print-directory test-compiled
 
 test-portal: $(STAMPS)/runtime  ## types, lint, texts and behaviour of the portal, its bundle, and a browser for its journeys (needs node)
@@ -96,7 +99,7 @@ screenshots: $(STAMPS)/runtime  ## pictures of every page in light, dark and on 
 	@$(BIN)/python tools/portal.py screenshots
 
 test-compiled: $(STAMPS)/dev compiled  ## the tests that use a whole gateway, with its hot path compiled
-	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile -o pythonpath="$(COMPILED) ." $(NOT_OF_THE_GATEWAY) $(WHOLE); fi
+	@if [ -d $(COMPILED) ]; then PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest $(IN_TWO) -o pythonpath="$(COMPILED) ." $(NOT_OF_THE_GATEWAY) $(WHOLE); fi
 
 test-unit: $(STAMPS)/dev  ## only the tests without I/O
 	@$(BIN)/python -m pytest tests/unit tests/architecture -q
@@ -111,10 +114,10 @@ test-litellm: $(STAMPS)/dev $(STAMPS)/litellm  ## let LiteLLM's own Python clien
 	@LITEMAAS_TEST_LITELLM_PYTHON=$(LITELLM)/bin/python $(BIN)/python -m pytest tests/contract/test_litellm_client.py
 
 test-deploy: $(STAMPS)/deploy  ## render, validate and try out what is under deploy/ (needs nginx, promtool and kubectl)
-	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
+	@LITEMAAS_DEPLOY_TESTS=1 $(BIN)/python -m pytest $(IN_TWO) tests/deploy
 
 test-ansible: $(STAMPS)/ansible  ## run the Ansible collections with real ansible-core against a real platform
-	@LITEMAAS_ANSIBLE_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/ansible
+	@LITEMAAS_ANSIBLE_TESTS=1 $(BIN)/python -m pytest $(IN_TWO) tests/ansible
 
 test-sanity: $(STAMPS)/ansible  ## ansible-test's sanity tests of the collections, with those that install packages of their own
 	@LITEMAAS_ANSIBLE_TESTS=1 LITEMAAS_SANITY=1 $(BIN)/python -m pytest tests/ansible/test_sanity.py

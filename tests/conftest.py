@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
+from tests.databases import administer, lent_database, on_database
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.kit.logging import configure_logging
@@ -26,8 +26,41 @@ settings.register_profile("usual", **UNTIMED)
 settings.register_profile("nightly", max_examples=2_500, stateful_step_count=50, print_blob=True, **UNTIMED)
 settings.load_profile("nightly" if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else "usual")
 
+_LONGEST_FIRST = ("ansible", "e2e", "chaos", "migration", "integration")
 _TEMPLATE = "litemaas_template"
-_WITHIN_S = 10.0
+_WITHIN_S = 30.0
+_LONGEST_RUN = timedelta(minutes=25)
+_NEW_DAYS_FIRST = timedelta(minutes=10)
+"""Some tests need a few minutes of today that are over."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """All tests together begin and end on one day: modules take its date when they are read, long before they are run."""
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(
+        days=(now + _LONGEST_RUN).day != now.day
+    )
+    pause = midnight + _NEW_DAYS_FIRST - now
+    if session.config.getoption("numprocesses", None) and pause > timedelta():
+        until = f"{midnight + _NEW_DAYS_FIRST:%H:%M} UTC"
+        session.config.get_terminal_writer().line(f"waiting until {until}, so that no midnight comes between")
+        time.sleep(pause.total_seconds())
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffle, which this leaves as it is within each group
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that no process waits at the end for another's.
+
+    Tests on the shared ``litemaas up`` come last: it works from their first one until the end of all tests.
+    """
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if "running_platform" in getattr(item, "fixturenames", ()) and "ansible" not in item.path.parts:
+        return len(_LONGEST_FIRST) + 1
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,39 +69,10 @@ def logging_as_in_production() -> None:
     configure_logging()
 
 
-def _on_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=_WITHIN_S)
-    try:
-        await connection.execute(statement, timeout=_WITHIN_S)
-    finally:
-        await connection.close(timeout=_WITHIN_S)
-
-
-async def drop_database(url: str, name: str) -> None:
-    """Ends whoever is still connected; an autovacuum worker, which nobody may end, is waited for."""
-    async with asyncio.timeout(_WITHIN_S * 3):
-        while True:
-            try:
-                return await _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
-            except asyncpg.InsufficientPrivilegeError:
-                await asyncio.sleep(0.2)
-
-
-async def _lend_database(url: str, source: str) -> AsyncIterator[str]:
-    name = f"test_{secrets.token_hex(8)}"
-    await _administer(url, f"CREATE DATABASE {name} {source}")
-    yield _on_database(url, name)
-    await drop_database(url, name)
-
-
 @pytest.fixture(scope="session")
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """A running PostgreSQL; its own database stays empty."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    """A running PostgreSQL that never waits for the disk; its own database stays empty."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), fleeting=True)
     await server.start()
     yield server
     await server.stop()
@@ -88,22 +92,22 @@ async def template_database(postgres_server: EmbeddedPostgres) -> str:
     """The name of a migrated database, to be copied and never connected to."""
     from litemaas.db.migrate import upgrade  # here, so that tests without a schema run without migrations
 
-    await _administer(postgres_server.url, f"CREATE DATABASE {_TEMPLATE}")
-    await asyncio.to_thread(upgrade, _on_database(postgres_server.url, _TEMPLATE))
+    await administer(postgres_server.url, f"CREATE DATABASE {_TEMPLATE}")
+    await asyncio.to_thread(upgrade, on_database(postgres_server.url, _TEMPLATE))
     return _TEMPLATE
 
 
 @pytest.fixture
 async def database_url(postgres_server: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
     """A fresh database with the current schema."""
-    async for url in _lend_database(postgres_server.url, f"TEMPLATE {template_database}"):
+    async with lent_database(postgres_server.url, template_database) as url:
         yield url
 
 
 @pytest.fixture
 async def empty_database_url(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
     """A fresh database with nothing in it."""
-    async for url in _lend_database(postgres_server.url, "TEMPLATE template1"):
+    async with lent_database(postgres_server.url, "template1") as url:
         yield url
 
 

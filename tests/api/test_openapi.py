@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import pytest
+from tests.deploy.ports import free_port
 from tests.integration.control.people import add_user, start_session
 
 from litemaas.control.auth.service import CSRF_HEADER, SESSION_COOKIE
@@ -26,13 +26,6 @@ LEFT_OUT = ("/api/v1/notifications/stream", "/health/ready", "/api/v1/auth/logou
 """The first would go on for minutes; the second's 503 is what it is for; the others end the session that asks."""
 EXAMPLES, MOST_S = os.environ.get("LITEMAAS_API_EXAMPLES", "5"), os.environ.get("LITEMAAS_API_MOST_S", "900")
 """Made-up requests per path and kind; after so many seconds it ends with what was found."""
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

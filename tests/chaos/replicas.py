@@ -13,9 +13,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from tests.deploy.ports import free_port
 from tests.integration.gateway.harness import ENCRYPTION_KEY, MASTER_KEY, until
-
-from litemaas.gateway.app import bound_socket
 
 START_WITHIN_S = 60.0
 END_WITHIN_S = 60.0
@@ -90,8 +89,7 @@ async def replica(
     name: str, database_url: str, redis_url: str, state_dir: Path, workers: int = 2, **settings: str
 ) -> AsyncIterator[Replica]:
     """``settings``: further ones, without their prefix."""
-    with bound_socket("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environ = {key: value for key, value in os.environ.items() if not key.startswith("LITEMAAS_")}
     environ |= {
         "LITEMAAS_DATABASE_URL": database_url,

@@ -113,7 +113,7 @@ async def staged(
         for number in range(gateways):
             settings = gateway_settings(
                 proxies["postgres"].url, state_dir, proxies["valkey"].url if redis_url else None,
-                worker_id=f"gateway-{number}", **{"trust_cache_s": 1.5, **own},
+                worker_id=f"gateway-{number}", **{"trust_cache_s": 1.5, "database_timeout_s": 4.0, **own},
             )  # fmt: skip
             gateway = Gateway(settings)
             stack.push_async_callback(gateway.stop)

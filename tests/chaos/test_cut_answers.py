@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.gateway.harness import PRICE_IN, PRICE_OUT, QUESTION, chunks_of, lent_database, text_of, until
+from tests.databases import lent_database
+from tests.integration.gateway.harness import PRICE_IN, PRICE_OUT, QUESTION, chunks_of, text_of, until
 
 from litemaas.core.keys import hash_key
 from litemaas.db.embedded import EmbeddedPostgres

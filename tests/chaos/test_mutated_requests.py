@@ -11,7 +11,8 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.integration.gateway.harness import QUESTION, lent_database, until
+from tests.databases import lent_database
+from tests.integration.gateway.harness import QUESTION, until
 from tests.unit.gateway.http.dialogue import Answer, read_answers
 from tests.unit.gateway.http.test_properties import mutations, pieces_of
 from tests.unit.gateway.http.test_smuggling import as_h11_reads

@@ -13,7 +13,8 @@ from contextlib import AsyncExitStack, suppress
 import asyncpg
 import httpx2
 import pytest
-from tests.integration.gateway.harness import QUESTION, WITHIN_S, Ledger, add_usual_models, lent_database, until
+from tests.databases import lent_database
+from tests.integration.gateway.harness import QUESTION, WITHIN_S, Ledger, add_usual_models, until
 
 from litemaas.db.embedded import EmbeddedPostgres, EmbeddedValkey
 from litemaas.sim.testing import SimulatedServers

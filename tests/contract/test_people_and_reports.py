@@ -18,7 +18,7 @@ from litemaas.core.keys import hash_key
 pytestmark = pytest.mark.slow
 
 MESSAGES: Any = [{"role": "user", "content": "How does a bill of lading work?"}]
-VISIBLE_WITHIN_S = 15.0
+VISIBLE_WITHIN_S = 60.0
 """Source: gateway-api contract 3.7"""
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
+from contextlib import suppress
+
+_BELOW_CONNECTIONS = range(15_000, 32_000)
+"""No system takes these for the near end of a connection, as it might a port that it has just called free."""
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.SystemRandom().choice(_BELOW_CONNECTIONS)  # pytest-randomly gives all processes the same seed
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def until_listening(port: int, within_s: float = 60) -> None:

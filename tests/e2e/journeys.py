@@ -18,7 +18,7 @@ from litemaas.control.app.portal import find_bundle
 
 PORTAL = Path(__file__).parents[2] / "portal"
 CHROMIUMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-WITHIN_S = 400
+WITHIN_S = 900
 
 
 def missing() -> str | None:

@@ -18,9 +18,9 @@ import psutil
 
 from litemaas.cli.up.leftovers import MARK_VARIABLE
 
-READY_WITHIN_S = 90.0
-STOPS_WITHIN_S = 40.0
-ANSWERS_WITHIN_S = 20.0
+READY_WITHIN_S = 240.0
+STOPS_WITHIN_S = 90.0
+ANSWERS_WITHIN_S = 60.0
 
 
 def until(reached: Callable[[], Any], within_s: float, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 import httpx2
 import openai
 import pytest
+from tests.deploy.ports import free_port
 
 from .conftest import StartUp
 from .running import ANSWERS_WITHIN_S, until
@@ -25,12 +25,6 @@ PEOPLE = [
     {"sub": "root-1", "email": "root@corp.example", "name": "Root", "preferred_username": "root"},
 ]
 RESTRICTED = "granite-3.3-8b"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.e2e.running import ANSWERS_WITHIN_S, ask_control, chat, processes_of,
 from litemaas.cli.up import demo
 from litemaas.core.keys import hash_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 CALLERS = 3
 FINISHED_BEFORE_THE_KILL = 60

@@ -16,7 +16,7 @@ from tests.e2e.running import STOPS_WITHIN_S, ask_control, chat, processes_of, u
 from litemaas.cli.up import demo
 from litemaas.cli.up.leftovers import MARK_VARIABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def _part(state_dir: Path, name: str) -> psutil.Process:

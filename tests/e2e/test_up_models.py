@@ -17,7 +17,7 @@ from tests.e2e.running import ask_model, chat, run_in_shell, until
 
 from litemaas.cli.up import demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

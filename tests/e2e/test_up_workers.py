@@ -10,7 +10,7 @@ from tests.e2e.running import ANSWERS_WITHIN_S, chat, processes_of, until
 
 from litemaas.cli.up import demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def _workers(state_dir: Path) -> list[int]:

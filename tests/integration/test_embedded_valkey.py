@@ -21,7 +21,7 @@ import redis.exceptions
 from litemaas.db.embedded import EmbeddedValkey, PortBusy, StateDirectoryBusy
 from litemaas.db.embedded.process import until
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from litemaas.sim.testing import SimulatedServers
 
 SOURCE = "/v1/convert/source"
 FILE = "/v1/convert/file"
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from litemaas.sim.testing import SimulatedServers
 
 MODEL = "nomic-embed-text-v1.5"
 EMBED = "/v3/embeddings"
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import uvloop
 
 from litemaas.sim.faults import Direction, Ending, FaultProxy
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

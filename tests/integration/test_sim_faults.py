@@ -14,7 +14,7 @@ from litemaas.sim.behaviour import Fault
 from litemaas.sim.testing import SimulatedServers
 
 CHAT = "/v1/chat/completions"
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")

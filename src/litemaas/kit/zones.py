@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
+@lru_cache(maxsize=16)  # thousands of days are looked at
 def zone_of(name: str) -> ZoneInfo:
     """Offsets of half and quarter hours are fine, as long as clocks are moved by whole hours and not back over midnight.
 

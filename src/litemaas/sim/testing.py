@@ -37,7 +37,7 @@ class SimulatedServers(Simulation):
             server.reset_behaviour()
             server.received.clear()
 
-    async def until(self, happened: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, happened: Callable[[], bool], within_s: float = 60.0) -> None:
         """Waits for something that the simulation does by itself, such as noticing that a client left.
 
         Errors: TimeoutError.
@@ -48,6 +48,6 @@ class SimulatedServers(Simulation):
                     return
                 await asyncio.sleep(0.001)
 
-    async def until_ended(self, requests: int = 1, within_s: float = 10.0) -> None:
+    async def until_ended(self, requests: int = 1, within_s: float = 60.0) -> None:
         """Waits until so many requests have ended since the last reset."""
         await self.until(lambda: len(self.counters.entries) >= requests, within_s)

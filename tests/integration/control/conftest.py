@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from litemaas.control.app import Settings, compose, create_app
-from litemaas.control.catalog import checks
 from litemaas.control.http.duties import Duty
 from litemaas.control.http.work import Plane
 
@@ -20,10 +21,6 @@ from .people import ROLES, add_user, browser, start_session
 
 MASTER_KEY = "sk-master-0123456789abcdef"
 ENCRYPTION_KEY = "an encryption key for tests"
-
-
-async def _nothing(_: Plane) -> None:
-    return
 
 
 @pytest.fixture
@@ -36,11 +33,43 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def prepared_routes() -> Iterator[None]:
+    """What FastAPI prepares of each router for an application's first requests takes longer than most tests.
+
+    Here it is done once for all applications; routers say nothing of the application that they are in.
+    """
+    prepared: dict[tuple[str, int], BaseRoute] = {}
+    include_router = FastAPI.include_router
+
+    def include(app: FastAPI, router: APIRouter) -> None:
+        place = app.title, id(router)
+        if place in prepared:
+            app.router.routes.append(prepared[place])
+        else:
+            include_router(app, router)
+            prepared[place] = app.router.routes[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FastAPI, "include_router", include)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def without_duties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Duties would come in the midst of a test, and cost each test two dozen transactions.
+
+    Tests of duties do them by themselves; ``test_duties.py`` has an application that does all of them.
+    """
+
+    async def none_of_them(plane: Plane, all_duties: Sequence[Duty]) -> None:
+        return
+
+    monkeypatch.setattr(compose, "keep_duties", none_of_them)
+
+
 @pytest.fixture
-async def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """Looks at no endpoint and checks no sums by itself: on a busy machine that would come in the midst of a test."""
-    monkeypatch.setattr(compose, "DUTIES", tuple(duty for duty in compose.DUTIES if duty is not compose.CHECK_DAILY))
-    monkeypatch.setattr(checks, "checking_health", lambda prober: Duty("check health", 3600.0, _nothing))
+async def app(settings: Settings) -> AsyncIterator[Any]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app

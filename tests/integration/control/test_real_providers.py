@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ import asyncpg
 import httpx2
 import msgspec
 import pytest
+from tests.deploy.ports import free_port
 
 from litemaas.control.app import Settings, create_app
 from litemaas.control.auth.service import CSRF_HEADER
@@ -121,9 +121,7 @@ async def test_the_provider_of_npm(settings: Settings):
 
 
 async def test_the_provider_of_pypi(settings: Settings):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     person = {"sub": "bob-1", "email": "bob@corp.example", "name": "Bob", "groups": ["litemaas-readonly"]}
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port),

@@ -224,7 +224,7 @@ async def test_valkey_hears_of_changes_and_its_absence_harms_nothing(database_ur
     headers = {"Authorization": f"Bearer {MASTER_KEY}"}
     async with Redis.from_url(redis_url) as listener, listener.pubsub() as channel:
         await channel.subscribe("litemaas:changes")
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=60)
         for url in (redis_url, unreachable):
             settings = Settings(
                 database_url=database_url, master_key=MASTER_KEY, encryption_key=ENCRYPTION_KEY, redis_url=url
@@ -235,7 +235,7 @@ async def test_valkey_hears_of_changes_and_its_absence_harms_nothing(database_ur
                 made = await client.post("http://control/api/v1/admin/keys", json={}, headers=headers)
                 assert made.status_code == 201
                 if url == redis_url:
-                    message = await channel.get_message(timeout=5)
+                    message = await channel.get_message(timeout=60)
                     assert message is not None
                     assert message["data"].decode() == made.headers["x-litemaas-change"]
                 else:

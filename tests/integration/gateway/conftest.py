@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from tests.databases import lent_database
 
 from litemaas.db.embedded import EmbeddedPostgres
 from litemaas.sim.testing import SimulatedServers
 
-from .harness import WITHIN_S, Ledger, Platform, add_usual_models, gateway_settings, lent_database, running
+from .harness import WITHIN_S, Ledger, Platform, add_usual_models, gateway_settings, running
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx2
+from tests.patience import patience
 
 from litemaas.core.keys import hash_key
 from litemaas.core.money import per_million_from_usd_per_unit
@@ -24,7 +24,7 @@ from litemaas.sim.testing import SimulatedServers
 
 MASTER_KEY = "sk-master-0123456789abcdef"
 ENCRYPTION_KEY = "an encryption key for tests"
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 QUESTION = {"model": "granite", "messages": [{"role": "user", "content": "How does a bill of lading work?"}]}
 PRICE_IN, PRICE_OUT = 1_000, 2_000
 """What ``granite`` costs. Units: nano-USD per token."""
@@ -33,39 +33,16 @@ Rows = list[asyncpg.Record]
 
 
 async def until(happened: Callable[[], Awaitable[Any]], within_s: float = WITHIN_S) -> Any:
-    """What ``happened`` returns once it is true.
+    """What ``happened`` returns once it is true; seconds in which the machine kept this process waiting are not counted.
 
     Errors: TimeoutError.
     """
-    async with asyncio.timeout(within_s):
+    async with patience(within_s):
         while True:
             result = await happened()
             if result:
                 return result
             await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def lent_database(server_url: str, template: str) -> AsyncIterator[str]:
-    """A fresh database with the current schema, for as long as a whole module needs it."""
-    name = f"gateway_{secrets.token_hex(8)}"
-    administration = await asyncpg.connect(server_url, timeout=WITHIN_S)
-    try:
-        await administration.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        await _drop(administration, name)
-    finally:
-        await administration.close(timeout=WITHIN_S)
-
-
-async def _drop(administration: asyncpg.Connection, name: str) -> None:
-    """An autovacuum worker, which nobody may end, is waited for."""
-    async with asyncio.timeout(WITHIN_S * 3):
-        while True:
-            try:
-                return await administration.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            except asyncpg.InsufficientPrivilegeError:
-                await asyncio.sleep(0.2)
 
 
 def gateway_settings(database_url: str, state_dir: Path, redis_url: str | None = None, **own: Any) -> GatewaySettings:
@@ -78,7 +55,7 @@ def gateway_settings(database_url: str, state_dir: Path, redis_url: str | None =
         "routing": RoutingSettings(retries=0, allowed_failures_alone=1_000_000, probe_interval_s=0),
         "journal": JournalSettings(flush_interval_s=0.02),
         "drain_timeout_s": 2.0,
-        "database_timeout_s": 2.0,
+        "database_timeout_s": 8.0,
         **own,
     }
     return GatewaySettings(

@@ -17,7 +17,7 @@ from litemaas.gateway.http.messages import Request, Response
 from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.turns import Turn
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 JSON = b"content-type: application/json\r\n"
 Handler = Callable[[Request, Response], Coroutine[Any, Any, None]]
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.patience import patience
 
 from litemaas.gateway.settings import UpstreamSettings
 from litemaas.sim.testing import SimulatedServers
@@ -67,9 +68,11 @@ async def test_an_answer_that_does_not_come_is_paid_by_its_prompt_and_the_engine
 async def test_what_costs_nothing_and_a_stream_that_has_not_begun_are_given_up_at_once(platform: Platform, key: str):
     platform.sim.chat.behave(json_s=60.0, first_token_s=60.0)
     await abandoned(platform, key, model="free")
-    await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 1, 2.0)
+    async with patience(2.0):
+        await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 1)
     await abandoned(platform, key, stream=True)
-    await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 2, 2.0)
+    async with patience(2.0):
+        await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 2)
     assert [row["cost_nano"] for row in await platform.records(key, 2)] == [0, 0]
 
 

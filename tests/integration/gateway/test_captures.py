@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.patience import in_time
 
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.keys import hash_key, payload_purpose
@@ -125,13 +126,17 @@ async def test_a_named_team_covers_all_its_keys_and_no_other(platform: Platform)
 
 async def test_a_capture_ends_at_its_instant_without_news(platform: Platform):
     secret = await platform.ledger.add_key()
-    now = datetime.now(UTC)
-    capture_id = await capture(platform, secret=secret, until=now + timedelta(seconds=1.5))
-    assert (await platform.chat(secret)).status_code == 200
+
+    async def call_before(end: datetime) -> tuple[datetime, str]:
+        capture_id = await capture(platform, secret=secret, until=end)
+        assert (await platform.chat(secret)).status_code == 200
+        return end, capture_id
+
+    end, capture_id = await in_time(call_before)
     await captured(platform, capture_id)
 
     async def over() -> bool:
-        return datetime.now(UTC) > now + timedelta(seconds=1.6)
+        return datetime.now(UTC) > end
 
     await until(over)
     assert (await platform.chat(secret)).status_code == 200

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+import httpx2
+from tests.patience import in_time
 
 from .harness import Platform
 from .harness import until as until_true
@@ -65,10 +68,12 @@ async def test_limits_per_minute_of_members_and_of_a_teams_models_hold_beside_th
 
 
 async def test_what_a_budget_has_for_a_while_ends_at_its_instant(platform: Platform):
-    until = datetime.now(UTC) + timedelta(seconds=1.5)
-    extras = {"temp_budget": {"increase_nano": 10**9, "until": until.isoformat()}}
-    key = await platform.ledger.add_key(max_budget_nano=1, extras=json.dumps(extras))
-    reply = await platform.chat(key)
+    async def call_before(end: datetime) -> tuple[datetime, str, httpx2.Response]:
+        extras = {"temp_budget": {"increase_nano": 10**9, "until": end.isoformat()}}
+        key = await platform.ledger.add_key(max_budget_nano=1, extras=json.dumps(extras))
+        return end, key, await platform.chat(key)
+
+    until, key, reply = await in_time(call_before)
     assert reply.status_code == 200, reply.text
     assert reply.headers["x-litellm-key-max-budget"] == "1.000000001"
 

@@ -9,7 +9,7 @@ import pytest
 
 from litemaas.core.keys import hash_key
 
-from .harness import MASTER_KEY, Platform, gateway_settings, running, scripted, until
+from .harness import MASTER_KEY, WITHIN_S, Platform, gateway_settings, running, scripted, until
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -281,7 +281,7 @@ async def test_a_row_that_cannot_be_read_takes_only_its_own_deployment_away(plat
     await platform.ledger.connection.execute(f"update deployments set {column} where id = '{identity}'")  # noqa: S608
     seq = await platform.ledger.announce("catalog", ["spoilt"])
     try:
-        assert await platform.gateway.feed.wait_for(seq, 2.0)
+        assert await platform.gateway.feed.wait_for(seq, WITHIN_S)
         assert (await platform.chat(key)).status_code == 200
         assert (await platform.http.get("/health/readiness")).status_code == 200
     finally:

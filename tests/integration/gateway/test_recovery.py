@@ -13,8 +13,8 @@ from typing import Any
 
 import asyncpg
 import httpx2
+from tests.deploy.ports import free_port
 
-from litemaas.gateway.listening import bound_socket
 from litemaas.gateway.running import CRASHED
 from litemaas.sim.testing import SimulatedServers
 
@@ -63,8 +63,7 @@ async def is_ready(http: httpx2.AsyncClient) -> None:
 async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is_there_twice(
     database_url: str, tmp_path: Path
 ) -> None:
-    with bound_socket("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     async with SimulatedServers() as sim:
         await seed(database_url, sim)
         connection = await asyncpg.connect(database_url, timeout=WITHIN_S)
@@ -111,8 +110,7 @@ async def test_no_call_that_a_client_saw_end_is_missing_after_a_kill_and_none_is
 async def test_calls_that_a_kill_cut_off_are_in_the_ledger_and_a_stream_is_paid_as_far_as_its_client_heard_it(
     database_url: str, tmp_path: Path
 ) -> None:
-    with bound_socket("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     async with SimulatedServers() as sim:
         await seed(database_url, sim)
         sim.chat.behave(answer_tokens=200, token_s=0.02, json_s=30)

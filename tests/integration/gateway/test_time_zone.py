@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
+from tests.databases import lent_database
 
 from litemaas.core.keys import hash_key
 from litemaas.core.windows import day_of, midnight, month_start
@@ -19,7 +20,7 @@ from litemaas.kit.settings import SettingsError
 from litemaas.sim.testing import SimulatedServers
 
 from .conftest import seed
-from .harness import gateway_settings, lent_database, running
+from .harness import gateway_settings, running
 
 ZONE = ZoneInfo("Asia/Kolkata")
 

@@ -5,11 +5,11 @@ The simulated engines fail politely (``test_faults``); here each answer is writt
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
+from tests.patience import patience
 
 from litemaas.gateway.listening import bound_socket
 from litemaas.sim.behaviour import Fault
@@ -98,7 +98,8 @@ async def test_an_engine_that_falls_silent_times_out_after_its_deployments_limit
     key = await limited_key(platform)
     async with scripted(part, then="silent") as engine:
         reply = await called(platform, key, engine, f"silent {len(part)}", timeout_s=0.3)
-        await asyncio.wait_for(engine.left.wait(), 1.0)
+        async with patience(1.0):
+            await engine.left.wait()
     assert "0.3 s" in error_of(reply, 408, None, None)
     assert reply.headers["x-litellm-timeout"] == "0.3"
     row = await only_record(platform, key, reply)
@@ -273,7 +274,8 @@ async def test_a_client_that_leaves_a_stream_stops_the_engine_within_a_second_an
                 seen += piece
                 if b" there" in seen:
                     break
-        await asyncio.wait_for(engine.left.wait(), 1.0)
+        async with patience(1.0):
+            await engine.left.wait()
     row = await only_record(platform, key)
     assert (row["status"], row["http_status"], row["error_code"]) == ("cancelled", 499, "client_gone")
     assert (row["prompt_tokens"], row["completion_tokens"]) == (11, 2)

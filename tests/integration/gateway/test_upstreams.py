@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 import trustme
+from tests.patience import patience
 
 from litemaas.gateway.listening import bound_socket
 from litemaas.sim.behaviour import Fault
@@ -196,7 +197,8 @@ async def test_a_client_that_leaves_before_the_answer_stops_the_engine_and_is_on
     task = asyncio.create_task(platform.chat(key, stream=True))
     await platform.sim.until(lambda: platform.sim.counters.servers["chat"].running == 1)
     task.cancel()
-    await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 1, 1.0)
+    async with patience(1.0):
+        await platform.sim.until(lambda: platform.sim.counters.of("chat").cancelled == 1)
     row = await platform.record(key)
     assert (row["status"], row["http_status"], row["error_code"]) == ("cancelled", 499, "client_gone")
     await platform.no_room_is_held(key)

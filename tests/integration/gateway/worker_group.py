@@ -17,8 +17,8 @@ import asyncpg
 import httpx2
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
+from tests.deploy.ports import free_port
 
-from litemaas.gateway.listening import bound_socket
 from litemaas.sim.testing import SimulatedServers
 
 from .harness import ENCRYPTION_KEY, MASTER_KEY, QUESTION, Ledger, until
@@ -117,8 +117,7 @@ async def worker_group(
     database_url: str, sim: SimulatedServers, tmp_path: Path, workers: int = 2, **own: Any
 ) -> AsyncIterator[WorkerGroup]:
     """A group that serves; its database has what it needs. Nothing of it outlives the block."""
-    with bound_socket("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     connection = await asyncpg.connect(database_url, timeout=STARTS_WITHIN_S, command_timeout=STARTS_WITHIN_S)
     log = tmp_path / "gateway.log"
     process = await start_gateway(environ_of(database_url, tmp_path / "state", port, **own), log, workers)

@@ -66,7 +66,7 @@ async def test_whatever_goes_wrong_the_next_turn_stores_what_waits(tmp_path: Pat
     shelf.failures = [failure, failure]
     with structlog.testing.capture_logs() as logs:
         task = asyncio.create_task(accountant.work())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await shelf.took.wait()
         task.cancel()
         with suppress(asyncio.CancelledError):

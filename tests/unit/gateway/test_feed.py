@@ -12,6 +12,8 @@ import structlog
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.gateway.feed import Change, ChangeFeed
 
+WITHIN_S = 60.0
+
 
 class Book:
     """The database's side of the feed, in memory."""
@@ -43,11 +45,11 @@ class Book:
 class Worker:
     """Who is told of changes."""
 
-    def __init__(self, book: Book, trust_s: float = 60.0) -> None:
+    def __init__(self, book: Book, trust_s: float = 60.0, timeout_s: float = WITHIN_S) -> None:
         self.applied: list[int] = []
         self.started_over = 0
         self.failure: BaseException | None = None
-        self.feed = ChangeFeed(book, self._apply, self._start_over, trust_s=trust_s, timeout_s=0.2)
+        self.feed = ChangeFeed(book, self._apply, self._start_over, trust_s=trust_s, timeout_s=timeout_s)
 
     async def _apply(self, change: Change) -> None:
         if self.failure is not None:
@@ -71,7 +73,7 @@ async def following(worker: Worker) -> AsyncIterator[None]:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         while True:
             if happened():
                 return
@@ -99,7 +101,7 @@ async def test_who_waits_for_a_change_is_woken_when_it_is_applied() -> None:
     async with following(worker):
         await until(worker.feed.trust.is_current)
         seq = book.write()
-        assert await worker.feed.wait_for(seq, 5.0)
+        assert await worker.feed.wait_for(seq, WITHIN_S)
         assert worker.applied == [seq]
         assert not await worker.feed.wait_for(seq + 1, 0.05)
 
@@ -115,26 +117,27 @@ async def test_after_any_failure_everything_is_read_again(failure: BaseException
             seq = book.write()
             worker.feed.wake()
             await until(lambda: worker.failure is None)
-            assert await worker.feed.wait_for(seq, 5.0)
+            assert await worker.feed.wait_for(seq, WITHIN_S)
             assert worker.started_over == 2
             book.failure = failure
             worker.feed.wake()
             await asyncio.sleep(0)
             book.failure = None
-            assert await worker.feed.wait_for(book.write(), 5.0)
+            assert await worker.feed.wait_for(book.write(), WITHIN_S)
 
 
 async def test_nothing_is_trusted_while_the_database_is_silent() -> None:
     book = Book()
-    worker = Worker(book, trust_s=0.05)
+    worker = Worker(book, trust_s=0.9, timeout_s=1.0)
     await worker.feed.look()
     book.hangs = True
     with pytest.raises(TimeoutError):
         await worker.feed.look()
     assert not worker.feed.trust.is_current()
     book.hangs = False
-    await worker.feed.look()
-    assert worker.feed.trust.is_current()
+    async with asyncio.timeout(WITHIN_S):
+        while not worker.feed.trust.is_current():  # a busy machine may take longer than it trusts
+            await worker.feed.look()
 
 
 async def test_a_look_counts_from_its_beginning() -> None:

@@ -347,5 +347,5 @@ class Workers(RuleBasedStateMachine):
 
 IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings() if IS_NIGHTLY else settings(max_examples=200, stateful_step_count=40, deadline=None)
-TestWorkers.pytestmark = [pytest.mark.timeout(14_400 if IS_NIGHTLY else 120)]
+TestWorkers.settings = settings() if IS_NIGHTLY else settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWorkers.pytestmark = [pytest.mark.timeout(14_400 if IS_NIGHTLY else 600)]

@@ -21,7 +21,7 @@ async def test_a_task_that_dies_is_told_of_and_begins_anew():
 
     background = Background(lambda name, error: told.append((name, str(error))), pause_s=0.0)
     background.keep("feed", work)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await at_work.wait()
         await background.stop()
     assert told == [("feed", "1"), ("feed", "2")]
@@ -54,6 +54,6 @@ async def test_a_work_that_swallows_a_cancellation_ends_nevertheless():
     background = Background(lambda *_: None)
     background.keep("stubborn", work)
     await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await background.stop()
     assert swallowed == 2

@@ -39,12 +39,15 @@ _SETTINGS = {
 }
 # One call instead of opening every file before recovery; macOS has no such call
 _LINUX_SETTINGS = {"recovery_init_sync_method": "syncfs"}
+# Files are left to the kernel; a killed server loses nothing by that, a machine without power everything
+_FLEETING_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:
     """A PostgreSQL 16 whose data lie under ``<state_dir>/postgres`` and which ends when this process does.
 
     ``port``: 0 keeps last time's while it is free. ``identities``: as whom it may run, tried in order.
+    ``fleeting``: for data that need not outlive the machine, such as those of tests: nothing waits for the disk.
     Committed data survive ``kill -9`` of anything; a server left behind by a killed parent is ended first.
     Start and stop it from a thread that lives as long as the server: on Linux the kernel ends it with that thread.
 
@@ -57,11 +60,13 @@ class EmbeddedPostgres:
         *,
         port: int = 0,
         identities: Sequence[Identity] | None = None,
+        fleeting: bool = False,
         start_within_s: float = 60.0,
     ) -> None:
         self._state_dir = state_dir
         self._wanted_port = port
         self._identities = identities
+        self._own_settings = _FLEETING_SETTINGS if fleeting else {}
         self._start_within_s = start_within_s
         self._lock = StateLock(state_dir, "postgres.lock")
         self._process: ServerProcess | None = None
@@ -122,7 +127,7 @@ class EmbeddedPostgres:
         while True:
             port = settle_port(cluster.state_dir / "postgres.port", self._wanted_port)
             url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/{DATABASE}"
-            self._process = ServerProcess(cluster.serve(_settings(port)), log, LADDER)
+            self._process = ServerProcess(cluster.serve({**_settings(port), **self._own_settings}), log, LADDER)
             if await _answers(self._process, url, deadline):
                 return url
             said, is_running = self._process.said(), self._process.is_running
