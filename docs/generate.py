@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import HistogramMetricFamily, SummaryMetricFamily
 
 from litemaas.cli.up.options import Environment
 from litemaas.control.app.settings import Settings as ControlSettings
@@ -267,6 +267,8 @@ def metrics_page() -> str:
         text = f"{family.documentation} {METRICS.get(short, '')}".strip()
         if isinstance(family, HistogramMetricFamily):
             name = f"{name}_bucket`, `_sum`, `_count"
+        if isinstance(family, SummaryMetricFamily):
+            name = f"{name}_sum`, `_count"
         rows.append((f"`{name}`", family.type, labels, text))
     _same_names(names, METRICS, "metric")
     bounds = ", ".join(f"{bound:g}" for bound in BUCKETS_S)

@@ -88,6 +88,8 @@ SETTINGS = {
     "GATEWAY__MESSAGES_ERROR_STYLE": "whose envelope errors of /v1/messages have: openai or anthropic",
     "GATEWAY__ALWAYS_INCLUDE_STREAM_USAGE": "whether streams show their usage to clients that did not ask for it",
     "GATEWAY__METRICS_NEED_KEY": "whether `/metrics` asks for a key",
+    "GATEWAY__METRICS_PER_KEY": "whether LiteLLM's metrics are told for each key, team and user; `/metrics` is then for the "
+    "master key",
     "GATEWAY__SERVER__MAX_HEADER_BYTES": "of a request's header block, and of what surrounds the chunks of a body",
     "GATEWAY__SERVER__MAX_HEADERS": "header fields of a request",
     "GATEWAY__SERVER__MAX_CONNECTIONS": "client connections at once",
@@ -143,6 +145,10 @@ SETTINGS = {
     "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it all are kept",
 }
 
+_PER_KEY = (
+    "The labels but `model` are empty unless `LITEMAAS_GATEWAY__METRICS_PER_KEY` is set; of calls refused before their model "
+    "was found, all are."
+)
 METRICS = {
     "requests": "`outcome` is the usage record's status; `status_code` what the client got.",
     "tokens": "`kind` is `prompt` or `completion`; cached and reasoning tokens are parts of these.",
@@ -168,6 +174,19 @@ METRICS = {
     "litellm_deployment_cooled_down": "",
     "litellm_deployment_success_responses": "",
     "litellm_deployment_failure_responses": "`kind`: `connection`, `timeout`, `rate limit`, `credential`, `server error`.",
+    "litellm_proxy_total_requests_metric": _PER_KEY,
+    "litellm_proxy_failed_requests_metric": "",
+    "litellm_requests_metric": "",
+    "litellm_spend_metric": "",
+    "litellm_total_tokens_metric": "",
+    "litellm_input_tokens_metric": "",
+    "litellm_output_tokens_metric": "",
+    "litellm_request_total_latency_metric": "",
+    "litellm_llm_api_latency_metric": "",
+    "litellm_llm_api_time_to_first_token_metric": "",
+    "litellm_overhead_latency_metric": "",
+    "litellm_remaining_api_key_budget_metric": "Of budgets in use, with `LITEMAAS_GATEWAY__METRICS_PER_KEY` only.",
+    "litellm_remaining_team_budget_metric": "Likewise.",
     "deployment_running": "",
     "deployment_first_byte_seconds": "A moving average; 0 when no stream was measured yet.",
 }

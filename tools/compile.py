@@ -23,7 +23,8 @@ COPIED = ("src", "migrations", "pyproject.toml")
 DIGEST = "sources.sha256"
 HOT_PATH = """
     core/digits core/money core/pricing core/usage kit/ids kit/ticks
-    gateway/admission gateway/bodies gateway/budgets gateway/call gateway/captures gateway/cooling gateway/dispatch
+    gateway/admission gateway/bodies gateway/budgets gateway/call gateway/caller_metrics gateway/captures gateway/cooling
+    gateway/dispatch
     gateway/endpoints/base gateway/endpoints/measured gateway/endpoints/media_parts
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
     gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/table

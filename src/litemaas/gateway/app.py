@@ -104,7 +104,7 @@ class Gateway:
         _check_error_styles(own)
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
-        self.metrics = Metrics()
+        self.metrics = Metrics(per_key=own.metrics_per_key)
         journals = Path(settings.state_dir) / "journal"
         self.journal = open_journal(journals / self.worker_id, own.journal)
         self.postgres = Postgres(
@@ -202,7 +202,8 @@ class Gateway:
         pages = Pages(
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.trust.is_current, is_leaving=lambda: self.server.is_draining,
-            litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, refusals=refusals,
+            litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, metrics_per_key=own.metrics_per_key,
+            refusals=refusals,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
         stored = StoredResponses(
@@ -233,7 +234,10 @@ class Gateway:
         )
 
     def _count_gauges(self) -> None:
-        self.metrics.besides += [DeploymentMetrics(self.targets).collect, self.captures.collect]
+        self.metrics.besides += [
+            DeploymentMetrics(self.targets).collect, self.captures.collect,
+            partial(self.metrics.callers.collect_budgets, self.budgets),
+        ]  # fmt: skip
         self.metrics.gauges |= {
             "litemaas_gateway_connections": ("Client connections.", lambda: float(self.server.connection_count)),
             "litemaas_gateway_journal_bytes": (

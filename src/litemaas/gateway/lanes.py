@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from litemaas.core.limits import BudgetRule, CustomerLimits
     from litemaas.gateway.budgets import Budgets
     from litemaas.gateway.call import Ask
+    from litemaas.gateway.caller_metrics import CallerCounters
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.leasing import Account
     from litemaas.gateway.metrics import ModelCounters
@@ -42,14 +43,14 @@ class Lane:
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
-        "_quota_accounts", "_served_by", "_tail", "booked", "capture", "counters", "customers", "deployments", "guardrails",
-        "is_free", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum", "price", "quotas", "rates",
-        "snapshot", "targets", "who",
+        "_quota_accounts", "_served_by", "_tail", "booked", "caller_counters", "capture", "counters", "customers",
+        "deployments", "guardrails", "is_free", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum",
+        "price", "quotas", "rates", "snapshot", "targets", "who",
     )  # fmt: skip
 
     def __init__(
         self, snapshot: Snapshot, key: VirtualKey, model: Model, endpoint: Endpoint, counters: ModelCounters,
-        targets: Sequence[Target], guardrails: tuple[str, ...],
+        caller_counters: CallerCounters, targets: Sequence[Target], guardrails: tuple[str, ...],
     ) -> None:  # fmt: skip
         self.snapshot = snapshot
         self._key = key
@@ -57,6 +58,7 @@ class Lane:
         self._endpoint = endpoint
         self.model = model
         self.counters = counters
+        self.caller_counters = caller_counters
         self.deployments = model.deployments
         self.targets = targets
         self.guardrails = guardrails
@@ -97,9 +99,7 @@ class Lane:
 
     def joined_by(self, customer: CustomerLimits) -> Lane:
         """The lane of calls that name this customer."""
-        joined = Lane(
-            self.snapshot, self._key, self.model, self._endpoint, self.counters, self.targets, self.guardrails
-        )
+        joined = self._with(self.targets)
         if customer.budget is not None:
             joined.booked = (*self.booked, customer.budget)
             if customer.budget.limit_nano is not None and not self.is_free:
@@ -114,9 +114,15 @@ class Lane:
         targets = [target for target in self.targets if target.deployment.id == deployment_id]
         if not targets:
             return None
-        lane = Lane(self.snapshot, self._key, self.model, self._endpoint, self.counters, targets, self.guardrails)
+        lane = self._with(targets)
         lane.deployments = tuple(target.deployment for target in targets)
         return lane
+
+    def _with(self, targets: Sequence[Target]) -> Lane:
+        return Lane(
+            self.snapshot, self._key, self.model, self._endpoint, self.counters, self.caller_counters, targets,
+            self.guardrails,
+        )  # fmt: skip
 
     def ceiling(self, ask: Ask, prompt: int, completion: int) -> int:
         """The most that a call within these bounds can cost: ``pricing.ceiling_of`` with the prices looked up once.

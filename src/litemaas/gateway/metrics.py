@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from litemaas.core.ledger import Status
+from litemaas.gateway.caller_metrics import CallerMetrics
 
 if TYPE_CHECKING:
     from litemaas.gateway.call import Call
@@ -74,7 +75,8 @@ class ModelCounters:
 class Metrics(Collector):
     """The process's counters. ``gauges``: name → (help, how to read it), asked at each scrape."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, per_key: bool = False) -> None:
+        self.callers = CallerMetrics(per_key=per_key)
         self.models: dict[tuple[str, str], ModelCounters] = {}
         self.own_counts = [0] * (len(OWN_BUCKETS_S) + 1)
         self.own_us = 0
@@ -109,11 +111,14 @@ class Metrics(Collector):
         lane = call.lane
         if lane is None:
             self.others[call.endpoint.route, "", str(http_status), status] += 1
+            self.callers.unplaced.fail(http_status)
             return
         counters = lane.counters
+        lane.caller_counters.count(call, int(duration_s * 1e6))
         if status is _SUCCESS:
             counters.served += 1
         else:
+            lane.caller_counters.fail(http_status)
             self.others[call.endpoint.route, lane.model.counted_as or lane.model.name, str(http_status), status] += 1
         counters.prompt_tokens += call.usage.prompt_tokens
         counters.completion_tokens += call.usage.completion_tokens
@@ -190,6 +195,7 @@ class Metrics(Collector):
             yield CounterMetricFamily(name, text, value=value)
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
+        yield from self.callers.collect()
         for collect in self.besides:
             yield from collect()
 

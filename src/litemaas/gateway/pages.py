@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
-from litemaas.core.errors import LiteMaaSError, MethodNotAllowed, NotFound, ServiceUnavailable
+from litemaas.core.errors import LiteMaaSError, MasterKeyRequired, MethodNotAllowed, NotFound, ServiceUnavailable
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.http.stepping import outside, stepped
 from litemaas.gateway.model_list import entries, find
@@ -40,7 +40,7 @@ class Pages:
     def __init__(
         self, *, identity: Identity, routing: Routing, engines: Engines, targets: Targets, metrics: Callable[[],
         Awaitable[bytes]], ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
-        litellm_version: str, metrics_need_key: bool, refusals: Refusals,
+        litellm_version: str, metrics_need_key: bool, metrics_per_key: bool, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -52,6 +52,7 @@ class Pages:
         self._is_leaving = is_leaving
         self._litellm_version = litellm_version
         self._metrics_need_key = metrics_need_key
+        self._metrics_per_key = metrics_per_key
         self._refusals = refusals
 
     def has(self, path: str) -> bool:
@@ -80,8 +81,10 @@ class Pages:
                 encode({"name": "LiteMaaS gateway", "models": "/v1/models", "health": "/health/readiness"}),
             )
         if path == "/metrics":
-            if self._metrics_need_key:
-                await self._identity.identify(request.headers)
+            if self._metrics_need_key or self._metrics_per_key:
+                reader = await self._identity.identify(request.headers)
+                if self._metrics_per_key and not reader.is_master:
+                    raise MasterKeyRequired("these metrics say what each key spends: they are for the master key")
             numbers = await outside(_awaited(self._metrics), _METRICS_WITHIN_S)
             return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", numbers
         caller = await self._identity.identify(request.headers)

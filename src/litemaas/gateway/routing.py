@@ -96,7 +96,8 @@ class Routing:
         counters = self._metrics.of(endpoint.route, model.counted_as or model.name)
         targets = [self._targets.of(deployment) for deployment in model.deployments]
         guardrails = self._guardrails.names_for(caller.key.guardrails, model.guardrails)
-        lane = Lane(self.snapshot, caller.key, model, endpoint, counters, targets, guardrails)
+        of_caller = self._metrics.callers.of(caller.key, model.counted_as or model.name)
+        lane = Lane(self.snapshot, caller.key, model, endpoint, counters, of_caller, targets, guardrails)
         if len(caller.lanes) >= _MAX_LANES:
             caller.lanes.clear()
         caller.lanes[endpoint, name] = lane

@@ -135,6 +135,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     trust_cache_s: float = 5.0
     key_cache_size: int = 100_000
     metrics_need_key: bool = False
+    metrics_per_key: bool = False
     guardrails: str = ""
     key_header: str = ""
     user_header: str = ""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from litemaas.core.keys import hash_key
+from litemaas.core.keys import VirtualKey, hash_key
+from litemaas.gateway import caller_metrics
 
 from .harness import MASTER_KEY, WITHIN_S, Platform, gateway_settings, running, scripted, until
 
@@ -101,6 +102,52 @@ async def test_an_installation_may_keep_its_metrics_to_those_with_a_key(
         assert (await shy.http.get("/metrics")).status_code == 401
         assert (await shy.http.get("/metrics", headers=bearer(key))).status_code == 200
         assert "litemaas_gateway_connections" in (await shy.http.get("/metrics", headers=bearer(MASTER_KEY))).text
+
+
+async def test_metrics_per_key_are_for_the_master_key_and_tell_what_each_key_spends(
+    module_database: str, module_sim: Any, platform: Platform, tmp_path: Any
+):
+    key = await platform.ledger.add_key(alias="ada's", team_id="t1", user_id="ada", max_budget_nano=10**12)
+    settings = gateway_settings(module_database, tmp_path, metrics_per_key=True, worker_id="gateway-telling")
+    async with running(settings, module_sim) as telling:
+        assert (await telling.chat(key)).status_code == 200
+        assert (await telling.chat(key, max_tokens="many")).status_code == 400
+        assert (await telling.chat("sk-nobody")).status_code == 401
+        assert (await telling.http.get("/metrics")).status_code == 401
+        assert (await telling.http.get("/metrics", headers=bearer(key))).status_code == 401
+        page = (await telling.http.get("/metrics", headers=bearer(MASTER_KEY))).text
+
+    assert key not in page
+    found = {
+        name: {**dict(re.findall(r'(\w+)="([^"]*)"', labels)), "": float(value)}
+        for name, labels, value in re.findall(r"(litellm_\w+_metric_\w+|litellm_remaining\w+)\{([^}]*)\} (\S+)", page)
+        if f'hashed_api_key="{hash_key(key)}"' in labels
+    }
+    assert found["litellm_requests_metric_total"] == {
+        "hashed_api_key": hash_key(key), "api_key_alias": "ada's", "team": "t1", "user": "ada", "model": "granite", "": 1.0,
+    }  # fmt: skip
+    assert found["litellm_spend_metric_total"][""] > 0
+    assert found["litellm_remaining_api_key_budget_metric"][""] == pytest.approx(
+        1000 - float(found["litellm_spend_metric_total"][""]), abs=1e-6
+    )
+    tokens = [found[f"litellm_{kind}_tokens_metric_total"][""] for kind in ("total", "input", "output")]
+    assert tokens[0] == tokens[1] + tokens[2] > 0
+    latency = {
+        which: found[f"litellm_{which}_latency_metric_sum"][""] for which in ("request_total", "llm_api", "overhead")
+    }
+    assert latency["request_total"] == pytest.approx(latency["llm_api"] + latency["overhead"], abs=1e-5)
+    assert re.search(
+        r'litellm_proxy_failed_requests_metric_total\{[^}]*model="",status_code="401",team=""[^}]*\} 1.0', page
+    )
+
+
+async def test_callers_beyond_the_bound_are_counted_with_their_model(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(caller_metrics, "MAX_SERIES", 2)
+    metrics = caller_metrics.CallerMetrics(per_key=True)
+    counters = [metrics.of(VirtualKey(key_hash=f"{n}", key_name="k"), "granite") for n in (1, 2, 3, 4, 1)]
+
+    assert counters[0] is counters[4] is not counters[1]
+    assert counters[2] is counters[3] not in counters[:2]
 
 
 async def test_the_root_greets_with_the_way_on(platform: Platform):
