@@ -34,3 +34,22 @@ def test_every_stage_of_the_requests_way_is_compiled() -> None:
     stages = {name.removeprefix("litemaas.").replace(".", "/") for name in modules if name.startswith("litemaas.")}
     rare = {"gateway/conversions"}  # where the work takes minutes
     assert stages - set(hot_path()) == {"core/errors", "gateway/errors"} | rare
+
+
+def test_no_class_that_stays_interpreted_inherits_from_a_compiled_one() -> None:
+    compiled = {f"litemaas.{name.replace('/', '.')}" for name in hot_path()}
+    found = []
+    for path in SOURCE.rglob("*.py"):
+        module = ".".join(("litemaas", *path.relative_to(SOURCE).with_suffix("").parts))
+        if module in compiled:
+            continue
+        tree = ast.parse(path.read_text())
+        theirs = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module in compiled
+            for alias in node.names
+        }
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        found += [f"{module}.{c.name}" for c in classes for base in c.bases if ast.unparse(base) in theirs]
+    assert found == []
