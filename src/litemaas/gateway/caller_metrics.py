@@ -6,7 +6,7 @@ they say what everybody spends. Otherwise the same names are there for each mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -102,15 +102,12 @@ class CallerMetrics:
         engine = _summary("litellm_llm_api_latency_metric", "What the model server took of it.")
         first = _summary("litellm_llm_api_time_to_first_token_metric", "Until the answer began.")
         own = _summary("litellm_overhead_latency_metric", "What the gateway took of it.")
-        unplaced: list[tuple[Names, CallerCounters]] = [((*_NOBODY, ""), self.unplaced)]
-        for names, counters in [*self._counters.items(), *unplaced]:
-            well = counters.calls
+        for names, counters in [((*_NOBODY, ""), self.unplaced), *self._counters.items()]:
             for status, count in counters.failed.items():
                 requests.add_metric((*names, status), count)
                 failed.add_metric((*names, status), count)
-                well -= count
-            if counters is self.unplaced:
-                continue
+        for names, counters in self._counters.items():
+            well = counters.calls - sum(counters.failed.values())
             requests.add_metric((*names, _WELL), well)
             good.add_metric(names, well)
             spend.add_metric(names, usd_from_nano(counters.cost_nano))
@@ -147,5 +144,4 @@ def _counter(name: str, text: str, *more: str) -> CounterMetricFamily:
 
 
 def _summary(name: str, text: str) -> SummaryMetricFamily:
-    labels: Sequence[str] = _LABELS
-    return SummaryMetricFamily(name, f"{text} Seconds.", labels=labels)
+    return SummaryMetricFamily(name, f"{text} Seconds.", labels=_LABELS)

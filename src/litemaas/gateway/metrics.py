@@ -93,9 +93,9 @@ class Metrics(Collector):
         """(kind of text, ``blocked`` or ``masked``) → how often."""
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.besides: list[Callable[[], Iterable[Metric]]] = []
+        """Who else has counted something."""
         self.trace: Callable[[Call, Status, int, float], None] | None = None
         """Hears of every settled call, where traces are on."""
-        """Who else has counted something."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
 

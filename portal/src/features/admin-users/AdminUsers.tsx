@@ -11,7 +11,7 @@ import { Meter } from "../../components/Meter";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
 import { ROLES } from "../../concepts/roles";
-import { exportAddress } from "../../concepts/usage/ExportButton";
+import { exportAddress } from "../../components/ExportDialog";
 import { windowOptions } from "../../concepts/windows";
 import { useGet, useSend, type Reply } from "../../lib/api";
 import { ago, moment } from "../../lib/format";

@@ -7,7 +7,7 @@ import { LogTable } from "../../components/LogTable";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
 import { Text } from "../../components/fields";
-import { exportAddress } from "../../concepts/usage/ExportButton";
+import { exportAddress } from "../../components/ExportDialog";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
 import { dayAfter, moment } from "../../lib/format";

@@ -8,7 +8,7 @@ import { Filter, Toolbar } from "../../components/Filters";
 import { Page } from "../../components/Page";
 import { PlainTable } from "../../components/PlainTable";
 import { Empty, Loaded } from "../../components/States";
-import { exportAddress } from "../../concepts/usage/ExportButton";
+import { exportAddress } from "../../components/ExportDialog";
 import { useGet, useSend, type QueryOf, type Reply } from "../../lib/api";
 import { count, isoDay, moment, money } from "../../lib/format";
 import { useSay } from "../../lib/i18n";

@@ -38,39 +38,29 @@ def _reachable(value: str) -> str:
 SupportUrl = Annotated[str, Field(max_length=500), AfterValidator(_reachable)]
 
 
-class BrandingSettings(Group):
+class _BrandingMembers(BaseModel):
+    login_logo_enabled: bool = False
+    title_enabled: bool = False
+    title: Annotated[str, Field(max_length=200)] = ""
+    subtitle_enabled: bool = False
+    subtitle: Annotated[str, Field(max_length=500)] = ""
+    header_brand_enabled: bool = False
+    favicon_enabled: bool = False
+    support_enabled: bool = False
+    support_text: Annotated[str, Field(max_length=100)] = ""
+    support_url: SupportUrl = ""
+    footer_enabled: bool = False
+    footer: Annotated[str, Field(max_length=500)] = ""
+
+
+class BrandingSettings(_BrandingMembers, Group):
     """Not listed among the settings: it has paths of its own."""
 
     group: ClassVar[str] = "branding"
-    login_logo_enabled: bool = False
-    title_enabled: bool = False
-    title: Annotated[str, Field(max_length=200)] = ""
-    subtitle_enabled: bool = False
-    subtitle: Annotated[str, Field(max_length=500)] = ""
-    header_brand_enabled: bool = False
-    favicon_enabled: bool = False
-    support_enabled: bool = False
-    support_text: Annotated[str, Field(max_length=100)] = ""
-    support_url: SupportUrl = ""
-    footer_enabled: bool = False
-    footer: Annotated[str, Field(max_length=500)] = ""
 
 
-class BrandingPatch(Body):
+class BrandingPatch(_BrandingMembers, Body):
     """Absent = unchanged."""
-
-    login_logo_enabled: bool = False
-    title_enabled: bool = False
-    title: Annotated[str, Field(max_length=200)] = ""
-    subtitle_enabled: bool = False
-    subtitle: Annotated[str, Field(max_length=500)] = ""
-    header_brand_enabled: bool = False
-    favicon_enabled: bool = False
-    support_enabled: bool = False
-    support_text: Annotated[str, Field(max_length=100)] = ""
-    support_url: SupportUrl = ""
-    footer_enabled: bool = False
-    footer: Annotated[str, Field(max_length=500)] = ""
 
 
 class BrandingOut(BaseModel):
