@@ -94,7 +94,7 @@ def with_value(body: bytes, members: Members, name: str, value: bytes) -> bytes 
         size += len(member) + len(raw) + 4  # quotes, a colon, and a comma or the last brace
     if not at or size != len(body):
         return None
-    return b"".join((body[:at], value, body[at + len(members[name]) :]))
+    return b"%b%b%b" % (body[:at], value, body[at + len(members[name]) :])
 
 
 def text_of(members: Members, name: str) -> str | None:

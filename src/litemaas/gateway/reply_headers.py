@@ -56,9 +56,7 @@ class ReplyHeaders:
         if call.cost is not None:
             usd = nine_decimals(call.cost.total)
             cost = f"x-litellm-response-cost: {usd}\r\nx-litellm-response-cost-original: {usd}\r\n"
-        return b"".join(
-            (b"content-type: ", reply.content_type, b"\r\n", self._common(call, cost), reply.engine_headers)
-        )
+        return b"content-type: %b\r\n%b%b" % (reply.content_type, self._common(call, cost), reply.engine_headers)
 
     def of_stream(self, call: Call, engine_headers: bytes) -> bytes:
         return STREAM_TYPE + self._common(call, "") + engine_headers
@@ -75,8 +73,8 @@ class ReplyHeaders:
         )
         lines = (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{self._always}{call.target.lines if call.target is not None else ''}"
-            f"{tries}x-litellm-response-duration-ms: {_milliseconds(elapsed_us)}\r\n"
-            f"x-litellm-overhead-duration-ms: {_milliseconds(own_us)}\r\n"
+            f"{tries}{digits(elapsed_us // 1000)}.{three_digits(elapsed_us)}\r\n"
+            f"x-litellm-overhead-duration-ms: {digits(own_us // 1000)}.{three_digits(own_us)}\r\n"
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
             f"{ticket.header_lines() if ticket is not None else ''}"
         )
@@ -86,7 +84,11 @@ class ReplyHeaders:
 
 
 def _tries_lines(retries: int, fallbacks: int) -> str:
-    return f"x-litellm-attempted-retries: {retries}\r\nx-litellm-attempted-fallbacks: {fallbacks}\r\n"
+    """How often was tried, and the name of what follows: how long all of it took."""
+    return (
+        f"x-litellm-attempted-retries: {retries}\r\nx-litellm-attempted-fallbacks: {fallbacks}\r\n"
+        "x-litellm-response-duration-ms: "
+    )
 
 
 _FIRST_TRY: Final = _tries_lines(0, 0)
@@ -109,10 +111,6 @@ def limit_lines_of(key: VirtualKey) -> str:
         if budget.level == "key" and budget.limit_nano is not None:
             lines += f"x-litellm-key-max-budget: {format_usd(budget.limit_nano)}\r\n"
     return lines
-
-
-def _milliseconds(us: int) -> str:
-    return f"{digits(us // 1000)}.{three_digits(us)}"
 
 
 def call_id_of(call: Call) -> str:

@@ -5,7 +5,7 @@ has a slot in a memory-mapped file: who asked, what serves it at which price, an
 What is written into mapped memory is the file's at once: ``kill -9`` loses nothing, and no call needs a system call for it.
 At the next start each slot that is still taken becomes a usage record::
 
-    slot = taken? | who counted | six counts | length of the text | text
+    slot = taken? | who counted | six counts | text | end of line
 
 A slot is freed after its call's record is in the journal. A crash in between writes the same record twice, and the ledger
 takes the first.
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
 SLOT_BYTES: Final = 2048
 _FIRST_SLOTS: Final = 128
 _COUNTS: Final = Struct("<B6I")
-_LENGTH_AT: Final = 1 + _COUNTS.size
-_TEXT_AT: Final = _LENGTH_AT + 2
-_MOST_TEXT: Final = SLOT_BYTES - _TEXT_AT
+_TEXT_AT: Final = 1 + _COUNTS.size
+_END: Final = b"\n"
 _SOURCES = (UsageSource.NONE, UsageSource.ENGINE, UsageSource.ESTIMATE, UsageSource.TOKENIZER)
-_NO_COUNTS: Final = bytes(_COUNTS.size)
+_NO_COUNTS: Final = "\0" * _COUNTS.size
 CRASHED = "gateway_crashed"
 _HOW = f"failure\t500\t{CRASHED}\tthe gateway stopped in the middle of this call"
 _CONVERSION_FAILED = f"failure\t500\t{UpstreamDied.code}\tthe model server could not convert it"
@@ -59,11 +58,12 @@ class RunningCalls:
     def begin(self, slot: int, text: str) -> int:
         """Notes a call, or under its own ``slot`` that another deployment serves it now. Returns its slot.
 
-        ``text``: as :func:`running_text` writes it.
+        ``text``: as :func:`running_text` writes it, in one line.
         """
-        data = text.encode("utf-8", "replace")
+        note = f"{_NO_COUNTS}{text}\n"
+        data = note.encode() if note.isascii() else note.encode("utf-8", "replace")  # the first is quicker
         size = len(data)
-        if size > _MOST_TEXT:
+        if size >= SLOT_BYTES:
             return slot
         if slot < 0:
             if not self._free and not self._grow():
@@ -72,7 +72,7 @@ class RunningCalls:
         at = slot * SLOT_BYTES
         memory = self._map
         if memory is not None:
-            memory[at + 1 : at + _TEXT_AT + size] = _NO_COUNTS + size.to_bytes(2, "little") + data
+            memory[at + 1 : at + 1 + size] = data
             memory[at] = 1
         return slot
 
@@ -188,9 +188,9 @@ def finished_line(record: str, usage: Usage, documents: int, succeeded: bool, he
 
 def _line_of(slot: bytes) -> str | None:
     """The record of a call that a crash ended: what a stream had used is paid, an answer that never came is not."""
-    length = int.from_bytes(slot[_LENGTH_AT:_TEXT_AT], "little")
+    text, _, _ = slot[_TEXT_AT:].partition(_END)
     try:
-        begun, held, price, tail = _read(slot[_TEXT_AT : _TEXT_AT + length].decode("utf-8", "replace"))
+        begun, held, price, tail = _read(text.decode("utf-8", "replace"))
         source, prompt, completion, cached, written, reasoning, pages = _COUNTS.unpack_from(slot, 1)
         usage = Usage(prompt, completion, cached, written, reasoning, pages, _SOURCES[source])
         return record_line(begun, int(held), 0, NULL, _HOW, NULL, usage, _cost(usage, price), NO_LABELS, tail)

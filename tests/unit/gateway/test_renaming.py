@@ -24,7 +24,7 @@ def test_the_answers_own_model_is_renamed_and_nothing_else(
     answer: dict[str, object], separators: tuple[str, str]
 ) -> None:
     body = json.dumps(answer, separators=separators).encode()
-    assert json.loads(EngineName(b'"engine"').replaced(body, b'"public"')) == {**answer, "model": "public"}
+    assert json.loads(EngineName(b'"engine"').replaced(body, "public")) == {**answer, "model": "public"}
 
 
 def test_where_the_name_stood_last_is_only_a_guess() -> None:
@@ -41,8 +41,8 @@ def test_where_the_name_stood_last_is_only_a_guess() -> None:
     for answer in answers:
         body = json.dumps(answer, separators=(",", ":")).encode()
         expected = answer | {"model": "public"} if "model" in answer else answer
-        assert json.loads(name.replaced(body, b'"public"')) == expected
+        assert json.loads(name.replaced(body, "public")) == expected
 
 
 def test_an_answer_without_a_model_passes_untouched() -> None:
-    assert EngineName(b'"engine"').replaced(b'{"data": [1.0e5]}', b'"public"') == b'{"data": [1.0e5]}'
+    assert EngineName(b'"engine"').replaced(b'{"data": [1.0e5]}', "public") == b'{"data": [1.0e5]}'

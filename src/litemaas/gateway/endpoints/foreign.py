@@ -163,7 +163,7 @@ class _Native(Endpoint):
         if ids is not None:
             changed = {name: encode(value) for name, value in ids.renamed(answer).items()}
             reply.body = render({**read_members(reply.body), **changed})
-        reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
+        reply.body = target.name.replaced(reply.body, ask.model or "")
         usage = answer.get("usage")
         return usage_of(native_usage(usage)) if isinstance(usage, dict) else NOTHING
 

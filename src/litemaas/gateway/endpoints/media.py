@@ -73,7 +73,7 @@ class MediaEndpoint(Endpoint):
             call.engine_request_id = answer["id"]
         asked = ask.model or target.deployment.model
         if answer.get("model") == target.deployment.engine_model != asked:
-            reply.body = target.name.replaced(reply.body, encode(asked))
+            reply.body = target.name.replaced(reply.body, asked)
         usage = answer.get("usage")
         counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
         return self._with_media(ask, answer | counts, reply, _tokens_of(counts))

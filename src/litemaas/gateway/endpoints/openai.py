@@ -5,7 +5,7 @@ Everything that is not named here goes through as it came, in both directions (g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientCredentialsRefused, InvalidField, MissingField
@@ -49,6 +49,8 @@ MOCK_MEMBERS = ("mock_response", "mock_timeout", "mock_testing_fallbacks")
 _COMPLETION_DEFAULT = 16
 """What engines generate for a plain completion that names no bound (OpenAI API reference, ``max_tokens``, 2026-11)."""
 SPECIAL_MEMBERS = frozenset(GATEWAY_MEMBERS + CREDENTIAL_MEMBERS + MOCK_MEMBERS)
+_UNUSUAL_MEMBERS: Final = SPECIAL_MEMBERS | {"user", "safety_identifier", "n", "best_of"}
+"""What few requests have: most are spared one look for each."""
 
 
 class OpenAIEndpoint(Endpoint):
@@ -73,20 +75,14 @@ class OpenAIEndpoint(Endpoint):
         ask.generates = self._generates
         if self._required not in members:
             raise MissingField(f"the member {self._required!r} is missing", self._required)
-        if "user" in members:
-            ask.end_user = text_of(members, "user")
-        elif "safety_identifier" in members:
-            ask.end_user = text_of(members, "safety_identifier")
-        if not SPECIAL_MEMBERS.isdisjoint(members):
-            ask.has_gateway_members = True
-            refuse_special_members(members)
-            _read_metadata(ask, members)
-            ask.wishes = wishes_of(members, ask.model)
+        is_usual = _UNUSUAL_MEMBERS.isdisjoint(members)
+        if not is_usual:
+            _read_unusual(ask, members)
         if self._generates:
-            self._read_generation(ask, members)
+            self._read_generation(ask, members, is_usual)
         return ask
 
-    def _read_generation(self, ask: Ask, members: Members) -> None:
+    def _read_generation(self, ask: Ask, members: Members, is_usual: bool) -> None:
         if "stream" in members and flag_of(members, "stream"):
             ask.stream = True
             if "stream_options" in members:
@@ -101,7 +97,7 @@ class OpenAIEndpoint(Endpoint):
                 if bound and (ask.output_bound is None or bound < ask.output_bound):
                     ask.output_member = member
                     ask.output_bound = bound
-        if "n" in members or "best_of" in members:
+        if not is_usual:
             ask.choices = max(1, count_of(members, "n") or 1, count_of(members, "best_of") or 1)
         if self._required == "prompt":
             ask.choices *= _prompts_in(members)
@@ -152,7 +148,7 @@ class OpenAIEndpoint(Endpoint):
             reply.body = target.dialect.reply(reply.body)
         call.engine_request_id, usage = id_and_usage(reply.body)
         if target.deployment.engine_model != ask.model:
-            reply.body = target.name.replaced(reply.body, encode(ask.model or ""))
+            reply.body = target.name.replaced(reply.body, ask.model or "")
         return usage_of(usage) if usage is not None else NOTHING
 
 
@@ -193,6 +189,19 @@ def refuse_guardrails(members: Members) -> None:
     names = members.get("guardrails")
     if names is not None and bytes(names) not in (b"null", b"[]"):
         raise InvalidField("guardrails do not look at documents; ask without them", "guardrails")
+
+
+def _read_unusual(ask: Ask, members: Members) -> None:
+    """Who the end user is, and what is meant for the gateway. Errors: InvalidField; ClientCredentialsRefused."""
+    if "user" in members:
+        ask.end_user = text_of(members, "user")
+    elif "safety_identifier" in members:
+        ask.end_user = text_of(members, "safety_identifier")
+    if not SPECIAL_MEMBERS.isdisjoint(members):
+        ask.has_gateway_members = True
+        refuse_special_members(members)
+        _read_metadata(ask, members)
+        ask.wishes = wishes_of(members, ask.model)
 
 
 def _read_metadata(ask: Ask, members: Members) -> None:
