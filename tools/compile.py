@@ -25,14 +25,14 @@ HOT_PATH = """
     core/digits core/money core/pricing core/usage kit/ids kit/ticks
     gateway/admission gateway/bodies gateway/budgets gateway/call gateway/caller_metrics gateway/captures gateway/cooling
     gateway/dispatch
-    gateway/endpoints/base gateway/endpoints/measured gateway/endpoints/media_parts
+    gateway/endpoints/base gateway/endpoints/media_parts
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
     gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/responses
     gateway/endpoints/table
     gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
     gateway/http/messages gateway/http/server
-    gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/metering
+    gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/measured gateway/metering
     gateway/metrics gateway/permits gateway/providers/bridge gateway/providers/native gateway/proxy gateway/ratelimits
     gateway/records gateway/relay gateway/renaming gateway/reply_headers
     gateway/routing gateway/running gateway/settlement gateway/shared_rates gateway/sse gateway/standing

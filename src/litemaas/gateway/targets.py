@@ -10,6 +10,7 @@ from litemaas.core.limits import RateRule
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.cooling import Condition
 from litemaas.gateway.http.answers import Origin
+from litemaas.gateway.measured import AnswerReader
 from litemaas.gateway.providers.dialects import AnthropicDialect, credential_lines, dialect_of
 from litemaas.gateway.records import served_text
 from litemaas.gateway.renaming import EngineName
@@ -40,12 +41,12 @@ class Target:
     """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
-    own name for the model, as JSON; ``name``: how its answers get another. ``price``: as running calls note it. ``condition``:
-    how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
+    own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them.
+    ``price``: as running calls note it. ``condition``: how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
     """
 
     __slots__ = (
-        "_counters", "_fixed", "_heads", "_secrets", "condition", "deployment", "dialect", "engine_model", "lines", "name",
+        "_counters", "_fixed", "_heads", "_secrets", "answers", "condition", "deployment", "dialect", "engine_model", "lines", "name",
         "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "timeout_s",
     )  # fmt: skip
 
@@ -70,6 +71,7 @@ class Target:
         self.timeout_s = deployment.timeout_s or timeout_s
         self.engine_model = encode(deployment.engine_model)
         self.name = EngineName(self.engine_model)
+        self.answers = AnswerReader()
         self.price = price_text(deployment.price)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
         base = deployment.api_base.partition("?")[0]

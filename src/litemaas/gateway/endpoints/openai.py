@@ -24,7 +24,6 @@ from litemaas.gateway.bodies import (
 )
 from litemaas.gateway.call import Ask
 from litemaas.gateway.endpoints.base import Endpoint, base_path
-from litemaas.gateway.endpoints.measured import id_and_usage
 from litemaas.gateway.endpoints.media_parts import media_parts_of
 from litemaas.gateway.header_labels import MOST_CHARACTERS, MOST_TAGS, clients_own
 from litemaas.gateway.providers.bridge import Bridge
@@ -146,7 +145,7 @@ class OpenAIEndpoint(Endpoint):
     def measure(self, call: Call, ask: Ask, target: Target, reply: Reply) -> Usage:
         if target.dialect is not None:
             reply.body = target.dialect.reply(reply.body)
-        call.engine_request_id, usage = id_and_usage(reply.body)
+        call.engine_request_id, usage = target.answers.id_and_usage(reply.body)
         if target.deployment.engine_model != ask.model:
             reply.body = target.name.replaced(reply.body, ask.model or "")
         return usage_of(usage) if usage is not None else NOTHING
