@@ -27,7 +27,8 @@ HOT_PATH = """
     gateway/dispatch
     gateway/endpoints/base gateway/endpoints/media_parts
     gateway/endpoints/count_tokens gateway/endpoints/foreign gateway/endpoints/media
-    gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/responses
+    gateway/endpoints/docling gateway/endpoints/engine_paths gateway/endpoints/openai gateway/endpoints/pass_through
+    gateway/endpoints/responses
     gateway/endpoints/table
     gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads

@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from litemaas.cli.litellm_extras import TAKEN, WantedRouting, budgets_of, credentials_of, guardrails_of, routing_of
+from litemaas.cli.litellm_routes import pass_through_of
 from litemaas.control.catalog.drafts import PROVIDERS
 
 _REFERENCE = "os.environ/"
@@ -71,6 +72,7 @@ _REFUSED: dict[str, str] = {
 _NO_PARAMS = ("mock_response",)
 _CALLBACKS = ("litellm_settings.callbacks", "litellm_settings.success_callback", "litellm_settings.failure_callback")
 _CACHES = ("local", "redis")
+_OWN_ROUTES = "general_settings.pass_through_endpoints"
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
 
@@ -81,7 +83,8 @@ class ConfigRefused(Exception):
 
 class LitellmConfig(msgspec.Struct, frozen=True):
     """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
-    ``guardrails``: definitions of the installation's own. ``budgets``: by whose they are.
+    ``guardrails``: definitions of the installation's own. ``budgets``: by whose they are. ``pass_through``: bodies of
+    ``/config/pass_through_endpoint``.
 
     ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
     """
@@ -91,6 +94,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     routing: dict[str, WantedRouting] = {}
     guardrails: list[dict[str, Any]] = []
     budgets: dict[str, dict[str, Any]] = {}
+    pass_through: list[dict[str, Any]] = []
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -101,6 +105,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     variables = document.get("environment_variables")
     known = {**{str(k): str(v) for k, v in (variables if isinstance(variables, dict) else {}).items()}, **environ}
     problems: list[str] = []
+    pass_through = pass_through_of(document, known, problems)
     settled = _resolved(document, known, "", problems)
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
@@ -116,8 +121,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     if isinstance(general, dict) and general.get("strict_config") is True:
         problems += warnings
     if problems:
-        raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(problems))
-    return LitellmConfig(models, credentials, routing, guardrails.own, budgets, found, warnings)
+        told = dict.fromkeys(problems)  # references within routes are met twice
+        raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(told))
+    return LitellmConfig(models, credentials, routing, guardrails.own, budgets, pass_through, found, warnings)
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:
@@ -215,7 +221,7 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
             elif unsafe := _unsafe(where, value):
                 problems.append(f"{where}: {unsafe}.")
-            elif where in TAKEN or where == _STRICT:
+            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES):
                 continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")

@@ -122,7 +122,9 @@ def gateway(workers: Workers = None, config: Config = None) -> None:
     from litemaas.gateway.supervisor import run
 
     read = _read_config(config)
-    if read is not None and (read.models or read.credentials or read.routing or read.guardrails or read.budgets):
+    if read is not None and (
+        read.models or read.credentials or read.routing or read.guardrails or read.budgets or read.pass_through
+    ):
         words = "models and what belongs to them are not taken here; see `litemaas import-litellm --config`"
         print(f"litemaas: {words}", file=sys.stderr)
     settings = _environ(read, workers)

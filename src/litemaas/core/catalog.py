@@ -14,6 +14,7 @@ from litemaas.core.pricing import Price
 if TYPE_CHECKING:
     from litemaas.core.guardrail_definitions import Definition
     from litemaas.core.limits import BudgetRule, RateRule
+    from litemaas.core.pass_through import PassThrough
 
 
 class Mode(StrEnum):
@@ -181,6 +182,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin. ``guardrails``:
     those of the installation's own, by name. ``budget``, ``rates``: what holds for all callers together, None = nothing does.
+    ``pass_through``: routes of the installation's own.
     """
 
     version: int
@@ -191,6 +193,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     guardrails: dict[str, Definition] = {}
     budget: BudgetRule | None = None
     rates: RateRule | None = None
+    pass_through: tuple[PassThrough, ...] = ()
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""

@@ -277,9 +277,13 @@ class UpstreamDied(UpstreamFailure):
 
 
 class UpstreamRefused(UpstreamFailure):
-    """The model server answered with a status of its own; it is relayed with its text."""
+    """The model server answered with a status of its own; it is relayed with its text.
+
+    ``answer``: of a route of the installation's own, the JSON that its target sent, without secrets.
+    """
 
     code = "upstream_refused"
+    answer: bytes | None = None
 
     def __init__(
         self, message: str, status: int, retry_after: str | None = None, error_code: str | None = None

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 import uvloop
 
-from litemaas.core.catalog import strategy_of
+from litemaas.core.catalog import Snapshot, strategy_of
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrails import unknown_of
 from litemaas.core.limits import installation_scope
@@ -39,6 +39,7 @@ from litemaas.gateway.conversions import Conversions
 from litemaas.gateway.customers import Customers
 from litemaas.gateway.deployment_metrics import DeploymentMetrics
 from litemaas.gateway.dispatch import Dispatch
+from litemaas.gateway.endpoints.pass_through import PassThroughTable
 from litemaas.gateway.endpoints.table import EndpointTable
 from litemaas.gateway.engines import Engines
 from litemaas.gateway.errors import PROFILES, refusal_body
@@ -127,6 +128,7 @@ class Gateway:
         self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)
         required = (END_USER,) if own.enforce_user else ()
         self.routing = Routing(self.targets, self.guardrails, self.metrics, required)
+        self.own_routes = PassThroughTable(own.max_body_bytes)
         self._open_budgets(own)
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
@@ -213,7 +215,9 @@ class Gateway:
         endpoints = EndpointTable(own, stored)
         meter = Meter(engines, own.budgets)
         counter = TokenCounter(self.identity, self.routing, meter, endpoints.find("POST", "/tokenize")[0], refusals)
-        return Dispatch(endpoints, proxy, pages, management, self.conversions, stored, counter, origins, refusals)
+        return Dispatch(
+            endpoints, self.own_routes, proxy, pages, management, self.conversions, stored, counter, origins, refusals
+        )
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
         self.accountant = Accountant(
@@ -359,7 +363,7 @@ class Gateway:
             for key_hash in change.refs:
                 self.identity.forget(key_hash)
         elif change.kind == "catalog":
-            self.routing.adopt(await self.directory.load_snapshot(change.seq))
+            self._adopt(await self.directory.load_snapshot(change.seq))
             self.identity.forget_governed()
         elif change.kind == "budget":
             for scope in change.refs:
@@ -367,7 +371,11 @@ class Gateway:
                     await self.customers.changed(scope)
             self.identity.forget_sharers(*change.refs)
             if installation_scope() in change.refs:
-                self.routing.adopt(await self.directory.load_snapshot(change.seq))
+                self._adopt(await self.directory.load_snapshot(change.seq))
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        self.routing.adopt(snapshot)
+        self.own_routes.adopt(snapshot.pass_through)
 
     def _hear_of_leases(self, payload: str) -> None:
         news = read_news(payload)
@@ -381,7 +389,7 @@ class Gateway:
         snapshot = await self.directory.load_snapshot(0)  # first: while the database is away, known keys stay known
         await self.customers.start_over()
         self.identity.forget_all()
-        self.routing.adopt(snapshot)
+        self._adopt(snapshot)
 
     def _on_defect(self, error: BaseException | None) -> None:
         self.metrics.defects += 1

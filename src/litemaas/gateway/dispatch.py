@@ -12,6 +12,8 @@ from litemaas.gateway.pages import Pages
 
 if TYPE_CHECKING:
     from litemaas.gateway.conversions import Conversions
+    from litemaas.gateway.endpoints.base import Endpoint
+    from litemaas.gateway.endpoints.pass_through import PassThroughTable
     from litemaas.gateway.endpoints.table import EndpointTable
     from litemaas.gateway.http.messages import Request, Response
     from litemaas.gateway.origins import Origins
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
 
 class Dispatch:
     def __init__(
-        self, endpoints: EndpointTable, proxy: Proxy, pages: Pages, management: Management,
+        self, endpoints: EndpointTable, own_routes: PassThroughTable, proxy: Proxy, pages: Pages, management: Management,
         conversions: Conversions, stored: StoredResponses, counter: TokenCounter, origins: Origins, refusals: Refusals,
     ) -> None:  # fmt: skip
         self._endpoints = endpoints
+        self._own_routes = own_routes
         self._proxy = proxy
         self._pages = pages
         self._management = management
@@ -58,8 +61,11 @@ class Dispatch:
         elif is_management(path):
             await self._management.serve(request, response)
         else:
+            model = None
             try:
-                endpoint, model = self._endpoints.find(request.method, path, request.query)
+                endpoint: Endpoint | None = self._own_routes.find(request)
+                if endpoint is None:
+                    endpoint, model = self._endpoints.find(request.method, path, request.query)
             except LiteMaaSError as error:
                 self._refusals.refuse(request, response, error)
             else:

@@ -91,6 +91,9 @@ class Identity:
         self._master = Caller(
             VirtualKey(key_hash=hash_key(master_key), key_name="master key", is_master=True), 0, float("inf")
         )
+        self.anybody = Caller(VirtualKey(key_hash="", key_name="nobody"), 0, float("inf"))
+        """Whoever calls a route that needs no key."""
+        self.anybody.is_master = True  # nothing is demanded of it, and nobody is told what all of them spent
         self._callers: dict[str, Caller] = {}
         self._doubted: dict[str, Caller] = {}
         """Keys that changes may have passed by: they are looked up before they are used, unless the database is away again."""

@@ -68,8 +68,8 @@ class Proxy:
             self._journal.check_room()  # a call that could not be recorded must not begin
 
             with self._settlement.of(call):
-                caller = self._identity.known(request, call.started_at)
-                call.caller = caller = caller or await self._identity.identify(request.headers)
+                known = self._identity.known(request, call.started_at) if endpoint.needs_key else self._identity.anybody
+                call.caller = caller = known or await self._identity.identify(request.headers)
 
                 body = request.whole_body(endpoint.max_body)
                 if not body and not endpoint.uploads:

@@ -10,6 +10,7 @@ from litemaas.core.usage import NOTHING, Usage, UsageSource, usage_of
 from litemaas.gateway.call import Ask, Call, Reply
 from litemaas.gateway.guardrails import Guardrails, StreamGuard
 from litemaas.gateway.http.messages import client_gone
+from litemaas.gateway.passing import Passing
 from litemaas.gateway.reply_headers import engine_lines
 from litemaas.gateway.sse import EventScanner, StreamGarbled
 from litemaas.gateway.targets import StreamUsage
@@ -47,11 +48,14 @@ class Relay:
         self._settlement = settlement
         self._settings = settings
         self._always_shows_usage = always_shows_usage
+        self._passing = Passing(meter, headers, settlement, settings, guardrails)
 
     async def relay(self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response) -> None:
         """Leaves the usage in the call and either a whole reply, too, or a stream that only lacks its end."""
         head = cast("AnswerHead", answer.answer)
         try:
+            if call.endpoint.own_model is not None and await self._passing.streams(answer, call, ask, target, response):
+                return
             if ask.stream:
                 if call.endpoint.relays_bytes:
                     await self._relay_bytes(answer, call, ask, target, response)

@@ -86,8 +86,12 @@ class Routing:
             raise RouteNotAllowed(
                 f"this key may not be used for {endpoint.route}; it is for {', '.join(caller.key.routes)}"
             )
-        model = self._model(caller.key, name, endpoint.modes)
-        if model.mode not in endpoint.modes:
+        if endpoint.own_model is not None:
+            model = endpoint.own_model
+            _check_may_pass(caller.key, endpoint.route)
+        else:
+            model = self._model(caller.key, name, endpoint.modes)
+        if endpoint.own_model is None and model.mode not in endpoint.modes:
             raise InvalidField(
                 f"the model {model.name!r} cannot do {endpoint.route}: its mode is {model.mode}", "model"
             )
@@ -160,4 +164,15 @@ def _check_permitted(permissions: frozenset[str], kind: str) -> None:
     if kind not in permissions:
         raise RouteNotAllowed(
             f"this key may not be used for {kind}; it is for {', '.join(sorted(permissions)) or 'nothing'}"
+        )
+
+
+def _check_may_pass(key: VirtualKey, path: str) -> None:
+    """Keys of the portal are for models that somebody has subscribed to; a route is none, so its path must be on the key.
+
+    Errors: RouteNotAllowed.
+    """
+    if key.access is not None and not is_route_allowed(key.routes or ("-",), "", path):
+        raise RouteNotAllowed(
+            f"this key may not be used for {path}: it is for models, and for paths that its routes name"
         )

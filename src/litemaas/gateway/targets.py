@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from litemaas.core.limits import RateRule
+from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.cooling import Condition
 from litemaas.gateway.http.answers import Origin
@@ -41,13 +42,15 @@ class Target:
     """A deployment in use: where to connect, and the texts of heads, answers and records that it always has.
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
-    own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them.
-    ``price``: as running calls note it. ``condition``: how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
+    own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
+    note it. ``condition``: how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
+    ``is_pass_through``: it is that of a route of one's own.
     """
 
     __slots__ = (
-        "_counters", "_fixed", "_heads", "_secrets", "answers", "condition", "deployment", "dialect", "engine_model", "lines", "name",
-        "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "timeout_s",
+        "_counters", "_fixed", "_heads", "_secrets", "answers", "condition", "deployment", "dialect", "engine_model",
+        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage",
+        "timeout_s",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +77,10 @@ class Target:
         self.answers = AnswerReader()
         self.price = price_text(deployment.price)
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
+        self.is_pass_through = deployment.provider == PASS_THROUGH
         base = deployment.api_base.partition("?")[0]
+        if self.is_pass_through:  # the path of a webhook is its secret
+            base = f"{url.scheme}://{url.netloc}"
         self.served = served_text(
             deployment.id, deployment.provider, deployment.engine_model, base, deployment.price.version
         )
@@ -82,6 +88,8 @@ class Target:
             f"x-litellm-model-id: {deployment.id}\r\nx-litellm-model-api-base: {base}\r\n"
             f"x-litellm-model-group: {deployment.model}\r\n"
         )
+        if self.is_pass_through:
+            self.lines = f"x-litellm-model-id: {deployment.id}\r\n"
         self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
         lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
         lines += credential_lines(deployment)
@@ -110,6 +118,10 @@ class Target:
             if not content_type.startswith(b"multipart"):  # each multipart body has a boundary of its own
                 self._heads[endpoint, content_type] = head
         return head
+
+    def head_of(self, method: str, path: str) -> bytes:
+        """The beginning of a header block: its request line, host, credential and own headers."""
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode(), path.encode("latin-1"), self._fixed)
 
     def get(self, path: str) -> bytes:
         """A whole GET request."""
@@ -169,6 +181,7 @@ class Targets:
     def adopt(self, snapshot: Snapshot) -> None:
         """A new catalogue: what is not in it any more is forgotten."""
         there = {d.id for model in snapshot.models.values() for d in model.deployments}
+        there |= {route.id for route in snapshot.pass_through}
         for model in snapshot.models.values():
             for deployment in model.deployments:
                 condition = self.condition_of(deployment)

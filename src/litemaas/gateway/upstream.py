@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamUsage", "Target", "Upstream"]
 
 _ERROR_BYTES = 1024 * 1024
+_JSON = b"application/json"
 _CONTEXT_EXCEEDED = re.compile(
     r"maximum context length is (\d{1,9}) tokens.{0,40}?(?:requested (\d{1,9}) tokens|has (\d{1,9}) input tokens)"
 )
@@ -258,10 +259,15 @@ class Upstream:
         with releasing(connection):
             body = await connection.read(_ERROR_BYTES)
         retry_after = next((v.decode("latin-1") for n, v in connection.headers if n == b"retry-after"), None)
-        message, code = error_text(body)
+        words, code = error_text(body)
+        message = words
         if connection.status in _CREDENTIAL_REFUSED:
             message = "the model server refused the gateway's own credential; the administrator has to mend the model"
-        return UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
+        refused = UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
+        head = connection.answer
+        if target.is_pass_through and message is words and head is not None and head.content_type.startswith(_JSON):
+            refused.answer = target.without_secrets(body.decode("utf-8", "replace")).encode()
+        return refused
 
 
 def _time_limit(call: Call, ask: Ask, target: Target) -> float:
@@ -273,10 +279,11 @@ def _time_limit(call: Call, ask: Ask, target: Target) -> float:
 
 def _message(call: Call, ask: Ask, target: Target) -> bytes:
     """The whole request."""
-    payload = call.endpoint.payload(call, ask, target)
-    return b"%b%bcontent-length: %d\r\n\r\n%b" % (
-        target.head(call.endpoint, ask.content_type), trace_lines(call), len(payload), payload,
-    )  # fmt: skip
+    endpoint = call.endpoint
+    payload = endpoint.payload(call, ask, target)
+    usual = endpoint.own_model is None
+    head = target.head(endpoint, ask.content_type) if usual else endpoint.head(call, ask, target)
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, trace_lines(call), len(payload), payload)
 
 
 def _head(call: Call, ask: Ask, target: Target, size: int) -> bytes:

@@ -159,3 +159,17 @@ async def test_a_row_has_the_clients_notes_and_what_it_calls_itself(
     (row,) = (await client.get("/litellm/spend/logs")).json()
     assert row["metadata"]["spend_logs_metadata"] == {"run": 1}
     assert row["request_tags"] == ["t", "User-Agent: openai", "User-Agent: openai/1.2"]
+
+
+async def test_calls_to_routes_of_ones_own_are_told_as_such_whatever_their_paths_hold(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    passed = {
+        "endpoint": "/search/rerank",
+        "provider": "pass_through",
+        "engine_model": "search/rerank",
+        "model": "/search/rerank",
+    }
+    await write(database, record("r1", **passed))
+    (row,) = (await client.get("/litellm/spend/logs")).json()
+    assert (row["call_type"], row["model"]) == ("pass_through_endpoint", "pass_through/search/rerank")

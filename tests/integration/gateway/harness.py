@@ -17,6 +17,7 @@ from tests.patience import patience
 
 from litemaas.core.keys import hash_key
 from litemaas.core.money import per_million_from_usd_per_unit
+from litemaas.core.pass_through import METHODS
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, JournalSettings, RoutingSettings
 from litemaas.kit.crypto import Vault
@@ -113,6 +114,26 @@ class Ledger:
         await self.announce("catalog", [name])
         return identity
 
+    async def add_route(
+        self, path: str, target: str, *, headers: dict[str, str] | None = None, query: dict[str, str] | None = None,
+        cost: float = 0, methods: tuple[str, ...] = METHODS, **columns: Any,
+    ) -> str:  # fmt: skip
+        """A route of the installation's own; ``cost`` in USD per request. Returns its id."""
+        identity = f"r-{secrets.token_hex(6)}"
+        version = await self.connection.fetchval(
+            "insert into prices (deployment_id, request_per_million, created_by) values ($1, $2, 'test') returning version",
+            identity, per_million_from_usd_per_unit(cost),
+        )  # fmt: skip
+        kept = json.dumps({"headers": headers or {}, "query": query or {}})
+        values = {
+            "id": identity, "path": path, "target": target, "methods": list(methods), "price_version": version,
+            "secrets_sealed": self._vault.seal(kept, f"pass_through:{identity}"), "created_by": "test",
+            "updated_by": "test", **columns,
+        }  # fmt: skip
+        await self._insert("pass_through_routes", values)
+        await self.announce("catalog", [path])
+        return identity
+
     async def add_key(self, secret: str | None = None, **columns: Any) -> str:
         """A virtual key; returns its secret."""
         secret = secret or f"sk-{secrets.token_urlsafe(16)}"
@@ -184,6 +205,12 @@ class Platform:
     async def add_model(self, *args: Any, **kwargs: Any) -> str:
         """As :meth:`Ledger.add_model`, and the gateway knows it."""
         identity = await self.ledger.add_model(*args, **kwargs)
+        await self.catch_up()
+        return identity
+
+    async def add_route(self, *args: Any, **kwargs: Any) -> str:
+        """As :meth:`Ledger.add_route`, and the gateway knows it."""
+        identity = await self.ledger.add_route(*args, **kwargs)
         await self.catch_up()
         return identity
 

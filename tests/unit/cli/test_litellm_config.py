@@ -202,3 +202,49 @@ def test_budgets_of_everything_and_of_customers_are_read(tmp_path: Path):
     }  # fmt: skip
     assert config.warnings == []
     assert read(tmp_path, "litellm_settings: {budget_duration: 30d}").budgets == {}
+
+
+ROUTES = """
+general_settings:
+  pass_through_endpoints:
+    - path: /search/v2
+      target: os.environ/SEARCH_URL
+      headers: {Authorization: "Bearer os.environ/ENGINE_KEY", n: 1}
+      default_query_params: {key: os.environ/ENGINE_KEY}
+      cost_per_request: 0.0025
+      auth: true
+"""
+
+
+def test_routes_of_ones_own_are_taken_with_references_within_their_texts(tmp_path: Path):
+    config = read(tmp_path, ROUTES, SEARCH_URL="https://search.example.org")
+    assert config.pass_through == [{
+        "path": "/search/v2", "target": "https://search.example.org", "cost_per_request": 0.0025, "auth": True,
+        "headers": {"Authorization": "Bearer engine-secret", "n": 1}, "default_query_params": {"key": "engine-secret"},
+    }]  # fmt: skip
+    assert config.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "problem"),
+    [
+        ("5", "pass_through_endpoints: must be a list."),
+        ("[{path: /x}]", "pass_through_endpoints[0]: needs path and target."),
+        ("[{path: /v1/rerank, target: 'http://x'}]", "[0].path: path must not begin with /v1"),
+        ("[{path: /x, target: 'http://x', guardrails: [pii]}]", "[0].guardrails: not offered"),
+        (
+            "[{path: /x, target: 'http://x', headers: {a: Bearer os.environ/ABSENT}}]",
+            "headers.a: the variable ABSENT is not set",
+        ),
+    ],
+)
+def test_a_route_that_would_not_work_stops_the_start(tmp_path: Path, routes: str, problem: str):
+    with pytest.raises(ConfigRefused) as refused:
+        read(tmp_path, f"general_settings: {{pass_through_endpoints: {routes}}}")
+    assert problem in str(refused.value)
+
+
+def test_a_variable_that_is_not_set_is_named_once(tmp_path: Path):
+    with pytest.raises(ConfigRefused) as refused:
+        read(tmp_path, ROUTES)
+    assert str(refused.value).count("SEARCH_URL") == 1

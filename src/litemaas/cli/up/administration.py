@@ -74,6 +74,10 @@ class Administration:
         """Keeps a credential of a configuration file; one of that name that is there stays as it is."""
         await self._add("/litellm/credentials", body, f"the credential {body['credential_name']}")
 
+    async def keep_route(self, body: Mapping[str, Any]) -> None:
+        """Keeps a route of a configuration file; one of that path that is there stays as it is."""
+        await self._add("/litellm/config/pass_through_endpoint", body, f"the route {body['path']}")
+
     async def keep_guardrails(self, definitions: Sequence[Mapping[str, Any]]) -> None:
         """Keeps guardrails of a configuration file; one of that name that is there stays as it is."""
         if not definitions:

@@ -73,6 +73,8 @@ class UpOptions:
     """Definitions of a configuration file, as the settings take them."""
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Budgets of a configuration file, by whose they are, as ``PUT /api/v1/admin/budgets`` takes them."""
+    pass_through: Sequence[Mapping[str, Any]] = ()
+    """Routes of a configuration file, as bodies of ``/config/pass_through_endpoint``."""
 
     @property
     def state_dir(self) -> Path:
@@ -106,7 +108,15 @@ def read_options(
     if config is None:
         return UpOptions(environment, demo, options)
     return UpOptions(
-        environment, demo, options, config.models, config.credentials, config.routing, config.guardrails, config.budgets
+        environment,
+        demo,
+        options,
+        config.models,
+        config.credentials,
+        config.routing,
+        config.guardrails,
+        config.budgets,
+        config.pass_through,
     )
 
 

@@ -186,6 +186,8 @@ class Platform:
             await administration.keep_budgets(self._options.budgets)
             for body in self._options.listed:
                 await administration.register_listed(body)
+            for route in self._options.pass_through:
+                await administration.keep_route(route)
             if self._options.demo:
                 urls = {name: self._url(name) for name in demo.SERVERS}
                 wanted += await register_demo(administration, urls, self._state)

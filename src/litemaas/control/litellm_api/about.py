@@ -101,18 +101,6 @@ async def providers() -> list[str]:
     return ["openai", "hosted_vllm", "anthropic", "azure", "gemini", "docling"]
 
 
-@router.get("/config/pass_through_endpoint", dependencies=_READER)
-async def pass_through_endpoints() -> dict[str, Any]:
-    """Routes of one's own: there are none."""
-    return {"endpoints": []}
-
-
-@router.post("/config/pass_through_endpoint", dependencies=_MASTER)
-async def keep_pass_through_endpoint() -> None:
-    """Answers 501: routes of one's own are not offered."""
-    raise NotOffered("Routes of one's own are not offered. Model servers are reached by /vllm and /openai.")
-
-
 LEFT_OUT: dict[str, str] = {
     "/organization": "Organizations are not offered. Teams with budgets take their place.",
     "/tag": "Tags are not managed. Send them with calls or keep them with keys; /spend/tags reads what they cost.",

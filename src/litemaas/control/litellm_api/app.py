@@ -18,6 +18,7 @@ from litemaas.control.litellm_api import (
     members,
     model_groups,
     models,
+    pass_through,
     reports,
     spend,
     spend_pages,
@@ -29,7 +30,7 @@ from litemaas.control.litellm_api.errors import answer_like_litellm
 
 FEATURES = (
     guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend,
-    spend_pages, activity, reports, workshops, about,
+    spend_pages, activity, reports, workshops, pass_through, about,
 )  # fmt: skip
 """Modules with a ``router``."""
 

@@ -18,6 +18,7 @@ from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import usd_from_nano
+from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
 from litemaas.core.refusals import MEMBER
 from litemaas.core.windows import midnight
 
@@ -25,6 +26,7 @@ router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
 _OURS = (MEMBER, "units")
 """What the gateway keeps beside a client's own notes."""
+_PASSED = "pass_through_endpoint"
 _CALL_TYPES = (
     ("chat/completions", "acompletion"),
     ("completions", "atext_completion"),
@@ -127,7 +129,7 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
     total_tokens = record.prompt_tokens + record.completion_tokens
     return {
         "request_id": request_id,
-        "call_type": next((kind for part, kind in _CALL_TYPES if part in record.endpoint), "pass_through_endpoint"),
+        "call_type": _call_type(record),
         "api_key": record.key_hash,
         "spend": usd_from_nano(record.cost_nano),
         "total_tokens": total_tokens,
@@ -159,6 +161,12 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
         "mcp_namespaced_tool_name": None,
         "agent_id": None,
     }
+
+
+def _call_type(record: Row[Any]) -> str:
+    if record.provider == PASS_THROUGH:  # whatever words its path has
+        return _PASSED
+    return next((kind for part, kind in _CALL_TYPES if part in record.endpoint), _PASSED)
 
 
 def _agent_tags(record: Row[Any]) -> list[str]:

@@ -13,6 +13,7 @@ from litemaas.db.tables.feed import audit, changes
 from litemaas.db.tables.jobs import jobs
 from litemaas.db.tables.keys import virtual_keys
 from litemaas.db.tables.notices import deliveries, notices, webhooks
+from litemaas.db.tables.pass_through import pass_through_routes
 from litemaas.db.tables.payloads import captured_payloads, payload_captures
 from litemaas.db.tables.people import sessions, sign_ins, tokens, users
 from litemaas.db.tables.platform import duties, given_answers, installation, settings
@@ -53,6 +54,7 @@ __all__ = [
     "models",
     "named_credentials",
     "notices",
+    "pass_through_routes",
     "payload_captures",
     "prices",
     "provisioning_keys",

@@ -28,6 +28,7 @@ from litemaas.core.limits import (
     team_scope,
     user_scope,
 )
+from litemaas.core.pass_through import PassThrough
 from litemaas.core.pricing import Price
 from litemaas.core.routes import routes_of
 from litemaas.core.windows import window_at
@@ -98,6 +99,11 @@ from deployments d join models m on m.name = d.model_name left join prices p on 
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
 """
+_OWN_ROUTES = """
+select t.id, t.path, t.target, t.secrets_sealed, t.methods, t.include_subpath, t.needs_key, t.price_version,
+       p.request_per_million
+from pass_through_routes t join prices p on p.version = t.price_version order by t.path
+"""
 _GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrails'"
 
 
@@ -151,6 +157,7 @@ class Directory:
             rows = await connection.fetch(_CATALOG)
             guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
             limits = (await _limits_of(connection, [installation_scope()])).get(installation_scope())
+            routes = [self._pass_through(row) for row in await connection.fetch(_OWN_ROUTES)]
         deployments: dict[str, list[Deployment]] = {}
         models: dict[str, Model] = {}
         for row in rows:
@@ -164,6 +171,7 @@ class Directory:
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
         snapshot = snapshot_of(version, models, self._zone, guardrails)
+        snapshot = msgspec.structs.replace(snapshot, pass_through=tuple(filter(None, routes)))
         if limits is None:
             return snapshot
         rates = _rate_rule(installation_scope(), INSTALLATION, limits)
@@ -196,6 +204,20 @@ class Directory:
             api_version=row["api_version"],
             endpoints=tuple(msgspec.json.decode(row["endpoints"] or "null", type=list[str] | None) or ()),
         )
+
+    def _pass_through(self, row: asyncpg.Record) -> PassThrough | None:
+        """None, with a log line, for a route whose secrets cannot be opened."""
+        try:
+            opened = self._vault.open(row["secrets_sealed"], f"pass_through:{row['id']}")
+            secrets = msgspec.json.decode(opened, type=dict[str, dict[str, str]])
+        except (SealBroken, msgspec.MsgspecError) as error:
+            log.warning("a route is left out", route=row["path"], reason=type(error).__name__)
+            return None
+        return PassThrough(
+            id=row["id"], path=row["path"], target=row["target"], headers=secrets["headers"], query=secrets["query"],
+            methods=tuple(row["methods"]), include_subpath=row["include_subpath"], needs_key=row["needs_key"],
+            price=Price(version=row["price_version"], request_per_million=row["request_per_million"]),
+        )  # fmt: skip
 
     async def latest_change(self) -> int:
         async with self._postgres.connection() as connection:

@@ -9,7 +9,7 @@ from litemaas.core.usage import Usage
 from litemaas.gateway.errors import body_of, stream_event
 
 if TYPE_CHECKING:
-    from litemaas.core.catalog import Deployment, Mode
+    from litemaas.core.catalog import Deployment, Mode, Model
     from litemaas.core.errors import LiteMaaSError
     from litemaas.gateway.call import Ask, Call, Reply
     from litemaas.gateway.http.messages import Request
@@ -27,9 +27,13 @@ class Endpoint(ABC):
     the model. ``max_body``: bytes that it takes. ``relays_bytes``: its streams are no events.
     ``uploads``: its bodies may be so large that they are neither kept in memory nor sent in a piece.
     ``defers``: its answer is a task, billed when the work is done (:mod:`~litemaas.gateway.conversions`).
+    ``own_model``: what stands for a route of the installation's own, None = bodies name a model. ``needs_key``: False = anybody
+    may call it.
     """
 
-    __slots__ = ("defers", "is_free", "kind", "max_body", "modes", "relays_bytes", "route", "uploads")
+    __slots__ = (
+        "defers", "is_free", "kind", "max_body", "modes", "needs_key", "own_model", "relays_bytes", "route", "uploads",
+    )  # fmt: skip
 
     def __init__(self, route: str, modes: frozenset[Mode], max_body: int, is_free: bool = False) -> None:
         self.route = route
@@ -40,6 +44,8 @@ class Endpoint(ABC):
         self.relays_bytes = False
         self.defers = False
         self.uploads = False
+        self.own_model: Model | None = None
+        self.needs_key = True
 
     @abstractmethod
     def read(self, request: Request, body: bytes) -> Ask:
@@ -66,6 +72,10 @@ class Endpoint(ABC):
     @abstractmethod
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         """The body for this upstream."""
+
+    def head(self, call: Call, ask: Ask, target: Target) -> bytes:
+        """The header block for this upstream, without length and end; asked only of endpoints with an ``own_model``."""
+        raise NotImplementedError
 
     def upload(self, call: Call, ask: Ask, target: Target) -> Outgoing | None:  # noqa: ARG002 - most have none
         """The body for this upstream, where it is sent piece by piece; asked only of endpoints with ``uploads``."""
