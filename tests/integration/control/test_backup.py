@@ -109,6 +109,8 @@ async def test_what_comes_back_is_exactly_what_was_there(
     record = any_record(random.Random(9), 999)
     await database.copy_records_to_table("usage_records", records=[[record[c] for c in COLUMNS]], columns=list(COLUMNS))
     assert await database.fetchval("select count(*) from usage_deltas") >= 1
+    both = 'select (select count(*) from "LiteLLM_SpendLogs") = (select count(*) from usage_records)'
+    assert await database.fetchval(both), "views read the tables that came back"
     assert await database.fetchval("select nextval(pg_get_serial_sequence('audit', 'id'))") >= 1
 
 
