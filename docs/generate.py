@@ -315,7 +315,7 @@ RECORD = {
     "client_ip": "the address that connected",
     "user_agent": "at most 256 characters",
     "tags": "from the body, at most 32",
-    "metadata": "`spend_logs_metadata` from the body",
+    "metadata": "`spend_logs_metadata` from the body; `units` of media, `price_terms` where a discount or margin was charged",
 }
 _RECORD_INTRO = """# The usage record
 

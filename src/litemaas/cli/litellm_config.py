@@ -13,7 +13,16 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli.litellm_extras import TAKEN, WantedRouting, budgets_of, credentials_of, guardrails_of, routing_of
+from litemaas.cli.litellm_extras import (
+    PRICE_TERMS,
+    TAKEN,
+    WantedRouting,
+    budgets_of,
+    credentials_of,
+    guardrails_of,
+    price_terms_of,
+    routing_of,
+)
 from litemaas.cli.litellm_routes import pass_through_of
 from litemaas.control.catalog.drafts import PROVIDERS
 
@@ -84,7 +93,7 @@ class ConfigRefused(Exception):
 class LitellmConfig(msgspec.Struct, frozen=True):
     """``models``: bodies of ``/model/new``. ``credentials``: those of ``/credentials``. ``routing``: by model.
     ``guardrails``: definitions of the installation's own. ``budgets``: by whose they are. ``pass_through``: bodies of
-    ``/config/pass_through_endpoint``.
+    ``/config/pass_through_endpoint``. ``price_terms``: bodies of ``/config/cost_discount_config`` and the like, by their names.
 
     ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
     """
@@ -95,6 +104,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     guardrails: list[dict[str, Any]] = []
     budgets: dict[str, dict[str, Any]] = {}
     pass_through: list[dict[str, Any]] = []
+    price_terms: dict[str, dict[str, Any]] = {}
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -116,6 +126,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     credentials = credentials_of(settled.get("credential_list"), problems)
     routing = routing_of(settled, problems)
     budgets = budgets_of(settled, problems)
+    price_terms = price_terms_of(settled, problems)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
     general = settled.get("general_settings")
     if isinstance(general, dict) and general.get("strict_config") is True:
@@ -123,7 +134,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     if problems:
         told = dict.fromkeys(problems)  # references within routes are met twice
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(told))
-    return LitellmConfig(models, credentials, routing, guardrails.own, budgets, pass_through, found, warnings)
+    return LitellmConfig(
+        models, credentials, routing, guardrails.own, budgets, pass_through, price_terms, found, warnings
+    )
 
 
 def _load(path: Path, seen: list[Path]) -> dict[str, Any]:
@@ -221,7 +234,7 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
             elif unsafe := _unsafe(where, value):
                 problems.append(f"{where}: {unsafe}.")
-            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES):
+            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES, *PRICE_TERMS):
                 continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")

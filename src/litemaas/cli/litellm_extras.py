@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
+from litemaas.control.catalog.drafts import PRICED_PROVIDERS
 from litemaas.core.guardrail_definitions import definitions_of
 from litemaas.core.guardrails import NAMES
 from litemaas.core.limits import DEFAULT_CUSTOMER, EVERYTHING
 from litemaas.core.money import nano_from_usd
+from litemaas.core.price_terms import check_discounts, check_margins
 from litemaas.core.windows import check_window
 
 _MOST_FALLBACKS = 5
@@ -32,6 +34,13 @@ TAKEN = frozenset(
     f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias")
 ) | frozenset(where for fields in _BUDGETS.values() for where in fields)
 """Keys that are read here and are no settings."""
+
+
+PRICE_TERMS = {
+    "litellm_settings.cost_discount_config": check_discounts,
+    "litellm_settings.cost_margin_config": check_margins,
+}
+"""Keys of discounts and margins, and who says whether they can be meant."""
 
 
 class WantedRouting(msgspec.Struct):
@@ -96,6 +105,22 @@ def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, di
                 problems.append(f"{where}: {_SHAPES[field]}.")
         if body.keys() - {"budget_duration"}:
             found[whose] = body
+    return found
+
+
+def price_terms_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, dict[str, Any]]:
+    """Bodies of LiteLLM's calls for discounts and margins, by the names of those."""
+    found: dict[str, dict[str, Any]] = {}
+    for where, check in PRICE_TERMS.items():
+        section, _, name = where.partition(".")
+        members = document.get(section)
+        written = members.get(name) if isinstance(members, dict) else None
+        if written is None:
+            continue
+        try:
+            found[name] = check(written, PRICED_PROVIDERS)
+        except ValueError as error:
+            problems.append(f"{where}: {error}.")
     return found
 
 

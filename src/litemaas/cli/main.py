@@ -123,7 +123,13 @@ def gateway(workers: Workers = None, config: Config = None) -> None:
 
     read = _read_config(config)
     if read is not None and (
-        read.models or read.credentials or read.routing or read.guardrails or read.budgets or read.pass_through
+        read.models
+        or read.credentials
+        or read.routing
+        or read.guardrails
+        or read.budgets
+        or read.pass_through
+        or read.price_terms
     ):
         words = "models and what belongs to them are not taken here; see `litemaas import-litellm --config`"
         print(f"litemaas: {words}", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from litemaas.core.price_terms import Terms
 from litemaas.core.pricing import Price
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     ``api_base``: URL up to and without the endpoint (``http://host:8000/v1``). ``api_key``: the engine's credential in
     clear, only ever in memory. ``defaults``: members added to bodies that do not name them. ``rpm``, ``tpm``, ``parallel``:
     what it takes at most, requests and tokens per minute and calls at once, of all workers. ``cooldown_s``: how long it is
-    left alone after a failure. ``api_version``: of Azure's API. ``endpoints``: paths that the engine has besides the usual
-    ones, such as ``/v1/responses``.
+    left alone after a failure. ``listed``, ``terms``: the catalogue's price, and what leads from it to ``price``; None = that
+    is the catalogue's. ``api_version``: of Azure's API. ``endpoints``: paths that the engine has besides the usual ones, like
+    ``/v1/responses``.
     """
 
     id: str
@@ -121,6 +123,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     extra_headers: dict[str, str] = {}
     defaults: dict[str, msgspec.Raw] = {}
     price: Price = Price()
+    listed: Price | None = None
+    terms: Terms | None = None
     weight: int = 1
     timeout_s: float | None = None
     stream_timeout_s: float | None = None

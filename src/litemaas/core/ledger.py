@@ -17,6 +17,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+TERMS = "price_terms"
+"""Member of a record's notes: what the call would have cost at the catalogue's price, where another was charged."""
+
+
 class Booking(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a record's cost is added: one budget scope in one window."""
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from litemaas.core.catalog import Deployment, Model
+from litemaas.core.price_terms import Terms
 from litemaas.core.pricing import Price
 
 PROVIDER: Final = "pass_through"
@@ -38,7 +39,7 @@ class PassThrough(msgspec.Struct, frozen=True, kw_only=True):
     """``path``: at the gateway. ``target``: the URL that it stands for. ``headers``: sent along, in clear, only ever in memory.
 
     ``query``: parameters that are added where the client names them not. ``include_subpath``: what follows the path goes along.
-    ``needs_key``: False = anybody may call it. ``price``: per request.
+    ``needs_key``: False = anybody may call it. ``price``: per request; the rest as of a deployment.
     """
 
     id: str
@@ -50,12 +51,14 @@ class PassThrough(msgspec.Struct, frozen=True, kw_only=True):
     include_subpath: bool = False
     needs_key: bool = True
     price: Price = Price()
+    listed: Price | None = None
+    terms: Terms | None = None
 
     def model(self) -> Model:
         """What stands for it on a call's way. It is tried once: whether a request may be repeated only its client knows."""
         deployment = Deployment(
             id=self.id, model=self.path, provider=PROVIDER, engine_model=self.path[1:], api_base=self.target,
-            extra_headers=self.headers, price=self.price, stream_usage=False,
+            extra_headers=self.headers, price=self.price, listed=self.listed, terms=self.terms, stream_usage=False,
         )  # fmt: skip
         return Model(name=self.path, deployments=(deployment,), retries=0)
 

@@ -95,13 +95,14 @@ class Call:
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
     ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
+    ``listed``: what it would have cost at the catalogue's price, where another is charged.
     ``ending``: what a client hears last of a stream. ``deferred``: somebody else will bill it and write its record.
     """
 
     __slots__ = (
         "ask", "attempts", "begun", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "guard", "hold", "id", "lane", "output_limit", "place", "quota", "refusal", "reply",
+        "first_byte_at", "guard", "hold", "id", "lane", "listed", "output_limit", "place", "quota", "refusal", "reply",
         "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
@@ -134,6 +135,7 @@ class Call:
         self.engine_request_id: str | None = None
         self.usage: Usage = NOTHING
         self.cost: Cost | None = None
+        self.listed: Cost | None = None
         self.failure: BaseException | None = None
         self.reply: Reply | None = None
         self.refusal: Refusal | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from litemaas.core.digits import digits, three_digits
-from litemaas.core.money import format_usd, nine_decimals
+from litemaas.core.money import MILLION, format_usd, nine_decimals
+from litemaas.core.price_terms import parts_of
 from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
+    from litemaas.core.price_terms import Terms
     from litemaas.gateway.call import Call, Reply
     from litemaas.gateway.http.answers import AnswerHead
     from litemaas.gateway.http.messages import Request
@@ -24,11 +26,12 @@ _NOT_PASSED_ON = frozenset({
 })  # fmt: skip
 
 
-_UNUSED = (
-    "x-litellm-callback-duration-ms: 0\r\nx-litellm-response-cost-discount-amount: 0\r\n"
-    "x-litellm-response-cost-margin-amount: 0\r\nx-litellm-response-cost-margin-percent: 0\r\n"
+_NO_CALLBACKS = "x-litellm-callback-duration-ms: 0\r\n"
+_NO_TERMS = (
+    "x-litellm-response-cost-discount-amount: 0\r\nx-litellm-response-cost-margin-amount: 0\r\n"
+    "x-litellm-response-cost-margin-percent: 0\r\n"
 )
-"""Of what is not here: nothing is called back, and prices have neither discounts nor margins."""
+"""Of nearly all calls: the catalogue's price is charged."""
 
 
 class ReplyHeaders:
@@ -37,7 +40,8 @@ class ReplyHeaders:
     def __init__(self, litellm_version: str, origins: Origins) -> None:
         self._origins = origins if origins.lines_for_all is None else None
         self._version = f"x-litellm-version: {litellm_version}\r\n{origins.lines_for_all or ''}"
-        self._always = self._version + _UNUSED
+        self._always = self._version + _NO_CALLBACKS + _NO_TERMS
+        self._with_terms = self._version + _NO_CALLBACKS
 
     def of_error(self, call_id: str, call: Call | None) -> bytes:
         """An error names the call, and the deployment if one was chosen; it costs nothing."""
@@ -55,7 +59,8 @@ class ReplyHeaders:
         cost = ""
         if call.cost is not None:
             usd = nine_decimals(call.cost.total)
-            cost = f"x-litellm-response-cost: {usd}\r\nx-litellm-response-cost-original: {usd}\r\n"
+            original = usd if call.listed is None else nine_decimals(call.listed.total)
+            cost = f"x-litellm-response-cost: {usd}\r\nx-litellm-response-cost-original: {original}\r\n"
         return b"content-type: %b\r\n%b%b" % (reply.content_type, self._common(call, cost), reply.engine_headers)
 
     def of_stream(self, call: Call, engine_headers: bytes) -> bytes:
@@ -66,13 +71,16 @@ class ReplyHeaders:
 
     def _common(self, call: Call, cost: str) -> bytes:
         ticket = call.ticket
+        always = self._always
+        if call.target is not None and call.target.terms is not None:
+            always = self._with_terms + _terms_lines(call, call.target.terms)
         elapsed_us = int(((call.ended_at or monotonic()) - call.request.received_at) * 1e6)
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         tries = (
             _FIRST_TRY if call.attempts == 1 and not call.fallbacks else _tries_lines(call.attempts - 1, call.fallbacks)
         )
         lines = (
-            f"x-litellm-call-id: {call_id_of(call)}\r\n{self._always}{call.target.lines if call.target is not None else ''}"
+            f"x-litellm-call-id: {call_id_of(call)}\r\n{always}{call.target.lines if call.target is not None else ''}"
             f"{tries}{digits(elapsed_us // 1000)}.{three_digits(elapsed_us)}\r\n"
             f"x-litellm-overhead-duration-ms: {digits(own_us // 1000)}.{three_digits(own_us)}\r\n"
             f"{call.guard.line if call.guard is not None else ''}{cost}{_spend_lines(call.caller)}"
@@ -81,6 +89,18 @@ class ReplyHeaders:
         if self._origins is not None:
             lines += self._origins.lines(call.request)
         return lines.encode() if lines.isascii() else lines.encode("latin-1", "replace")  # the first is quicker
+
+
+def _terms_lines(call: Call, terms: Terms) -> str:
+    """What leads from the catalogue's price to the cost; of a stream, which is not settled yet, only the margin's share."""
+    lines = f"x-litellm-response-cost-margin-percent: {terms.margin / MILLION:g}\r\n"
+    if call.listed is None or call.cost is None:
+        return lines
+    discount, margin = parts_of(call.listed.total, call.cost.total, terms)
+    return (
+        f"{lines}x-litellm-response-cost-discount-amount: {format_usd(discount)}\r\n"
+        f"x-litellm-response-cost-margin-amount: {format_usd(margin)}\r\n"
+    )
 
 
 def _tries_lines(retries: int, fallbacks: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
-from litemaas.core.ledger import Status
+from litemaas.core.ledger import TERMS, Status
 from litemaas.core.pricing import Cost, cost_of
 from litemaas.core.refusals import MEMBER, refusal_of
 from litemaas.core.usage import NOTHING, Usage, UsageSource
@@ -40,6 +40,7 @@ from litemaas.gateway.running import running_text
 from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
+    from litemaas.core.price_terms import Terms
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.journal import Journal
@@ -84,7 +85,10 @@ class Settlement:
                 or _is_answered(call, error)
             )
         ):
-            cost = cost_of(usage, target.deployment.price, call.ask.documents if call.ask is not None else 1)
+            requests = call.ask.documents if call.ask is not None else 1
+            cost = cost_of(usage, target.deployment.price, requests)
+            if target.terms is not None:
+                call.listed = cost_of(usage, target.deployment.listed or target.deployment.price, requests)
         call.cost = cost
         if call.hold is not None:
             call.hold.close(cost.total)
@@ -154,7 +158,11 @@ class Settlement:
         ask, usage, request = call.ask, call.usage, call.request
         ttft = NULL if call.first_byte_at is None else str(int((call.first_byte_at - request.received_at) * 1e6))
         engine_id = NULL if call.engine_request_id is None else text(call.engine_request_id[:256])
-        if call.refusal is not None or (ask is not None and (ask.tags or ask.spend_metadata)):
+        if (
+            call.refusal is not None
+            or call.listed is not None
+            or (ask is not None and (ask.tags or ask.spend_metadata))
+        ):
             labels = _labels(call, ask)
         else:
             labels = call.lane.labels if call.lane is not None else NO_LABELS
@@ -220,7 +228,17 @@ def _labels(call: Call, ask: Ask | None) -> str:
     notes = dict(ask.spend_metadata or {}) if ask is not None else {}
     if call.refusal is not None:
         notes[MEMBER] = call.refusal
+    if call.listed is not None and call.target is not None and call.target.terms is not None:
+        notes[TERMS] = _terms_note(call.listed, call.target.terms)
     return labels_text(tags, notes)
+
+
+def _terms_note(listed: Cost, terms: Terms) -> dict[str, int]:
+    """Units: nano-USD and millionths, ``fixed`` per million requests."""
+    return {
+        "total": listed.total, "input": listed.input, "output": listed.output, "discount": terms.discount,
+        "margin": terms.margin, "fixed": terms.fixed_per_million,
+    }  # fmt: skip
 
 
 def _is_answered(call: Call, error: BaseException) -> bool:

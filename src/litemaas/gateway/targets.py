@@ -43,13 +43,13 @@ class Target:
 
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
     own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
-    note it. ``condition``: how it is doing. ``rule``: its own limits, None = none. ``dialect``: None = it speaks chat completions.
-    ``is_pass_through``: it is that of a route of one's own.
+    note it; ``terms``: what leads to it from the catalogue's, None = nothing. ``condition``: how it is doing. ``rule``: its own
+    limits, None = none. ``dialect``: None = it speaks chat completions. ``is_pass_through``: it is that of a route of one's own.
     """
 
     __slots__ = (
         "_counters", "_fixed", "_heads", "_secrets", "answers", "condition", "deployment", "dialect", "engine_model",
-        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage",
+        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "terms",
         "timeout_s",
     )  # fmt: skip
 
@@ -76,6 +76,7 @@ class Target:
         self.name = EngineName(self.engine_model)
         self.answers = AnswerReader()
         self.price = price_text(deployment.price)
+        self.terms = deployment.terms
         self.stream_usage = _expected_stream_usage(deployment, self.origin.host)
         self.is_pass_through = deployment.provider == PASS_THROUGH
         base = deployment.api_base.partition("?")[0]

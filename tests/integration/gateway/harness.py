@@ -18,6 +18,7 @@ from tests.patience import patience
 from litemaas.core.keys import hash_key
 from litemaas.core.money import per_million_from_usd_per_unit
 from litemaas.core.pass_through import METHODS
+from litemaas.core.price_terms import AS_LISTED, Terms
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, JournalSettings, RoutingSettings
 from litemaas.kit.crypto import Vault
@@ -86,7 +87,7 @@ class Ledger:
     async def add_model(
         self, name: str, url: str, engine_model: str = "granite-3.3-8b", *, mode: str = "chat", provider: str = "hosted_vllm",
         price: tuple[float, float] = (0.000001, 0.000002), api_key: str | None = None,
-        media_price: dict[str, float] | None = None, **columns: Any,
+        media_price: dict[str, float] | None = None, terms: Terms = AS_LISTED, **columns: Any,
     ) -> str:  # fmt: skip
         """A deployment of ``name``; ``price`` in USD per prompt and per completion token, ``media_price`` per unit of each
         column, such as ``page_per_million``. Returns its id.
@@ -96,9 +97,9 @@ class Ledger:
             "insert into models (name, mode) values ($1, $2) on conflict do nothing", name, mode
         )
         version = await self.connection.fetchval(
-            "insert into prices (deployment_id, input_per_million, output_per_million, created_by) "
-            "values ($1, $2, $3, 'test') returning version",
-            identity, *map(per_million_from_usd_per_unit, price),
+            "insert into prices (deployment_id, input_per_million, output_per_million, discount_millionths, margin_millionths, "
+            "margin_per_million_requests, created_by) values ($1, $2, $3, $4, $5, $6, 'test') returning version",
+            identity, *map(per_million_from_usd_per_unit, price), terms.discount, terms.margin, terms.fixed_per_million,
         )  # fmt: skip
         for column, usd in (media_price or {}).items():
             await self.connection.execute(

@@ -248,3 +248,12 @@ def test_a_variable_that_is_not_set_is_named_once(tmp_path: Path):
     with pytest.raises(ConfigRefused) as refused:
         read(tmp_path, ROUTES)
     assert str(refused.value).count("SEARCH_URL") == 1
+
+
+def test_discounts_and_margins_are_taken_and_what_cannot_be_meant_stops_the_start(tmp_path: Path):
+    good = "litellm_settings: {cost_discount_config: {openai: 0.05}, cost_margin_config: {global: 0.1}}"
+    config = read(tmp_path, good)
+    assert config.price_terms == {"cost_discount_config": {"openai": 0.05}, "cost_margin_config": {"global": 0.1}}
+    assert config.warnings == []
+    with pytest.raises(ConfigRefused, match=r"cost_discount_config: there is no provider 'vertex_ai'"):
+        read(tmp_path, "litellm_settings: {cost_discount_config: {vertex_ai: 0.05}}")

@@ -96,6 +96,13 @@ class Administration:
             if await self._find(path) is None:
                 await self._send("PUT", path, body)
 
+    async def keep_price_terms(self, terms: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keeps discounts and margins of a configuration file; where there are any, they stay as they are."""
+        for name, body in terms.items():
+            path = f"/litellm/config/{name}"
+            if not (await self._send("GET", path))["values"]:
+                await self._send("PATCH", path, body)
+
     async def _add(self, path: str, body: Mapping[str, Any], what: str) -> None:
         """Adds something of a configuration file, unless it is there."""
         try:

@@ -75,6 +75,8 @@ class UpOptions:
     """Budgets of a configuration file, by whose they are, as ``PUT /api/v1/admin/budgets`` takes them."""
     pass_through: Sequence[Mapping[str, Any]] = ()
     """Routes of a configuration file, as bodies of ``/config/pass_through_endpoint``."""
+    price_terms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Discounts and margins of a configuration file, by the names of LiteLLM's calls that take them."""
 
     @property
     def state_dir(self) -> Path:
@@ -117,6 +119,7 @@ def read_options(
         config.guardrails,
         config.budgets,
         config.pass_through,
+        config.price_terms,
     )
 
 

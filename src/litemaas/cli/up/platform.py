@@ -184,6 +184,7 @@ class Platform:
                 await administration.keep_credential(credential)
             await administration.keep_guardrails(self._options.guardrails)
             await administration.keep_budgets(self._options.budgets)
+            await administration.keep_price_terms(self._options.price_terms)
             for body in self._options.listed:
                 await administration.register_listed(body)
             for route in self._options.pass_through:

@@ -10,6 +10,7 @@ import msgspec
 
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import InvalidField, MissingField
+from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
 from litemaas.core.pricing import Price
 
 MODEL_NAME = r"^[A-Za-z0-9._:/-]+\*?$"
@@ -27,6 +28,8 @@ PUBLIC_BASES = {
 """Where a provider's API is when nobody names another place (the providers' API references, 2026-11)."""
 SELF_HOSTED = ("azure", "hosted_vllm", "vllm", "openai_like", "litellm_proxy", "ollama", "docling")
 PROVIDERS = (*PUBLIC_BASES, *SELF_HOSTED)
+PRICED_PROVIDERS = frozenset((*PROVIDERS, PASS_THROUGH))
+"""Who can have a discount or a margin."""
 _PRICED_BY_MODE = {
     "second_per_million": Mode.TRANSCRIPTION,
     "character_per_million": Mode.SPEECH,

@@ -17,7 +17,7 @@ from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.work import Work
 from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
 from litemaas.core.money import per_million_from_usd_per_unit
-from litemaas.core.pass_through import METHODS, check_path
+from litemaas.core.pass_through import METHODS, PROVIDER, check_path
 from litemaas.core.pricing import Price
 from litemaas.kit.outbound import AddressRefused, judge
 
@@ -139,7 +139,7 @@ async def add(work: Work, route_id: str, draft: Draft) -> Row[Any]:
         raise InvalidField(f"There are {_MOST_ROUTES} routes, which is the most; delete one first.", "path")
     columns = _columns(work, route_id, checked)
     columns |= {"id": route_id, "created_at": work.now, "created_by": work.actor}
-    columns["price_version"] = await add_price(connection, route_id, price, work.actor)
+    columns["price_version"] = await add_price(connection, route_id, price, work.actor, PROVIDER)
     if not await repository.add(connection, columns):
         raise AlreadyExists(f"A route with the path {checked.path!r} already exists.", "path")
     await _tell(work, "create", route_id, checked, sorted(Draft.__struct_fields__))
@@ -174,7 +174,7 @@ async def change(work: Work, route_id: str, values: dict[str, Any]) -> Row[Any]:
         raise AlreadyExists(f"A route with the path {checked.path!r} already exists.", "path")
     columns = _columns(work, route_id, checked)
     if "cost" in values and (price := _price(values["cost"])).request_per_million != before.request_per_million:
-        columns["price_version"] = await add_price(connection, route_id, price, work.actor)
+        columns["price_version"] = await add_price(connection, route_id, price, work.actor, PROVIDER)
     await repository.change(connection, route_id, columns)
     await _tell(work, "update", route_id, checked, members)
     return await find(work, route_id)

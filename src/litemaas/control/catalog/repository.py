@@ -28,7 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.control.catalog.price_terms_repository import columns_of, in_force
 from litemaas.core.catalog import Health
+from litemaas.core.price_terms import AS_LISTED
 from litemaas.core.pricing import Price
 from litemaas.db.tables import (
     access_policies,
@@ -42,6 +44,8 @@ from litemaas.db.tables import (
 )
 
 PRICE_FIELDS = tuple(field for field in Price.__struct_fields__ if field != "version")
+TERMS = tuple(columns_of(AS_LISTED))
+"""What leads from a price to what is charged."""
 _LIVE: ColumnElement[bool] = deployments.c.deleted_at.is_(None)
 
 
@@ -228,7 +232,7 @@ async def remove_model(connection: AsyncConnection, name: str) -> None:
 
 
 def _with_prices() -> Select[Any]:
-    columns = [prices.c[field] for field in PRICE_FIELDS]
+    columns = [prices.c[field] for field in (*PRICE_FIELDS, *TERMS)]
     return (
         select(
             deployments,
@@ -275,8 +279,11 @@ async def change_deployment(connection: AsyncConnection, deployment_id: str, val
     await connection.execute(update(deployments).where(deployments.c.id == deployment_id).values(**values))
 
 
-async def add_price(connection: AsyncConnection, deployment_id: str, price: Price, created_by: str) -> int:
-    values = {field: getattr(price, field) for field in PRICE_FIELDS}
+async def add_price(
+    connection: AsyncConnection, deployment_id: str, price: Price, created_by: str, provider: str
+) -> int:
+    """Its version; it is charged with the discount and margin that hold for the provider now."""
+    values = {field: getattr(price, field) for field in PRICE_FIELDS} | columns_of(await in_force(connection, provider))
     statement = insert(prices).values(deployment_id=deployment_id, created_by=created_by, **values)
     version: int = (await connection.execute(statement.returning(prices.c.version))).scalar_one()
     return version

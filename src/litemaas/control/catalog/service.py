@@ -178,9 +178,11 @@ async def change_deployment(
             columns["extra_headers"] = {}
     if "api_key" in values and (values["api_key"] or before.api_key_sealed is not None):
         columns["api_key_sealed"] = _sealed(work, deployment_id, values["api_key"])
-    if checked.price != price_of(before):
+    if checked.price != price_of(before) or checked.provider != before.provider:
         check_price_fits(Mode(before.mode), checked.price)
-        columns["price_version"] = await repository.add_price(connection, deployment_id, checked.price, work.actor)
+        columns["price_version"] = await repository.add_price(
+            connection, deployment_id, checked.price, work.actor, checked.provider
+        )
     names = [before.model_name]
     if model is not None and model.name != before.model_name:
         columns["model_name"] = model.name
@@ -264,7 +266,7 @@ async def _store_deployment(work: Work, model_name: str, draft: DeploymentDraft,
             "id": deployment_id,
             "model_name": model_name,
             "api_key_sealed": _sealed(work, deployment_id, api_key),
-            "price_version": await repository.add_price(connection, deployment_id, price, work.actor),
+            "price_version": await repository.add_price(connection, deployment_id, price, work.actor, checked.provider),
             "created_at": work.now,
             "created_by": work.actor,
             "updated_at": work.now,

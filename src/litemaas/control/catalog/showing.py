@@ -14,6 +14,8 @@ from litemaas.control.catalog.model_schemas import TYPE_OF, ModelOut, ModelRefer
 from litemaas.control.catalog.schemas import DeploymentOut, PriceOut
 from litemaas.control.http.etags import etag
 from litemaas.core.catalog import Health, Mode, health_of
+from litemaas.core.price_terms import Terms, charged
+from litemaas.core.pricing import Price
 
 
 class Background:
@@ -32,8 +34,8 @@ class Background:
         return cls(deployments, await repository.list_by_ids(connection, successors) if successors else [])
 
     def shown(self, row: Row[Any]) -> ModelShown:
-        """What everybody may know."""
-        return ModelShown(**self._members(row))
+        """What everybody may know: prices as they are charged."""
+        return ModelShown(**self._members(row, is_charged=True))
 
     def full(self, row: Row[Any]) -> ModelOut:
         """What administrators know."""
@@ -43,12 +45,12 @@ class Background:
             deployments=[deployment_out(one) for one in self.deployments.get(row.name, ())],
         )  # fmt: skip
 
-    def _members(self, row: Row[Any]) -> dict[str, Any]:
+    def _members(self, row: Row[Any], *, is_charged: bool = False) -> dict[str, Any]:
         behind = self.deployments.get(row.name, [])
         computed = {"type", "pricing", "health", "successor"}
         return {name: row._mapping[name] for name in ModelShown.model_fields.keys() - computed} | {
             "type": TYPE_OF[Mode(row.mode)],
-            "pricing": pricing_of(row, behind),
+            "pricing": pricing_of(row, behind, is_charged=is_charged),
             "health": health_of(Health(one.health) for one in behind if one.enabled),
             "successor": self._successor(row.successor_id),
         }
@@ -58,18 +60,28 @@ class Background:
         return ModelReference(id=row.id, name=row.name, display_name=row.display_name) if row is not None else None
 
 
-def pricing_of(model: Row[Any], deployments: Sequence[Row[Any]]) -> Pricing | None:
-    """The model's price, or the highest of its deployments; None: nobody has set one."""
-    prices = [{field: getattr(one, field) for field in repository.PRICE_FIELDS} for one in deployments]
+def pricing_of(model: Row[Any], deployments: Sequence[Row[Any]], *, is_charged: bool = False) -> Pricing | None:
+    """The model's price, or the highest of its deployments; None: nobody has set one.
+
+    ``is_charged``: with discounts and margins.
+    """
+    stated = [{field: getattr(one, field) for field in repository.PRICE_FIELDS} for one in deployments]
+    prices = [_charged(price, one) for price, one in zip(stated, deployments, strict=True)] if is_charged else stated
     if not prices:
         return None if model.pricing is None else Pricing(**model.pricing, varies=False)
     if model.pricing is None and not any(value for price in prices for value in price.values()):
         return None
     highest: dict[str, int | None] = {}
     for field in repository.PRICE_FIELDS:
-        stated = [price[field] for price in prices if price[field] is not None]
-        highest[field] = max(stated) if stated else None
+        known = [value for price in prices if (value := price[field]) is not None]
+        highest[field] = max(known) if known else None
     return Pricing(**highest, varies=any(price != prices[0] for price in prices))
+
+
+def _charged(price: dict[str, int | None], row: Row[Any]) -> dict[str, int | None]:
+    terms = Terms(*(getattr(row, column) for column in repository.TERMS))
+    paid = charged(Price(**price), terms)  # type: ignore[arg-type]  # those without None have a number
+    return {field: getattr(paid, field) for field in repository.PRICE_FIELDS}
 
 
 def deployment_out(row: Row[Any]) -> DeploymentOut:

@@ -14,6 +14,8 @@ from sqlalchemy import Row
 
 from litemaas.control.chargeback.repository import after
 from litemaas.core.money import MILLION, format_usd
+from litemaas.core.price_terms import Terms, charged
+from litemaas.core.pricing import Price
 from litemaas.core.windows import midnight
 
 Record = dict[str, Any]
@@ -64,18 +66,23 @@ def _row(
 ) -> Record:  # fmt: skip
     money = format_usd(cost)
     # A price per million units in nano-USD is a price per unit in 10⁻¹⁵ USD.
-    price = None if per_million is None else _per_unit(per_million)
+    paid = None if per_million is None else _charged(per_million, line)
+    price = None if paid is None else _per_unit(paid)
+    listed = None if per_million is None else _per_unit(per_million)
+    list_cost = (
+        money if paid == per_million or per_million is None else format_usd(round(quantity * per_million / MILLION))
+    )
     sub = ("Team", line.team_id, line.team_name) if line.team_id else ("User", line.user_id, line.user_name)
     words = f"{line.model}, {meter}" + (f", {price} {issuer.currency} each" if price is not None else "")
     return {
-        "BilledCost": money, "EffectiveCost": money, "ContractedCost": money, "ListCost": money,
+        "BilledCost": money, "EffectiveCost": money, "ContractedCost": money, "ListCost": list_cost,
         "BillingAccountId": issuer.account_id, "BillingAccountName": issuer.account_name,
         "BillingCurrency": issuer.currency, "BillingPeriodStart": _instant(month, issuer),
         "BillingPeriodEnd": _instant(after(month), issuer),
         "ChargePeriodStart": _instant(line.day, issuer), "ChargePeriodEnd": _instant(line.day + timedelta(days=1), issuer),
         "ChargeCategory": "Credit" if cost < 0 else "Usage", "ChargeClass": "Correction" if line.correction else None,
         "ChargeFrequency": "Usage-Based", "ChargeDescription": words, "PricingCategory": "Standard",
-        "PricingQuantity": quantity, "PricingUnit": unit, "ListUnitPrice": price, "ContractedUnitPrice": price,
+        "PricingQuantity": quantity, "PricingUnit": unit, "ListUnitPrice": listed, "ContractedUnitPrice": price,
         "ConsumedQuantity": quantity, "ConsumedUnit": unit, "SkuId": f"{line.model}/{meter.replace(' ', '-')}",
         "SkuPriceId": str(line.price_version) if line.price_version else None, "SkuMeter": meter,
         "ProviderName": issuer.operator, "PublisherName": issuer.operator, "InvoiceIssuerName": issuer.operator,
@@ -84,6 +91,14 @@ def _row(
         "SubAccountName": sub[2] or None, "SubAccountType": sub[0] if sub[1] else None, "Tags": "{}",
         "x_CostCentre": line.cost_centre, "x_Requests": requests, "x_Model": line.model,
     }  # fmt: skip
+
+
+def _charged(per_million: int, line: Row[Any]) -> int:
+    """The price with the discount and margin that its version is charged with."""
+    if not line.discount_millionths and not line.margin_millionths:
+        return per_million
+    price = Price(input_per_million=per_million)
+    return charged(price, Terms(line.discount_millionths, line.margin_millionths)).input_per_million
 
 
 def _per_unit(per_million: int) -> str:

@@ -155,7 +155,8 @@ def ordered(source: tuple[str, Mapping[str, Any]], cost_centre: str | None) -> T
     query, values = source
     chosen = "WHERE cost_centre = :cost_centre" if cost_centre is not None else ""
     asked = f"""
-        SELECT lines.*, prices.input_per_million, prices.output_per_million, prices.page_per_million
+        SELECT lines.*, prices.input_per_million, prices.output_per_million, prices.page_per_million,
+            prices.discount_millionths, prices.margin_millionths
         FROM ({query}) AS lines LEFT JOIN prices ON prices.version = lines.price_version {chosen}
         ORDER BY day, cost_centre, key_id, model, price_version, correction, team_id, user_id
     """  # noqa: S608 — as above

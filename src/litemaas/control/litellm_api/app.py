@@ -19,6 +19,7 @@ from litemaas.control.litellm_api import (
     model_groups,
     models,
     pass_through,
+    price_terms,
     reports,
     spend,
     spend_pages,
@@ -30,7 +31,7 @@ from litemaas.control.litellm_api.errors import answer_like_litellm
 
 FEATURES = (
     guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend,
-    spend_pages, activity, reports, workshops, pass_through, about,
+    spend_pages, activity, reports, workshops, pass_through, price_terms, about,
 )  # fmt: skip
 """Modules with a ``router``."""
 

@@ -17,14 +17,16 @@ from litemaas.control.litellm_api.key_replies import with_z
 from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField
-from litemaas.core.money import usd_from_nano
+from litemaas.core.ledger import TERMS
+from litemaas.core.money import MILLION, NANO, usd_from_nano
 from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
+from litemaas.core.price_terms import Terms, parts_of
 from litemaas.core.refusals import MEMBER
 from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
-_OURS = (MEMBER, "units")
+_OURS = (MEMBER, TERMS, "units")
 """What the gateway keeps beside a client's own notes."""
 _PASSED = "pass_through_endpoint"
 _CALL_TYPES = (
@@ -185,7 +187,6 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "llm_provider": record.provider or "",
         "error_message": record.error_message or "",
     }
-    total = usd_from_nano(record.cost_nano)
     return {
         "status": "failure" if failed else None,
         "error_information": error if failed else None,
@@ -199,18 +200,28 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "user_api_key_user_id": record.user_id,
         "user_api_key_team_id": record.team_id,
         "spend_logs_metadata": {k: v for k, v in record.metadata.items() if k not in _OURS} or None,
-        "cost_breakdown": {
-            "input_cost": usd_from_nano(record.input_cost_nano),
-            "output_cost": usd_from_nano(record.output_cost_nano),
-            "total_cost": total,
-            "original_cost": total,
-            "tool_usage_cost": 0.0,
-            "discount_percent": 0.0,
-            "discount_amount": 0.0,
-            "margin_percent": 0.0,
-            "margin_fixed_amount": 0.0,
-            "margin_total_amount": 0.0,
-        },
+        "cost_breakdown": _breakdown(record),
         "attempted_retries": max(0, record.attempts - 1),
         "applied_guardrails": [],
+    }
+
+
+def _breakdown(record: Row[Any]) -> dict[str, float]:
+    """How a cost came about: at the catalogue's price, less the discount, plus the margin. Units: USD and shares."""
+    told = record.metadata.get(TERMS) or {
+        "total": record.cost_nano, "input": record.input_cost_nano, "output": record.output_cost_nano,
+    }  # fmt: skip
+    terms = Terms(told.get("discount", 0), told.get("margin", 0), told.get("fixed", 0))
+    discount, margin = parts_of(told["total"], record.cost_nano, terms)
+    return {
+        "input_cost": usd_from_nano(told["input"]),
+        "output_cost": usd_from_nano(told["output"]),
+        "total_cost": usd_from_nano(record.cost_nano),
+        "original_cost": usd_from_nano(told["total"]),
+        "tool_usage_cost": 0.0,
+        "discount_percent": terms.discount / MILLION,
+        "discount_amount": usd_from_nano(discount),
+        "margin_percent": terms.margin / MILLION,
+        "margin_fixed_amount": terms.fixed_per_million / (MILLION * NANO),
+        "margin_total_amount": usd_from_nano(margin),
     }

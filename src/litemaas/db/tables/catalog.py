@@ -85,8 +85,12 @@ prices = Table(
     Column("output_above_200k_per_million", BigInteger),
     Column("cached_input_above_200k_per_million", BigInteger),
     Column("cache_write_above_200k_per_million", BigInteger),
+    Column("discount_millionths", Integer, nullable=False, server_default=text("0")),
+    Column("margin_millionths", Integer, nullable=False, server_default=text("0")),
+    Column("margin_per_million_requests", BigInteger, nullable=False, server_default=text("0")),
     Index("prices_deployment", "deployment_id", text("version DESC")),
 )
+"""Prices of the catalogue; ``discount_millionths`` and the rest lead from them to what is charged (``core.price_terms``)."""
 
 deployments = Table(
     "deployments",

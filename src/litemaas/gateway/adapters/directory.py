@@ -29,6 +29,7 @@ from litemaas.core.limits import (
     user_scope,
 )
 from litemaas.core.pass_through import PassThrough
+from litemaas.core.price_terms import Terms, charged
 from litemaas.core.pricing import Price
 from litemaas.core.routes import routes_of
 from litemaas.core.windows import window_at
@@ -94,14 +95,14 @@ select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sea
        p.second_per_million, p.character_per_million, p.image_per_million, p.audio_input_per_million,
        p.audio_output_per_million, p.input_above_128k_per_million, p.output_above_128k_per_million,
        p.input_above_200k_per_million, p.output_above_200k_per_million, p.cached_input_above_200k_per_million,
-       p.cache_write_above_200k_per_million
+       p.cache_write_above_200k_per_million, p.discount_millionths, p.margin_millionths, p.margin_per_million_requests
 from deployments d join models m on m.name = d.model_name left join prices p on p.version = d.price_version
 where d.enabled and d.deleted_at is null and m.status in ('available', 'deprecated')
 order by d.model_name, d.created_at, d.id
 """
 _OWN_ROUTES = """
 select t.id, t.path, t.target, t.secrets_sealed, t.methods, t.include_subpath, t.needs_key, t.price_version,
-       p.request_per_million
+       p.request_per_million, p.discount_millionths, p.margin_millionths, p.margin_per_million_requests
 from pass_through_routes t join prices p on p.version = t.price_version order by t.path
 """
 _GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrails'"
@@ -180,6 +181,7 @@ class Directory:
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
         sealed = row["api_key_sealed"]
+        price, listed, terms = _charged(_price(row), row)
         return Deployment(
             id=row["id"],
             model=row["model_name"],
@@ -189,7 +191,9 @@ class Directory:
             api_key=self._vault.open(sealed, f"deployment:{row['id']}") if sealed is not None else None,
             extra_headers=msgspec.json.decode(row["extra_headers"], type=dict[str, str]),
             defaults=msgspec.json.decode(row["defaults"], type=dict[str, msgspec.Raw]),
-            price=_price(row),
+            price=price,
+            listed=listed,
+            terms=terms,
             weight=row["weight"],
             timeout_s=row["timeout_s"],
             stream_timeout_s=row["stream_timeout_s"],
@@ -213,10 +217,12 @@ class Directory:
         except (SealBroken, msgspec.MsgspecError) as error:
             log.warning("a route is left out", route=row["path"], reason=type(error).__name__)
             return None
+        stated = Price(version=row["price_version"], request_per_million=row["request_per_million"])
+        price, listed, terms = _charged(stated, row)
         return PassThrough(
             id=row["id"], path=row["path"], target=row["target"], headers=secrets["headers"], query=secrets["query"],
             methods=tuple(row["methods"]), include_subpath=row["include_subpath"], needs_key=row["needs_key"],
-            price=Price(version=row["price_version"], request_per_million=row["request_per_million"]),
+            price=price, listed=listed, terms=terms,
         )  # fmt: skip
 
     async def latest_change(self) -> int:
@@ -419,6 +425,15 @@ def _guardrails_in(stored: str | None) -> dict[str, Definition]:
 def _budget(nano: int | None) -> int | None:
     """Clients write 2147483647 USD for "no limit"."""
     return None if nano is None or enforced(nano // 1_000_000_000) is None else nano
+
+
+def _charged(listed: Price, row: asyncpg.Record) -> tuple[Price, Price | None, Terms | None]:
+    """The price that is charged; the catalogue's and what leads from it, where they differ."""
+    if row["discount_millionths"] is None:
+        return listed, None, None
+    terms = Terms(row["discount_millionths"], row["margin_millionths"], row["margin_per_million_requests"])
+    price = charged(listed, terms)
+    return (price, None, None) if price is listed else (price, listed, terms)
 
 
 def _price(row: asyncpg.Record) -> Price:
