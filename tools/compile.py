@@ -33,7 +33,8 @@ HOT_PATH = """
     gateway/endpoints/tokenize gateway/engines gateway/fallbacks
     gateway/guardrails gateway/header_labels gateway/http/answers gateway/http/client gateway/http/connection gateway/http/heads
     gateway/http/messages gateway/http/server
-    gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes gateway/leasing gateway/measured gateway/metering
+    gateway/http/stepping gateway/http/turns gateway/identity gateway/journal gateway/lanes
+    gateway/leasing gateway/measured gateway/metering
     gateway/metrics gateway/permits gateway/providers/bridge gateway/providers/native gateway/proxy gateway/ratelimits
     gateway/records gateway/relay gateway/renaming gateway/reply_headers
     gateway/routing gateway/running gateway/settlement gateway/shared_rates gateway/sse gateway/standing

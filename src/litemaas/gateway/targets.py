@@ -44,7 +44,7 @@ class Target:
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
     own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
     note it; ``terms``: what leads to it from the catalogue's, None = nothing. ``condition``: how it is doing. ``rule``: its own
-    limits, None = none. ``dialect``: None = it speaks chat completions. ``is_pass_through``: it is that of a route of one's own.
+    limits, None = none. ``dialect``: None = it speaks chat completions. ``is_pass_through``: that of a route of one's own.
     """
 
     __slots__ = (

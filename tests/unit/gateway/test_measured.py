@@ -70,7 +70,10 @@ def test_what_is_no_json_object_is_refused(body: bytes):
 
 
 def test_unreadable_usage_is_none_and_the_id_is_kept():
-    assert AnswerReader().id_and_usage(written(id="chat-1", text=LONG, usage={"prompt_tokens": "many"})) == ("chat-1", None)
+    assert AnswerReader().id_and_usage(written(id="chat-1", text=LONG, usage={"prompt_tokens": "many"})) == (
+        "chat-1",
+        None,
+    )
 
 
 def test_where_something_stood_last_is_only_a_guess() -> None:
