@@ -84,7 +84,7 @@ run: $(STAMPS)/runtime  ## start the whole platform on this machine with demo da
 test: $(STAMPS)/dev  ## lint, types, import contracts and all tests with real PostgreSQL and Valkey
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory test-portal
-	@$(BIN)/python -m pytest $(IN_TWO) --ignore tests/api --ignore tests/deploy --ignore tests/ansible
+	@$(BIN)/python -m pytest $(IN_TWO) --every-route-succeeds --ignore tests/api --ignore tests/deploy --ignore tests/ansible
 	@$(MAKE) --no-print-directory test-compiled
 
 test-portal: $(STAMPS)/runtime  ## types, lint, texts and behaviour of the portal, its bundle, and a browser for its journeys (needs node)

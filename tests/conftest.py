@@ -34,6 +34,21 @@ _NEW_DAYS_FIRST = timedelta(minutes=10)
 """Some tests need a few minutes of today that are over."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-route-succeeds",
+        action="store_true",
+        help="fail when a route of the control plane has no test in which it succeeds; for runs of all tests",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--every-route-succeeds") and not hasattr(config, "workerinput"):
+        from tests.successes import Successes  # here: whoever does not ask need not wait for the framework
+
+        config.pluginmanager.register(Successes(), "successes")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """All tests together begin and end on one day: modules take its date when they are read, long before they are run."""
     now = datetime.now(UTC)

@@ -78,6 +78,26 @@ def test_the_prompt_is_counted_before_it_is_sent(browser: httpx2.Client, key_id:
     assert browser.post("/api/v1/playground/estimate", json=_call(key_id)).json()["prompt_tokens"] > 0
 
 
+def test_a_text_becomes_numbers_and_a_document_markdown(browser: httpx2.Client):
+    """By models that the demo has for it, with a key of the same person."""
+    found = {
+        kind: browser.get("/api/v1/models", params={"type": kind}).json()["data"][0]
+        for kind in ("embeddings", "convert")
+    }
+    for model in found.values():
+        browser.post("/api/v1/subscriptions", json={"model_id": model["id"]})
+    names = [model["name"] for model in found.values()]
+    key_id = browser.post("/api/v1/keys", json={"name": "media", "models": names}).json()["key"]["id"]
+    text = {"key_id": key_id, "model": found["embeddings"]["name"], "input": ["Hello!"]}
+    embedded = browser.post("/api/v1/playground/embeddings", json=text)
+    assert embedded.status_code == 200, embedded.text
+    assert len(embedded.json()["data"][0]["embedding"]) > 1
+    document = {"key_id": key_id, "model": found["convert"]["name"], "url": "https://93.184.215.14/report.pdf"}
+    converted = browser.post("/api/v1/playground/convert", json=document)
+    assert converted.status_code == 200, converted.text
+    assert converted.json()["document"]["md_content"]
+
+
 def test_nobody_plays_with_somebody_elses_key(platform: Mapping[str, str], key_id: str):
     with httpx2.Client(base_url=platform["LITEMAAS_CONTROL_URL"], timeout=ANSWERS_WITHIN_S, trust_env=False) as client:
         session = client.post("/api/v1/auth/dev-login", json={"dev_user": "admin"}).json()

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
+from tests.successes import NOTED, noting
 
 from litemaas.control.app import Settings, compose, create_app
 from litemaas.control.http.duties import Duty
@@ -53,6 +54,18 @@ def prepared_routes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FastAPI, "include_router", include)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def successes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Notes which routes succeed, for whoever asks at the end; see :mod:`tests.successes`."""
+    with noting() as noted:
+        yield
+    config = request.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[NOTED] = noted.plain()
+    elif asking := config.pluginmanager.get_plugin("successes"):
+        asking.noted.add(noted.plain())
 
 
 @pytest.fixture(autouse=True)
