@@ -1,8 +1,10 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { DataTable } from "../src/components/DataTable";
 import { Search } from "../src/components/Filters";
+import { UserFilter } from "../src/concepts/people/filters";
+import { ManyKeys } from "../src/features/admin-users/ManyKeys";
 import { useGet } from "../src/lib/api";
 import { listQuery, useListState } from "../src/lib/listState";
 import { json, serve, show } from "./stage";
@@ -46,4 +48,39 @@ test("a failure says why, with the request id, and can be tried again", async ()
   isBroken = false;
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await screen.findByText("lab")).toBeVisible();
+});
+
+test("one person out of thousands narrows a list: the server searches, the address keeps the id, and the filter says the name", async () => {
+  const asked = serve({
+    "GET /api/v1/admin/users": ({ query }) => json({ data: [{ id: "u1", username: "ann", full_name: "Ann Other" }].filter(() => !query.get("search") || query.get("search") === "an"), pagination: { page: 1, limit: 8, total: 1, total_pages: 1 } }),
+    "GET /api/v1/admin/users/u1": { id: "u1", username: "ann" },
+  });
+  const Narrowed = () => <UserFilter list={useListState()} name="actor" />;
+  await show(<Narrowed />, "/admin/audit?page=3");
+  expect(asked).toEqual([]);
+  await userEvent.click(screen.getByLabelText("Person: All"));
+  await userEvent.type(screen.getByRole("searchbox"), "an");
+  await waitFor(() => expect(asked.map((one) => one.query.get("search"))).toContain("an"));
+  expect(asked.map((one) => one.query.get("search"))).not.toContain("a");
+  await userEvent.click(await screen.findByRole("radio", { name: "ann (Ann Other)" }));
+  expect(screen.getByTestId("address")).toHaveTextContent("/admin/audit?actor=u1");
+  expect(await screen.findByLabelText("Person: ann")).toBeInTheDocument();
+  await userEvent.click(screen.getByRole("radio", { name: "All" }));
+  expect(screen.getByTestId("address")).toHaveTextContent(/^\/admin\/audit$/);
+});
+
+test("many keys are ended by one call with a reason, and what refused is named", async () => {
+  const errors = [{ key_id: "k2", code: "INVALID_TRANSITION", message: "A revoked key cannot change." }];
+  const asked = serve({ "POST /api/v1/admin/keys/bulk": { successful: 1, failed: 1, errors } });
+  const done = vi.fn();
+  await show(<ManyKeys act="revoke" ids={["k1", "k2"]} close={() => undefined} done={done} />);
+  const revoke = screen.getByRole("button", { name: "Revoke" });
+  await userEvent.click(revoke);
+  expect(asked).toEqual([]);
+  await userEvent.type(screen.getByLabelText(/Reason/), "End of the course");
+  await userEvent.click(revoke);
+  expect(await screen.findByText("A revoked key cannot change.")).toBeVisible();
+  expect(asked[0]!.body).toEqual({ action: "revoke", key_ids: ["k1", "k2"], reason: "End of the course" });
+  expect(done).not.toHaveBeenCalled();
+  expect(revoke).toBeDisabled(); // what was done is not sent again
 });

@@ -13,6 +13,7 @@ const WORDS: Record<string, Key> = {
   name: "name", display_name: "display_name", description: "description", provider: "provider", tags: "tags", models: "models", allowed_models: "models", capabilities: "capabilities",
   max_budget_nano: "budget", soft_budget_nano: "soft_budget", budget_duration: "budget_window", tpm_limit: "tpm", rpm_limit: "rpm", max_parallel_requests: "parallel",
   expires_at: "expires", context_length: "context", max_output_tokens: "max_output", input_per_million: "input_price", output_per_million: "output_price",
+  quota_requests: "quota_requests", quota_tokens: "quota_tokens", api_base: "api_base", engine_model: "engine_model", weight: "weight", tls_verify: "check_certificate", url: "address", events: "event", is_active: "active",
   grace_hours: "grace_hours", member_default_budget_nano: "budget_per_member", members_may_create_keys: "members_may_create_keys",
 };
 

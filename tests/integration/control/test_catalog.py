@@ -345,6 +345,41 @@ async def test_figures_of_a_model_are_of_its_own_last_day(
     assert folded["availability"] == 66.67
     assert folded["tokens_per_second"] == 50.0
     assert 1_500 < folded["latency_p50_ms"] < 2_600
+    shown = (await people["ann"].get(f"/api/v1/models/{model['id']}")).json()
+    assert {name: shown[name] for name in ("latency_p50_ms", "ttft_p50_ms")} == {
+        name: folded[name] for name in ("latency_p50_ms", "ttft_p50_ms")
+    }
+
+
+async def test_models_are_sorted_by_latency_with_those_that_nobody_called_last(
+    client: httpx2.AsyncClient, people: Browsers, database: asyncpg.Connection
+):
+    quick, slow, unused = [await make_model(client) for _ in range(3)]
+    dice, rows = random.Random(3), []
+    for number, (model, seconds) in enumerate(((quick, 1), (quick, 1), (slow, 9), (slow, 9))):
+        record = any_record(dice, number) | {
+            "status": "success",
+            "model": model["name"],
+            "started_at": datetime.now(UTC),
+        }
+        rows.append(record | {"duration_us": seconds * 1_000_000, "ttft_us": None})
+    values = [[row[column] for column in COLUMNS] for row in rows]
+    await database.copy_records_to_table("usage_records", records=values, columns=list(COLUMNS))
+
+    async def listed(**query: str) -> list[dict[str, Any]]:
+        found = await people["ann"].get("/api/v1/models", params={"sort": "latency", **query})
+        assert found.status_code == 200, found.text
+        return list(found.json()["data"])
+
+    order = [quick["name"], slow["name"], unused["name"]]
+    assert [one["name"] for one in await listed()] == order
+    await fold(database)
+    assert [one["name"] for one in await listed(order="desc")] == [slow["name"], quick["name"], unused["name"]]
+    assert [one["name"] for one in await listed(limit="1", page="2")] == order[1:2]
+    known = {one["name"]: (one["latency_p50_ms"], one["ttft_p50_ms"]) for one in await listed()}
+    assert known[unused["name"]] == (None, None)
+    assert 700 < known[quick["name"]][0] < 1_300
+    assert known[quick["name"]][1] is None
 
 
 async def test_the_list_of_models_leaves_as_a_file(client: httpx2.AsyncClient, people: Browsers):

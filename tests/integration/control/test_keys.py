@@ -386,3 +386,40 @@ async def test_keys_are_shown_with_what_policies_say_of_their_models(people: Peo
     (key,) = (await people["ann"].get("/api/v1/keys")).json()["data"]
     assert [(model["effective"], model["blocked_by"]) for model in key["models"]] == [(False, "policy_denied")]
     assert (await people["admin"].get("/api/v1/admin/keys")).status_code == 200
+
+
+async def test_many_keys_are_switched_off_on_and_ended_each_by_itself(people: People, database: asyncpg.Connection):
+    await subscribe(database, "ann")
+    one, two, ended = [(await made(people["ann"], name=name))["key"]["id"] for name in ("one", "two", "ended")]
+    admin = people["admin"]
+    assert (await admin.post(f"/api/v1/admin/keys/{ended}/revoke")).json()["state"] == "revoked"
+
+    async def bulk(action: str, *ids: str, **more: Any) -> dict[str, Any]:
+        answer = await admin.post("/api/v1/admin/keys/bulk", json={"action": action, "key_ids": [*ids], **more})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def states() -> list[str]:
+        return [(await admin.get(f"/api/v1/admin/keys/{key_id}")).json()["state"] for key_id in (one, two, ended)]
+
+    done = await bulk("disable", one, two, ended, "no-such-key", two, reason="End of the course")
+    assert (done["successful"], done["failed"]) == (2, 2)
+    assert {error["key_id"]: error["code"] for error in done["errors"]} == {
+        ended: "INVALID_TRANSITION", "no-such-key": "NOT_FOUND",
+    }  # fmt: skip
+    assert await states() == ["disabled", "disabled", "revoked"]
+    reasons = await database.fetch("select detail from audit where action = 'key.disabled' order by id")
+    assert [json.loads(row["detail"])["reason"] for row in reasons] == ["End of the course"] * 2
+    assert (await bulk("disable", one))["successful"] == 1
+    assert len(await database.fetch("select 1 from audit where action = 'key.disabled'")) == 2, "it was off already"
+    assert (await bulk("enable", one))["failed"] == 0
+    assert (await bulk("revoke", two, ended))["successful"] == 2
+    assert await states() == ["active", "revoked", "revoked"]
+
+
+async def test_many_keys_are_not_for_people_and_at_most_five_hundred(people: People):
+    body = {"action": "revoke", "key_ids": ["key"]}
+    for name in ("ann", "overseer"):
+        assert (await people[name].post("/api/v1/admin/keys/bulk", json=body)).status_code == 403
+    for wrong in ({"key_ids": []}, {"key_ids": ["key"] * 501}, {"action": "delete"}):
+        assert (await people["admin"].post("/api/v1/admin/keys/bulk", json=body | wrong)).status_code == 400

@@ -5,14 +5,14 @@ import { useLocation, useNavigate } from "react-router";
 import { Confirm, FormDialog } from "../../components/Dialog";
 import { Choice, fieldErrors, Whole } from "../../components/fields";
 import { changesBetween } from "../../components/differences";
-import { useGuarded } from "../../components/useGuarded";
+import { useGuardedDialog } from "../../components/useGuarded";
 import { ApiError, call, useGet, useSend, type Reply } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { signOut } from "../../lib/session";
 import { tell } from "../../lib/toasts";
 import type { KeyRow } from "./columns";
-import type { KeyDraft } from "./draft";
+import { EMPTY_KEY, type KeyDraft } from "./draft";
 import { KeyForm } from "./KeyForm";
 import { Secret } from "./Secret";
 
@@ -76,23 +76,18 @@ function EditKey({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {
 function EditForm({ read, models, close }: { read: KeyRow; models: string[]; close: () => void }) {
   const say = useSay();
   const patch = useSend("patch", "/api/v1/keys/{key_id}");
-  const [held] = useState(read);
-  const path = { key_id: held.id };
-  const { save, conflict } = useGuarded({
-    held,
-    valuesOf: draftOf,
+  const path = { key_id: read.id };
+  const { first, save, conflict } = useGuardedDialog({
+    opened: read,
+    valuesOf: (key: KeyRow | null) => (key ? draftOf(key) : EMPTY_KEY),
     read: () => call("get", "/api/v1/keys/{key_id}", { path }),
-    send: (mine: KeyDraft, over, headers) => {
-      const { team_id: _team, ...changes } = changesBetween(over, mine);
+    change: (mine: KeyDraft, over, headers) => {
+      const { team_id: _team, ...changes } = changesBetween(draftOf(over), mine);
       return patch.mutateAsync({ path, body: changes as never, headers });
     },
-    done: () => {
-      tell("success", say("saved"));
-      close();
-    },
-    leave: close,
+    close,
   });
-  return <KeyForm title={say("edit_what", { what: held.name })} first={draftOf(held)} models={models} isNew={false} close={close} send={save} busy={patch.isPending} error={patch.error} conflict={conflict} />;
+  return <KeyForm title={say("edit_what", { what: read.name })} first={first} models={models} isNew={false} close={close} send={save} busy={patch.isPending} error={patch.error} conflict={conflict} />;
 }
 
 function Reveal({ keyShown, close }: { keyShown: KeyRow; close: () => void }) {

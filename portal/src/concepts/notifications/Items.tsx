@@ -3,7 +3,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Link } from "react-router";
 import { useSend, type Reply } from "../../lib/api";
 import { ago, moment } from "../../lib/format";
-import { useSay } from "../../lib/i18n";
+import { useSay, type Say } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 
 export type Notice = Reply<"/api/v1/notifications", "get">["data"][number];
@@ -15,6 +15,9 @@ export const EVENTS = [
   "team.joined", "job.ended", "backup.failed", "ledger.check_failed", "webhook.disabled", "test",
 ];
 export const eventKey = (event: string) => `event_${event.replaceAll(".", "_")}` as Key;
+
+/** What the server may tell of one day, and nobody has a word for here, is shown as it is called there. */
+export const eventWord = (say: Say, event: string) => (EVENTS.includes(event) ? say(eventKey(event)) : event);
 
 const PLACES: Record<string, (id: string) => string> = {
   subscription: () => "/subscriptions",

@@ -13,7 +13,8 @@ import { useSay } from "../../lib/i18n";
 import { useListState } from "../../lib/listState";
 import { useZone } from "../../lib/product";
 import { toMoment } from "../../lib/zones";
-import { Text } from "../../components/fields";
+import { Money, Text, Whole } from "../../components/fields";
+import { Above, positive } from "./Above";
 import { ExportLog } from "./ExportLog";
 
 type Row = Reply<"/api/v1/requests", "get">["data"][number];
@@ -40,13 +41,15 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
     models: model,
     keys: key,
     users: user,
+    min_latency_ms: positive(list.filters["min_latency_ms"]),
+    min_cost_nano: positive(list.filters["min_cost_nano"]),
     request_id: list.search || undefined,
     error_code: list.filters["error_code"],
     since: since && toMoment(`${since}T00:00`, zone),
     ...fixed,
     until: until && toMoment(`${dayAfter(until)}T00:00`, zone),
   };
-  const query = Object.fromEntries(Object.entries(given).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+  const query = Object.fromEntries(Object.entries(given).flatMap(([name, value]) => (value ? [[name, String(value)]] : [])));
   const errors = useGet("/api/v1/usage/breakdown/{dimension}", { path: { dimension: "error" }, query: { scope, sort: "blocked_requests", limit: MOST_CODES } }).data?.data ?? [];
   const found = useCursorList("/api/v1/requests", query, (page) => ({ rows: page.data, next: page.pagination.next_cursor }));
   const of = (values: { id: string; name: string }[] | undefined) => (values ?? []).map(({ id, name }) => ({ value: id, text: name }));
@@ -65,6 +68,8 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
         {!fixed.keys && <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />}
         <Filter list={list} name="error_code" label={say("error")} options={errors.flatMap(({ id }) => (id ? [{ value: id, text: id }] : []))} />
         {scope === "all" && !fixed.users && <Filter list={list} name="user" label={say("user")} options={of(options?.users)} />}
+        <Above list={list} name="min_latency_ms" label={say("slower_than_ms")} field={Whole} />
+        <Above list={list} name="min_cost_nano" label={say("dearer_than")} field={Money} />
         <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
         <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
       </Toolbar>

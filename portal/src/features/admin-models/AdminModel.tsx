@@ -1,17 +1,17 @@
 /** One model for administrators: what it is, where it runs, what it costs, and its life. */
-import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Label } from "@patternfly/react-core/dist/esm/components/Label";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { Card, Facts } from "../../components/Card";
 import { Refusal } from "../../components/Dialog";
+import { GuardedForm } from "../../components/GuardedForm";
 import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
 import { ModelPerformance } from "../../concepts/usage/Performance";
 import { changesBetween } from "../../components/differences";
-import { useGuarded, useTyped } from "../../components/useGuarded";
+import { useGuardedForm } from "../../components/useGuarded";
 import { call, useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { moment } from "../../lib/format";
@@ -129,50 +129,18 @@ function Edit({ newest }: { newest: Held }) {
   const say = useSay();
   const may = useMay()("admin:models:write");
   const patch = useSend("patch", "/api/v1/admin/models/{model_id}");
-  const cache = useQueryClient();
   const path = { model_id: newest.id };
-  const { held, values, isTouched, change, reset } = useTyped(newest, changeable);
-  const { save, conflict } = useGuarded({
-    held,
+  const form = useGuardedForm(newest, {
     valuesOf: changeable,
     read: () => call("get", "/api/v1/admin/models/{model_id}", { path }),
-    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }),
-    done: () => {
-      reset();
-      tell("success", say("saved"));
-    },
-    leave: () => {
-      reset();
-      void cache.invalidateQueries();
-    },
+    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(changeable(over), mine) as never, headers }),
   });
-  const draft: ModelDraft = { ...modelDraft(held), ...values };
+  const draft: ModelDraft = { ...modelDraft(form.held), ...form.values };
   return (
     <Card title={say("about_model")}>
-      <form
-        className="lm-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save(values);
-        }}
-      >
-        <fieldset className="lm-form lm-bare" disabled={!may}>
-          <ModelFields draft={draft} change={({ type: _type, restricted_access: _restricted, ...rest }) => change(rest)} error={patch.error} />
-        </fieldset>
-        {conflict ?? <Refusal error={patch.error} />}
-        {may && (
-          <div className="lm-actions">
-            <Button type="submit" isLoading={patch.isPending} isDisabled={!isTouched || patch.isPending || Boolean(conflict)}>
-              {say("save")}
-            </Button>
-            {isTouched && !conflict && (
-              <Button variant="link" onClick={reset}>
-                {say("discard")}
-              </Button>
-            )}
-          </div>
-        )}
-      </form>
+      <GuardedForm form={form} may={may} sending={patch}>
+        <ModelFields draft={draft} change={({ type: _type, restricted_access: _restricted, ...rest }) => form.change(rest)} error={patch.error} />
+      </GuardedForm>
     </Card>
   );
 }

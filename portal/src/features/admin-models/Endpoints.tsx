@@ -5,12 +5,13 @@ import { Card, Facts } from "../../components/Card";
 import { Confirm, FormDialog } from "../../components/Dialog";
 import { Check, fieldErrors, Text, Whole } from "../../components/fields";
 import { Status } from "../../components/Status";
-import { useSend, type Reply } from "../../lib/api";
+import { changesBetween } from "../../components/differences";
+import { useGuardedDialog } from "../../components/useGuarded";
+import { call, useSend, type Reply } from "../../lib/api";
 import { ago, count } from "../../lib/format";
 import { useSay, type Say } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import { useMay } from "../../lib/session";
-import { tell } from "../../lib/toasts";
 import { TestEndpoint } from "./TestEndpoint";
 
 type Held = Reply<"/api/v1/admin/models/{model_id}", "get">;
@@ -100,29 +101,37 @@ export function Endpoints({ model }: { model: Held }) {
   );
 }
 
+/** As a form shows it; a key that is stored is never shown. */
+function draftOf(model: Held, deployment: Deployment | null | undefined): EndpointDraft {
+  if (!deployment) return { ...EMPTY_ENDPOINT, provider: providerFor(model.type) };
+  const { provider, engine_model, api_base, weight, tls_verify } = deployment;
+  return { provider, engine_model, api_base, api_key: "", weight, tls_verify };
+}
+
+/** The version of a deployment is its model's: both are read and changed together. */
 function EditEndpoint({ model, held, close }: { model: Held; held: Deployment | null; close: () => void }) {
   const say = useSay();
   const create = useSend("post", "/api/v1/admin/models/{model_id}/endpoints");
   const patch = useSend("patch", "/api/v1/admin/models/{model_id}/endpoints/{deployment_id}");
-  const first: EndpointDraft = held ? { provider: held.provider, engine_model: held.engine_model, api_base: held.api_base, api_key: "", weight: held.weight, tls_verify: held.tls_verify } : { ...EMPTY_ENDPOINT, provider: providerFor(model.type) };
-  const [draft, setDraft] = useState(first);
   const [forget, setForget] = useState(false);
   const error = create.error ?? patch.error;
-  const send = async () => {
-    const { api_key, ...rest } = draft;
-    const key = api_key ? { api_key } : forget ? { api_key: null } : {};
-    const names = Object.keys(rest) as (keyof typeof rest)[];
-    const changes = Object.fromEntries(names.filter((name) => rest[name] !== first[name]).map((name) => [name, rest[name]]));
-    const sending = held
-      ? patch.mutateAsync({ path: { model_id: model.id, deployment_id: held.id }, body: { ...changes, ...key } as never })
-      : create.mutateAsync({ path: { model_id: model.id }, body: { ...rest, engine_model: rest.engine_model || model.name, ...key } as never });
-    await sending.then(() => {
-      tell("success", say("saved"));
-      close();
-    }, () => undefined);
-  };
+  const path = { model_id: model.id };
+  const ofModel = (read: Held | null) => draftOf(read ?? model, read?.deployments.find((one) => one.id === held?.id));
+  const { first, save, conflict } = useGuardedDialog<Held, EndpointDraft, Deployment>({
+    opened: held ? model : null,
+    valuesOf: ofModel,
+    read: () => call("get", "/api/v1/admin/models/{model_id}", { path }),
+    change: (mine, over, headers) => {
+      const { api_key, ...changes } = changesBetween(ofModel(over), mine);
+      const key = api_key ? { api_key } : forget ? { api_key: null } : {};
+      return patch.mutateAsync({ path: { ...path, deployment_id: held?.id ?? "" }, body: { ...changes, ...key } as never, headers });
+    },
+    create: ({ api_key, ...rest }) => create.mutateAsync({ path, body: { ...rest, engine_model: rest.engine_model || model.name, ...(api_key ? { api_key } : {}) } as never }),
+    close,
+  });
+  const [draft, setDraft] = useState(first);
   return (
-    <FormDialog title={say(held ? "edit_endpoint" : "add_endpoint")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error}>
+    <FormDialog title={say(held ? "edit_endpoint" : "add_endpoint")} submit={say("save")} close={close} send={() => save(draft)} busy={create.isPending || patch.isPending} error={error} conflict={conflict}>
       <FirstEndpoint draft={draft} change={setDraft} type={model.type} error={error} {...(held ? { held } : {})} />
       {held?.has_api_key && <Check label={say("forget_provider_key")} checked={forget} onChange={setForget} />}
     </FormDialog>

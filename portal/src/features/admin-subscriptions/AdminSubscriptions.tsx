@@ -11,6 +11,7 @@ import { Filter, Search, Toolbar } from "../../components/Filters";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
 import { History } from "../../concepts/subscriptions/History";
+import { TeamFilter, UserFilter } from "../../concepts/people/filters";
 import { SUBSCRIPTION_STATES } from "../../concepts/subscriptions/states";
 import { useGet, useSend, type Reply } from "../../lib/api";
 import { ago, count, moment } from "../../lib/format";
@@ -19,6 +20,7 @@ import type { Key } from "../../lib/keys";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
+import { EditSubscription } from "./EditSubscription";
 import { GrantMany } from "./GrantMany";
 
 type Row = Reply<"/api/v1/admin/subscriptions", "get">["data"][number];
@@ -32,7 +34,7 @@ export default function AdminSubscriptions() {
   const stats = useGet("/api/v1/admin/subscriptions/stats").data;
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const [grants, setGrants] = useState(false);
-  const [open, setOpen] = useState<{ act: Wanted | "suspend" | "delete" | "history"; rows: Row[] | string[] } | null>(null);
+  const [open, setOpen] = useState<{ act: Wanted | "suspend" | "return" | "edit" | "delete" | "history"; rows: Row[] | string[] } | null>(null);
   const models = useGet("/api/v1/admin/models", { query: { limit: 100 } }).data?.data ?? [];
   const pick = (row: Row, on: boolean) => {
     const next = new Set(picked);
@@ -72,6 +74,8 @@ export default function AdminSubscriptions() {
       >
         <Filter list={list} name="statuses" label={say("state")} options={SUBSCRIPTION_STATES.map((value) => ({ value, text: say(`status_${value}` as Key) }))} />
         <Filter list={list} name="models" label={say("model")} options={models.map((model) => ({ value: model.name, text: model.name }))} />
+        <UserFilter list={list} name="users" />
+        <TeamFilter list={list} name="teams" />
       </Toolbar>
       <DataTable<Row>
         caption={say("subscriptions")}
@@ -102,6 +106,8 @@ export default function AdminSubscriptions() {
           ...(may && ["pending", "denied"].includes(row.status) ? [{ title: say("approve"), onClick: () => setOpen({ act: "approve", rows: [row] }) }] : []),
           ...(may && ["pending", "active", "suspended"].includes(row.status) ? [{ title: say("deny"), onClick: () => setOpen({ act: "deny", rows: [row] }) }] : []),
           ...(may && ["active", "suspended"].includes(row.status) ? [{ title: say(row.status === "active" ? "suspend" : "resume"), onClick: () => setOpen({ act: "suspend", rows: [row] }) }] : []),
+          ...(may && ["active", "denied"].includes(row.status) ? [{ title: say("return_to_queue"), onClick: () => setOpen({ act: "return", rows: [row] }) }] : []),
+          ...(may ? [{ title: say("edit_quotas"), onClick: () => setOpen({ act: "edit", rows: [row] }) }] : []),
           { title: say("history"), onClick: () => setOpen({ act: "history", rows: [row] }) },
           ...(may ? [{ title: say("delete"), isDanger: true, onClick: () => setOpen({ act: "delete", rows: [row] }) }] : []),
         ]}
@@ -110,6 +116,8 @@ export default function AdminSubscriptions() {
       {grants && <GrantMany close={() => setGrants(false)} />}
       {open?.act === "history" && <History id={one.id} title={`${one.holder.name} – ${one.model.name}`} close={() => setOpen(null)} isAdmin />}
       {open?.act === "suspend" && <Suspend row={one} close={() => setOpen(null)} />}
+      {open?.act === "return" && <Return row={one} close={() => setOpen(null)} />}
+      {open?.act === "edit" && <EditSubscription id={one.id} title={`${one.holder.name} – ${one.model.name}`} close={() => setOpen(null)} />}
       {open?.act === "delete" && <Remove row={one} close={() => setOpen(null)} />}
     </Page>
   );
@@ -158,6 +166,13 @@ function Suspend({ row, close }: { row: Row; close: () => void }) {
   const suspends = row.status === "active";
   const act = (reason: string) => status.mutateAsync({ path: { subscription_id: row.id }, body: { status: suspends ? "suspended" : "active", ...(reason ? { reason } : {}) } });
   return <Confirm title={say(suspends ? "suspend" : "resume")} text={say(suspends ? "suspend_text" : "resume_text", { model: row.model.name, holder: row.holder.name })} submit={say(suspends ? "suspend" : "resume")} danger={suspends} reason={suspends ? "required" : "optional"} close={close} act={act} />;
+}
+
+function Return({ row, close }: { row: Row; close: () => void }) {
+  const say = useSay();
+  const status = useSend("post", "/api/v1/admin/subscriptions/{subscription_id}/status");
+  const act = (reason: string) => status.mutateAsync({ path: { subscription_id: row.id }, body: { status: "pending", ...(reason ? { reason } : {}) } });
+  return <Confirm title={say("return_to_queue")} text={say("return_text", { model: row.model.name, holder: row.holder.name })} submit={say("return_to_queue")} reason="optional" close={close} act={act} />;
 }
 
 function Remove({ row, close }: { row: Row; close: () => void }) {

@@ -10,6 +10,7 @@ import { Filter, Search, Toolbar } from "../../components/Filters";
 import { Meter } from "../../components/Meter";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
+import { TeamFilter } from "../../concepts/people/filters";
 import { ROLES } from "../../concepts/roles";
 import { exportAddress } from "../../components/ExportDialog";
 import { windowOptions } from "../../concepts/windows";
@@ -64,6 +65,7 @@ export default function AdminUsers() {
       <Toolbar search={<Search list={list} label={say("search_users")} />}>
         <Filter list={list} name="role" label={say("role")} options={ROLES.map((value) => ({ value, text: say(`role_${value}`) }))} />
         <Filter list={list} name="is_active" label={say("state")} options={[{ value: "true", text: say("status_active") }, { value: "false", text: say("status_inactive") }]} />
+        <TeamFilter list={list} name="team_id" />
       </Toolbar>
       <DataTable<Row>
         caption={say("users")}

@@ -1,15 +1,15 @@
 /** Roles and limits of one person, and their spend. */
-import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { Card } from "../../components/Card";
 import { Confirm, Refusal } from "../../components/Dialog";
 import { Check, Choice, fieldErrors, Money, Whole } from "../../components/fields";
+import { GuardedForm } from "../../components/GuardedForm";
 import { Meter } from "../../components/Meter";
 import { ROLES } from "../../concepts/roles";
 import { windowOptions } from "../../concepts/windows";
 import { changesBetween } from "../../components/differences";
-import { useGuarded, useTyped } from "../../components/useGuarded";
+import { useGuardedForm } from "../../components/useGuarded";
 import { call, useSend } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -57,29 +57,19 @@ function limitsOf({ limits }: User): Limits {
 
 export function UserLimits({ user }: { user: User }) {
   const say = useSay();
-  const cache = useQueryClient();
   const may = useMay()("admin:users:write");
   const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
   const reset = useSend("post", "/api/v1/admin/users/{user_id}/reset-spend");
-  const { held, values: limits, isTouched, change, reset: forget } = useTyped(user, limitsOf);
   const [asking, setAsking] = useState(false);
   const errors = fieldErrors(patch.error);
   const path = { user_id: user.id };
-  const set = (changes: Partial<typeof limits>) => change({ ...limits, ...changes });
-  const { save, conflict } = useGuarded({
-    held,
+  const form = useGuardedForm(user, {
     valuesOf: limitsOf,
     read: () => call("get", "/api/v1/admin/users/{user_id}", { path }),
-    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }),
-    done: () => {
-      forget();
-      tell("success", say("saved"));
-    },
-    leave: () => {
-      forget();
-      void cache.invalidateQueries();
-    },
+    send: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(limitsOf(over), mine) as never, headers }),
   });
+  const limits = form.values;
+  const set = (changes: Partial<Limits>) => form.change({ ...limits, ...changes });
   return (
     <div className="lm-columns">
       <Card title={say("spend")}>
@@ -94,30 +84,14 @@ export function UserLimits({ user }: { user: User }) {
         )}
       </Card>
       <Card title={say("limits")}>
-        <form
-          className="lm-form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void save(limits);
-          }}
-        >
-          <fieldset className="lm-form lm-bare" disabled={!may}>
-            <div className="lm-pair">
-              <Money label={say("budget")} value={limits.max_budget_nano} onChange={(value) => set({ max_budget_nano: value })} help={say("empty_no_limit")} error={errors["max_budget_nano"]} />
-              <Choice label={say("budget_window")} value={limits.budget_duration ?? ""} onChange={(value) => set({ budget_duration: value || null })} options={windowOptions(say, limits.budget_duration)} />
-              <Whole label={say("tpm")} value={limits.tpm_limit} onChange={(value) => set({ tpm_limit: value })} help={say("empty_no_limit")} error={errors["tpm_limit"]} />
-              <Whole label={say("rpm")} value={limits.rpm_limit} onChange={(value) => set({ rpm_limit: value })} help={say("empty_no_limit")} error={errors["rpm_limit"]} />
-            </div>
-          </fieldset>
-          {conflict ?? <Refusal error={patch.error} />}
-          {may && (
-            <div>
-              <Button type="submit" isDisabled={!isTouched || patch.isPending || Boolean(conflict)} isLoading={patch.isPending}>
-                {say("save")}
-              </Button>
-            </div>
-          )}
-        </form>
+        <GuardedForm form={form} may={may} sending={patch}>
+          <div className="lm-pair">
+            <Money label={say("budget")} value={limits.max_budget_nano} onChange={(value) => set({ max_budget_nano: value })} help={say("empty_no_limit")} error={errors["max_budget_nano"]} />
+            <Choice label={say("budget_window")} value={limits.budget_duration ?? ""} onChange={(value) => set({ budget_duration: value || null })} options={windowOptions(say, limits.budget_duration)} />
+            <Whole label={say("tpm")} value={limits.tpm_limit} onChange={(value) => set({ tpm_limit: value })} help={say("empty_no_limit")} error={errors["tpm_limit"]} />
+            <Whole label={say("rpm")} value={limits.rpm_limit} onChange={(value) => set({ rpm_limit: value })} help={say("empty_no_limit")} error={errors["rpm_limit"]} />
+          </div>
+        </GuardedForm>
       </Card>
       {asking && <Confirm title={say("reset_spend")} text={say("reset_spend_text")} submit={say("reset_spend")} reason="required" close={() => setAsking(false)} act={(reason) => reset.mutateAsync({ path, body: { reason } })} />}
     </div>

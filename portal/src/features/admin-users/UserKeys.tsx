@@ -1,4 +1,5 @@
 /** Keys of one person, as administrators see them. */
+import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { DataTable } from "../../components/DataTable";
 import { Confirm } from "../../components/Dialog";
@@ -7,6 +8,7 @@ import { useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
+import { ManyKeys, type ManyAct } from "./ManyKeys";
 
 type Act = "disable" | "revoke" | "reset_spend";
 
@@ -22,6 +24,14 @@ export function UserKeys({ id }: { id: string }) {
     reset_spend: useSend("post", "/api/v1/admin/keys/{key_id}/reset-spend"),
   };
   const [open, setOpen] = useState<{ act: Act; key: KeyRow } | null>(null);
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [many, setMany] = useState<ManyAct | null>(null);
+  const pick = (key: KeyRow, on: boolean) => {
+    const next = new Set(picked);
+    if (on) next.add(key.id);
+    else next.delete(key.id);
+    setPicked(next);
+  };
   const items = (key: KeyRow) =>
     key.state === "revoked"
       ? []
@@ -32,7 +42,21 @@ export function UserKeys({ id }: { id: string }) {
         ];
   return (
     <>
-      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={{ ...list, isNarrowed: false }} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => row.name)} {...(may ? { actions: items } : {})} />
+      {may && picked.size > 0 && (
+        <div className="lm-actions">
+          <Button variant="secondary" onClick={() => setMany("disable")}>
+            {say("disable_n_keys", { count: picked.size })}
+          </Button>
+          <Button variant="secondary" onClick={() => setMany("enable")}>
+            {say("enable_n_keys", { count: picked.size })}
+          </Button>
+          <Button variant="danger" onClick={() => setMany("revoke")}>
+            {say("revoke_n_keys", { count: picked.size })}
+          </Button>
+        </div>
+      )}
+      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={{ ...list, isNarrowed: false }} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => row.name)} {...(may ? { actions: items, select: { picked, can: (key: KeyRow) => key.state !== "revoked", pick } } : {})} />
+      {many && <ManyKeys act={many} ids={[...picked]} close={() => setMany(null)} done={() => setPicked(new Set())} />}
       {open && (
         <Confirm
           title={`${say(open.act)}: ${open.key.name}`}

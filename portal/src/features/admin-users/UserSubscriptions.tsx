@@ -1,7 +1,7 @@
 /** Subscriptions of one person; administrators can grant models without a request. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
-import { FormDialog } from "../../components/Dialog";
+import { Confirm, FormDialog } from "../../components/Dialog";
 import { Check } from "../../components/fields";
 import { Empty, Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
@@ -10,12 +10,15 @@ import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
 import { tell } from "../../lib/toasts";
+import { EditSubscription } from "../admin-subscriptions/EditSubscription";
 
 export function UserSubscriptions({ id }: { id: string }) {
   const say = useSay();
   const may = useMay()("admin:subscriptions:write");
   const found = useGet("/api/v1/admin/users/{user_id}/subscriptions", { path: { user_id: id }, query: { limit: 100 } as never });
+  const remove = useSend("delete", "/api/v1/admin/subscriptions/{subscription_id}");
   const [granting, setGranting] = useState(false);
+  const [open, setOpen] = useState<{ act: "edit" | "delete"; id: string; name: string } | null>(null);
   return (
     <div className="lm-stack">
       {may && (
@@ -34,8 +37,19 @@ export function UserSubscriptions({ id }: { id: string }) {
                   <span className="lm-row">
                     <strong>{one.model.name}</strong> <Status value={one.status} />
                   </span>
+                  {one.status_reason && <span>{one.status_reason}</span>}
                   <footer>
-                    {moment(one.status_changed_at)} {one.status_reason}
+                    {moment(one.status_changed_at)}
+                    {may && (
+                      <>
+                        <Button variant="link" isInline aria-label={say("edit_what", { what: one.model.name })} onClick={() => setOpen({ act: "edit", id: one.id, name: one.model.name })}>
+                          {say("edit_quotas")}
+                        </Button>
+                        <Button variant="link" isInline isDanger aria-label={say("delete_what", { what: one.model.name })} onClick={() => setOpen({ act: "delete", id: one.id, name: one.model.name })}>
+                          {say("delete")}
+                        </Button>
+                      </>
+                    )}
                   </footer>
                 </li>
               ))}
@@ -43,6 +57,17 @@ export function UserSubscriptions({ id }: { id: string }) {
           )
         }
       </Loaded>
+      {open?.act === "edit" && <EditSubscription id={open.id} title={open.name} close={() => setOpen(null)} />}
+      {open?.act === "delete" && (
+        <Confirm
+          title={say("delete_what", { what: open.name })}
+          text={say("delete_subscription_text")}
+          submit={say("delete")}
+          reason="required"
+          close={() => setOpen(null)}
+          act={(reason) => remove.mutateAsync({ path: { subscription_id: open.id }, query: { reason } })}
+        />
+      )}
       {granting && <Grant id={id} close={() => setGranting(false)} />}
     </div>
   );

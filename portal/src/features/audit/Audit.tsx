@@ -7,6 +7,7 @@ import { LogTable } from "../../components/LogTable";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
 import { Text } from "../../components/fields";
+import { UserFilter } from "../../concepts/people/filters";
 import { exportAddress } from "../../components/ExportDialog";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
@@ -45,6 +46,7 @@ export default function Audit() {
         <Filter list={list} name="type" label={say("category")} options={same(types)} />
         <Filter list={list} name="action" label={say("action")} options={same(actions.filter((name) => !type || name.startsWith(type.split("_")[0] ?? "")))} />
         <Filter list={list} name="success" label={say("result")} options={[{ value: "true", text: say("status_success") }, { value: "false", text: say("status_failed") }]} />
+        <UserFilter list={list} name="actor" />
         <Text label={say("from_day")} type="date" value={since ?? ""} onChange={(value) => list.filter("since", value)} />
         <Text label={say("to_day")} type="date" value={until ?? ""} onChange={(value) => list.filter("until", value)} />
       </Toolbar>

@@ -11,7 +11,7 @@ import { Empty, Failure, Loading } from "../../components/States";
 import { Status } from "../../components/Status";
 import { Capabilities, capabilityWord, contextWord, priceFacts, shownName, TYPES, typeWord, type CatalogueEntry } from "../../concepts/models/words";
 import { useGet } from "../../lib/api";
-import { day } from "../../lib/format";
+import { day, milliseconds } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 
@@ -40,7 +40,7 @@ export default function Models() {
           options={[...["active", "pending", "denied", "suspended"].map((value) => ({ value, text: say(`status_${value}` as "status_active") })), { value: "none", text: say("not_subscribed") }]}
         />
         <Filter list={list} name="health" label={say("health")} options={HEALTH.map((value) => ({ value, text: say(`status_${value}`) }))} />
-        <Filter list={list} name="sort" label={say("sort_by")} options={[{ value: "price", text: say("price") }, { value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} all={say("name")} />
+        <Filter list={list} name="sort" label={say("sort_by")} options={[{ value: "price", text: say("price") }, { value: "latency", text: say("latency") }, { value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} all={say("name")} />
       </Toolbar>
       {models.error && !models.data && <Failure error={models.error} retry={() => void models.refetch()} />}
       {!models.data && !models.error && <Loading rows={8} />}
@@ -89,6 +89,8 @@ function ModelCard({ model }: { model: CatalogueEntry }) {
           [say("type"), typeWord(say, model.type)],
           [say("context"), model.context_length && contextWord(model.context_length)],
           ...priceFacts(say, model.type, model.pricing),
+          [say("ttft"), model.ttft_p50_ms != null && milliseconds(model.ttft_p50_ms)],
+          [say("latency"), model.latency_p50_ms != null && milliseconds(model.latency_p50_ms)],
           [say("retires"), model.retires_at && day(model.retires_at)],
         ]}
       />

@@ -4,20 +4,16 @@ import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, fieldErrors, Text, Whole } from "../../components/fields";
 import { ROLES } from "../../concepts/roles";
 import { changesBetween } from "../../components/differences";
-import { useGuarded } from "../../components/useGuarded";
+import { useGuardedDialog } from "../../components/useGuarded";
 import { call, useGet, useSend, type BodyOf, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { LANGUAGES, useSay, type Language } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
-import { tell } from "../../lib/toasts";
 
 const Prose = lazy(() => import("../../components/Prose"));
 type Banner = Reply<"/api/v1/admin/banners", "get">["data"][number];
 type Draft = BodyOf<"/api/v1/admin/banners", "post">;
 const VARIANTS = ["info", "warning", "danger", "success", "default"] as const;
-
-/** What a banner that does not exist yet was read as. */
-const NEW = {};
 
 function draftOf(banner: Banner | null): Draft {
   if (!banner) return { name: "", content: { en: "" }, variant: "info", is_active: true, priority: 0, dismissible: true, link_text: {} } as Draft;
@@ -37,29 +33,25 @@ export function BannerForm({ banner, close }: { banner: Banner | null; close: ()
 
 function Form({ read, close }: { read: Banner | null; close: () => void }) {
   const say = useSay();
-  const [banner] = useState(read);
   const create = useSend("post", "/api/v1/admin/banners");
   const patch = useSend("patch", "/api/v1/admin/banners/{banner_id}");
-  const [draft, setDraft] = useDraft(`banner.${banner?.id ?? "new"}`, () => draftOf(banner));
-  const [language, setLanguage] = useState<Language>("en");
   const [reset, setReset] = useState(false);
+  const path = { banner_id: read?.id ?? "" };
+  const { held: banner, first, save, conflict } = useGuardedDialog<Banner, Draft, Banner>({
+    opened: read,
+    valuesOf: draftOf,
+    read: () => call("get", "/api/v1/admin/banners/{banner_id}", { path }),
+    change: (mine, over, headers) => patch.mutateAsync({ path, body: { ...changesBetween(draftOf(over), mine), reset_dismissals: reset } as never, headers }),
+    create: (mine) => create.mutateAsync({ body: mine }),
+    close,
+  });
+  const [draft, setDraft] = useDraft(`banner.${banner?.id ?? "new"}`, first);
+  const [language, setLanguage] = useState<Language>("en");
   const set = (changes: Partial<Draft>) => setDraft({ ...draft, ...changes });
   const error = create.error ?? patch.error;
   const errors = fieldErrors(error);
   const content = draft.content as Record<string, string>;
   const roles = draft.target_roles ?? [];
-  const path = { banner_id: banner?.id ?? "" };
-  const { save, conflict } = useGuarded({
-    held: banner ?? NEW,
-    valuesOf: (held: Banner | typeof NEW) => draftOf("id" in held ? held : null),
-    read: () => call("get", "/api/v1/admin/banners/{banner_id}", { path }),
-    send: (mine, over, headers) => (banner ? patch.mutateAsync({ path, body: { ...changesBetween(over, mine), reset_dismissals: reset } as never, headers }) : create.mutateAsync({ body: mine })),
-    done: () => {
-      tell("success", say("saved"));
-      close();
-    },
-    leave: close,
-  });
   const write = (text: string) => {
     const { [language]: _gone, ...others } = content;
     set({ content: (text || language === "en" ? { ...others, [language]: text } : others) as Draft["content"] });

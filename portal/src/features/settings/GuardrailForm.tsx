@@ -3,28 +3,39 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { FormDialog } from "../../components/Dialog";
 import { Area, Check, Choice, Text } from "../../components/fields";
-import type { Reply } from "../../lib/api";
+import { useGuardedDialog } from "../../components/useGuarded";
+import { useSend, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { useSay } from "../../lib/i18n";
-import { tell } from "../../lib/toasts";
-import { draftOf, entryOf, SIDES, type Action, type Category, type Entry, type Expression, type GuardrailDraft } from "./guardrails";
+import { draftOf, entryOf, SIDES, type Action, type Category, replaced, type Expression, type GuardrailDraft } from "./guardrails";
+import { GROUP, readGuardrails, type Group } from "./guardrailGroup";
 import { Trial } from "./GuardrailTrial";
 
 type Known = Reply<"/api/v1/admin/guardrails/known", "get">;
 
 interface GuardrailFormProps {
-  entry: Entry | null;
+  /** All of them, as they were when this was opened. */
+  opened: Group;
+  /** Which one is changed; null: a new one. */
+  name: string | null;
   known: Known;
   close: () => void;
-  save: (entry: Entry) => Promise<void>;
 }
 
-export function GuardrailForm({ entry, known, close, save }: GuardrailFormProps) {
+export function GuardrailForm({ opened, name, known, close }: GuardrailFormProps) {
   const say = useSay();
-  const [draft, setDraft] = useDraft<GuardrailDraft>(`guardrail.${entry?.guardrail_name ?? "new"}`, () => draftOf(entry));
+  const put = useSend("put", "/api/v1/admin/settings/{group}");
+  const entryIn = (group: Group | null) => group?.guardrails.find((one) => one.guardrail_name === name) ?? null;
+  const { held, first, save, conflict } = useGuardedDialog({
+    opened,
+    valuesOf: (group: Group | null) => draftOf(entryIn(group)),
+    read: readGuardrails,
+    change: (mine: GuardrailDraft, over, headers) => put.mutateAsync({ path: GROUP, body: { guardrails: replaced(over.guardrails, name, entryOf(mine, entryIn(over))) } as never, headers }),
+    close,
+  });
+  const entry = entryIn(held);
+  const [draft, setDraft] = useDraft<GuardrailDraft>(`guardrail.${name ?? "new"}`, first);
   const [wrong, setWrong] = useState<{ name?: string; sides?: string }>({});
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
   const set = (changes: Partial<GuardrailDraft>) => {
     setDraft({ ...draft, ...changes });
     setWrong({});
@@ -32,21 +43,11 @@ export function GuardrailForm({ entry, known, close, save }: GuardrailFormProps)
   const send = async () => {
     const missing = { ...(draft.name.trim() ? {} : { name: say("field_required") }), ...(draft.sides.length ? {} : { sides: say("field_required") }) };
     setWrong(missing);
-    if (Object.keys(missing).length > 0) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await save(entryOf(draft, entry));
-      tell("success", say("saved"));
-      close();
-    } catch (refusal) {
-      setError(refusal);
-      setBusy(false);
-    }
+    if (Object.keys(missing).length === 0) await save(draft);
   };
   return (
-    <FormDialog title={entry ? say("edit_what", { what: entry.guardrail_name }) : say("add_guardrail")} submit={say("save")} close={close} send={send} busy={busy} error={error} size="large">
-      <Text label={say("name")} value={draft.name} maxLength={100} onChange={(name) => set({ name })} isRequired error={wrong.name} />
+    <FormDialog title={name ? say("edit_what", { what: name }) : say("add_guardrail")} submit={say("save")} close={close} send={send} busy={put.isPending} error={put.error} conflict={conflict} size="large">
+      <Text label={say("name")} value={draft.name} maxLength={100} onChange={(written) => set({ name: written })} isRequired error={wrong.name} />
       <fieldset className="lm-field" aria-invalid={wrong.sides ? true : undefined}>
         <legend>{say("looks_at")} *</legend>
         {SIDES.map((side) => (

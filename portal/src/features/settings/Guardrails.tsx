@@ -1,25 +1,23 @@
 /** Guardrails of this installation's own: what no prompt may hold and no answer shows. */
-import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { Card } from "../../components/Card";
 import { Confirm } from "../../components/Dialog";
 import { Empty, Loaded } from "../../components/States";
-import { call, useGet, useSend } from "../../lib/api";
+import { useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
 import { ifMatch } from "../../lib/versions";
 import { GuardrailForm } from "./GuardrailForm";
-import { draftOf, partsOf, type Entry } from "./guardrails";
-
-const GROUP = { group: "guardrails" } as const;
+import { draftOf, partsOf, replaced, type Entry } from "./guardrails";
+import { GROUP, readGuardrails } from "./guardrailGroup";
 
 export default function Guardrails() {
   const say = useSay();
   const may = useMay()("admin:settings:write");
   const found = useGet("/api/v1/admin/settings/{group}", { path: GROUP });
   const known = useGet("/api/v1/admin/guardrails/known");
-  const replace = useReplace();
+  const remove = useRemove();
   const [form, setForm] = useState<Entry | "new" | null>(null);
   const [doomed, setDoomed] = useState<Entry | null>(null);
   const entriesOf = (held: unknown) => (held as { guardrails: Entry[] }).guardrails;
@@ -74,30 +72,25 @@ export default function Guardrails() {
           )}
         </Loaded>
       </Card>
-      {form && known.data && <GuardrailForm entry={form === "new" ? null : form} known={known.data} close={() => setForm(null)} save={(changed) => replace(form === "new" ? null : form.guardrail_name, changed)} />}
+      {form && found.data && known.data && <GuardrailForm opened={found.data as never} name={form === "new" ? null : form.guardrail_name} known={known.data} close={() => setForm(null)} />}
       {doomed && (
         <Confirm
           title={say("delete_what", { what: doomed.guardrail_name })}
           text={say("delete_guardrail_text")}
           submit={say("delete")}
           close={() => setDoomed(null)}
-          act={() => replace(doomed.guardrail_name, null)}
+          act={() => remove(doomed.guardrail_name)}
         />
       )}
     </div>
   );
 }
 
-/** Puts one entry in the place of another; all others are taken as they are at this moment, so that nobody's change is lost. */
-function useReplace() {
+/** Takes one entry out; all others are taken as they are at this moment, so that nobody's change is lost. */
+function useRemove() {
   const put = useSend("put", "/api/v1/admin/settings/{group}");
-  const cache = useQueryClient();
-  return async (name: string | null, changed: Entry | null) => {
-    const now = (await call("get", "/api/v1/admin/settings/{group}", { path: GROUP })) as object & { guardrails: Entry[] };
-    const at = now.guardrails.findIndex((entry) => entry.guardrail_name === name);
-    const guardrails = now.guardrails.filter((_, index) => index !== at);
-    if (changed) guardrails.splice(at < 0 ? guardrails.length : at, 0, changed);
-    await put.mutateAsync({ path: GROUP, body: { guardrails } as never, headers: ifMatch(now) });
-    await cache.invalidateQueries();
+  return async (name: string) => {
+    const now = await readGuardrails();
+    await put.mutateAsync({ path: GROUP, body: { guardrails: replaced(now.guardrails, name, null) } as never, headers: ifMatch(now) });
   };
 }

@@ -86,6 +86,14 @@ export function entryOf(draft: GuardrailDraft, before: Entry | null): Entry {
   };
 }
 
+/** The same entries with another one in the place of the one called so; a new one, or one that is gone meanwhile, comes last. */
+export function replaced(all: Entry[], name: string | null, changed: Entry | null): Entry[] {
+  const at = all.findIndex((entry) => entry.guardrail_name === name);
+  const others = all.filter((_, index) => index !== at);
+  if (changed) others.splice(at < 0 ? others.length : at, 0, changed);
+  return others;
+}
+
 /** How many things it looks for. */
 export function partsOf(entry: Entry): number {
   const params = entry.litellm_params;

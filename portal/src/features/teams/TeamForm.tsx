@@ -6,16 +6,12 @@ import { Area, Check, Choice, fieldErrors, Money, Text, Whole } from "../../comp
 import { windowOptions } from "../../concepts/windows";
 import { Loaded } from "../../components/States";
 import { changesBetween } from "../../components/differences";
-import { useGuarded } from "../../components/useGuarded";
+import { useGuardedDialog } from "../../components/useGuarded";
 import { call, useGet, useSend, type Reply } from "../../lib/api";
 import { useDraft } from "../../lib/drafts";
 import { useSay } from "../../lib/i18n";
-import { tell } from "../../lib/toasts";
 
 export type Team = Reply<"/api/v1/teams/{team_id}", "get">;
-
-/** What a team that does not exist yet was read as. */
-const NEW = {};
 
 function draftOf(team: Team | null) {
   return {
@@ -37,26 +33,23 @@ export function TeamForm({ team, close }: { team: Team | null; close: () => void
   const navigate = useNavigate();
   const create = useSend("post", "/api/v1/teams");
   const patch = useSend("patch", "/api/v1/teams/{team_id}");
-  const [held] = useState(team);
-  const first = draftOf(held);
+  const path = { team_id: team?.id ?? "" };
+  const { first, save, conflict } = useGuardedDialog<Team, ReturnType<typeof draftOf>, Team>({
+    opened: team,
+    valuesOf: draftOf,
+    read: () => call("get", "/api/v1/teams/{team_id}", { path }),
+    change: (mine, over, headers) => patch.mutateAsync({ path, body: changesBetween(draftOf(over), mine) as never, headers }),
+    create: (mine) => create.mutateAsync({ body: mine as never }),
+    close,
+    done: (made) => {
+      if (!team) void navigate(`/teams/${made.id}`);
+    },
+  });
   const [draft, setDraft] = useDraft(`team.${team?.id ?? "new"}`, first);
   const [missing, setMissing] = useState(false);
   const set = (changes: Partial<typeof draft>) => setDraft({ ...draft, ...changes });
   const error = create.error ?? patch.error;
   const errors = fieldErrors(error);
-  const path = { team_id: held?.id ?? "" };
-  const { save, conflict } = useGuarded({
-    held: held ?? NEW,
-    valuesOf: (read: Team | typeof NEW) => draftOf("id" in read ? read : null),
-    read: () => call("get", "/api/v1/teams/{team_id}", { path }),
-    send: (mine, over, headers) => (held ? patch.mutateAsync({ path, body: changesBetween(over, mine) as never, headers }) : create.mutateAsync({ body: mine as never })),
-    done: (made) => {
-      tell("success", say("saved"));
-      close();
-      if (!held) void navigate(`/teams/${made.id}`);
-    },
-    leave: close,
-  });
   const send = async () => (draft.name.trim() ? save(draft) : setMissing(true));
   return (
     <FormDialog title={say(team ? "edit_team" : "create_team")} submit={say("save")} close={close} send={send} busy={create.isPending || patch.isPending} error={error} conflict={conflict} size="large">

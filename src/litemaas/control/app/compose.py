@@ -46,6 +46,7 @@ from litemaas.control.jobs import endpoints as jobs
 from litemaas.control.jobs.service import keep_working
 from litemaas.control.keys import endpoints as keys
 from litemaas.control.keys import info_endpoints as key_info
+from litemaas.control.keys import many as many_keys
 from litemaas.control.keys import own_endpoints as own_keys
 from litemaas.control.keys.jobs import ARCHIVE_KEYS, TELL_OF_ENDING_KEYS
 from litemaas.control.keys.rotating import ROTATE_KEYS
@@ -117,6 +118,7 @@ FEATURES = (
     granting,
     own_keys,
     key_info,
+    many_keys,
     keys,
     budgets,
     usage,

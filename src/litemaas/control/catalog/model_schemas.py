@@ -194,10 +194,15 @@ class ModelShown(BaseModel):
 
 
 class CatalogueEntry(ModelShown):
-    """``needs_approval``: whether a new subscription of the asking person would wait for approval."""
+    """``needs_approval``: whether a new subscription of the asking person would wait for approval.
+
+    ``latency_p50_ms``, ``ttft_p50_ms``: of the last 24 hours; null = no call to learn it from.
+    """
 
     needs_approval: bool
     subscription: OwnSubscription | None
+    latency_p50_ms: float | None
+    ttft_p50_ms: float | None
 
 
 class ModelOut(ModelShown):
@@ -256,8 +261,8 @@ class CatalogueQuery(PageQuery):
     subscription: Status | Literal["none"] | None = None
     """The asking person's own status."""
     health: Health | None = None
-    sort: Literal["name", "display_name", "provider", "created_at", "context_length", "price"] = "name"
-    """``price``: a million tokens in and a million out together."""
+    sort: Literal["name", "display_name", "provider", "created_at", "context_length", "price", "latency"] = "name"
+    """``price``: a million tokens in and a million out together; ``latency``: half of the last day's calls took less."""
     order: Literal["asc", "desc"] = "asc"
 
 

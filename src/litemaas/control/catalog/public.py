@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import Row
 
@@ -22,6 +24,7 @@ from litemaas.control.catalog.model_schemas import (
 from litemaas.control.catalog.repository import ModelFilter
 from litemaas.control.catalog.service import model_not_found
 from litemaas.control.catalog.showing import Background
+from litemaas.control.catalog.statistics import Speed
 from litemaas.control.http.refusals import NotSignedIn
 from litemaas.control.http.shapes import PROBLEMS, Page, pagination
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
@@ -75,11 +78,11 @@ class _Viewer:
         payers = await payers_of(work, user_id) if policies else [Payer(user_id=user_id)]
         return cls(payers[0], policies, await hidden_from(work, payers, policies), own)
 
-    def entry(self, row: Row[Any], background: Background) -> CatalogueEntry:
+    def entry(self, row: Row[Any], background: Background, speeds: Mapping[str, Speed]) -> CatalogueEntry:
         verdict = judge(self._policies, self._payer, row.name, row.tags, row.restricted_access)
         return CatalogueEntry(
             **background.shown(row).model_dump(), needs_approval=verdict.needs_approval,
-            subscription=self.own.get(row.name),
+            subscription=self.own.get(row.name), **msgspec.structs.asdict(speeds.get(row.name, Speed())),
         )  # fmt: skip
 
     def with_status(self, wanted: str) -> frozenset[str]:
@@ -104,11 +107,21 @@ async def list_catalogue(
         tags=tuple(query.tag), capabilities=tuple(query.capability), statuses=tuple(query.status) or _SEEN,
         hidden=hidden, subscribed=subscribed, health=query.health,
     )  # fmt: skip
+    ranked = await _by_latency(work, wanted) if query.sort == "latency" else None
     rows, total = await repository.list_models(
-        connection, wanted, query.sort, query.order == "desc", query.offset, query.limit
+        connection, wanted, query.sort, query.order == "desc", query.offset, query.limit, ranked
     )
     background = await Background.read(connection, rows)
-    return Page(data=[viewer.entry(row, background) for row in rows], pagination=pagination(query, total))
+    speeds = await statistics.speeds_of(connection, [row.name for row in rows], work.now)
+    return Page(data=[viewer.entry(row, background, speeds) for row in rows], pagination=pagination(query, total))
+
+
+async def _by_latency(work: Work, wanted: ModelFilter) -> list[str]:
+    """The names of models, the quickest first; without those that nobody has called."""
+    connection = await work.connection()
+    speeds = await statistics.speeds_of(connection, await repository.names_of(connection, wanted), work.now)
+    known = {name: speed.latency_p50_ms for name, speed in speeds.items() if speed.latency_p50_ms is not None}
+    return sorted(known, key=lambda name: (known[name], name))
 
 
 @router.get("/facets")
@@ -130,7 +143,9 @@ async def show_model(work: WorkOf, request: Request, model_id: UUID) -> Catalogu
     """One model, with one's own subscription."""
     viewer = await _Viewer.read(work, request)
     row = await _seen(work, viewer, model_id)
-    return viewer.entry(row, await Background.read(await work.connection(), [row]))
+    connection = await work.connection()
+    speeds = await statistics.speeds_of(connection, [row.name], work.now)
+    return viewer.entry(row, await Background.read(connection, [row]), speeds)
 
 
 @router.get("/{model_id}/stats")

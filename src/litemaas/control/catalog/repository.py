@@ -114,14 +114,27 @@ async def find_by_alias(connection: AsyncConnection, alias: str) -> str | None:
 
 
 async def list_models(
-    connection: AsyncConnection, wanted: ModelFilter, sort: str, descending: bool, offset: int, limit: int
+    connection: AsyncConnection,
+    wanted: ModelFilter,
+    sort: str,
+    descending: bool,
+    offset: int,
+    limit: int,
+    ranked: Sequence[str] | None = None,
 ) -> tuple[Sequence[Row[Any]], int]:
+    """``ranked``: names in the order to sort by, in place of a column; whoever is not named comes last."""
     where = _conditions(wanted)
     total = (await connection.execute(select(func.count()).select_from(models).where(*where))).scalar_one()
-    column = _sorted_by(sort)
+    column = (
+        _sorted_by(sort) if ranked is None else func.array_position(literal(list(ranked), ARRAY(Text)), models.c.name)
+    )
     order = (column.desc().nulls_last() if descending else column.asc().nulls_last(), models.c.name)
     page = select(models).where(*where).order_by(*order).offset(offset).limit(limit)
     return (await connection.execute(page)).all(), total
+
+
+async def names_of(connection: AsyncConnection, wanted: ModelFilter) -> Sequence[str]:
+    return (await connection.execute(select(models.c.name).where(*_conditions(wanted)))).scalars().all()
 
 
 def _sorted_by(sort: str) -> ColumnElement[Any]:

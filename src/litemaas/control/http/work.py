@@ -123,6 +123,14 @@ class Work:
             await self._connection.close()
 
 
+@asynccontextmanager
+async def apart(work: Work, plane: Plane) -> AsyncIterator[Work]:
+    """A transaction of its own for the same request: what it does stays, whatever becomes of the rest."""
+    async with plane.work(work.principal) as item:
+        item.request_id, item.address, item.user_agent = work.request_id, work.address, work.user_agent
+        yield item
+
+
 class WorkRoute(APIRoute):
     """A route whose handler runs in one transaction; a refused or failed request leaves nothing behind."""
 

@@ -258,6 +258,32 @@ class Why(Body):
     reason: Reason | None = None
 
 
+class ManyKeys(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"key_ids": ["key-1", "key-2"], "action": "disable", "reason": "End of the course"}
+        }
+    )
+
+    key_ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], Field(min_length=1, max_length=500)]
+    action: Literal["disable", "enable", "revoke"]
+    reason: Reason | None = None
+
+
+class KeyRefused(BaseModel):
+    key_id: str
+    code: str
+    message: str
+
+
+class ManyKeysDone(BaseModel):
+    """Each key was changed in a transaction of its own; what was so already counts as successful."""
+
+    successful: int
+    failed: int
+    errors: list[KeyRefused]
+
+
 class MustSayWhy(Body):
     reason: Reason
 

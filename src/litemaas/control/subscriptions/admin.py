@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from litemaas.control.http.etags import IfMatch, require_match, tag
 from litemaas.control.http.exports import EXPORTS, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.problems import code_of
 from litemaas.control.http.shapes import PROBLEMS, Page, PageQuery, pagination
-from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
+from litemaas.control.http.work import Work, WorkOf, WorkRoute, apart
 from litemaas.control.subscriptions import quotas, repository, service
 from litemaas.control.subscriptions.quotas import has_room, month_of
 from litemaas.control.subscriptions.repository import Holder, SubscriptionFilter
@@ -231,14 +230,6 @@ async def _decide_each(work: Work, request: Request, ids: Sequence[UUID], event:
                 DecisionError(subscription_id=str(subscription_id), code=code_of(error), message=error.message)
             )
     return Decided(successful=len(wanted) - len(errors), failed=len(errors), errors=errors)
-
-
-@asynccontextmanager
-async def apart(work: Work, plane: Plane) -> AsyncIterator[Work]:
-    """A transaction of its own for the same request."""
-    async with plane.work(work.principal) as item:
-        item.request_id, item.address, item.user_agent = work.request_id, work.address, work.user_agent
-        yield item
 
 
 async def _held(work: Work, subscription_id: UUID) -> Row[Any]:

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from litemaas.control.auth.gates import requires
 from litemaas.control.http.problems import code_of
 from litemaas.control.http.shapes import PROBLEMS
-from litemaas.control.http.work import Work, WorkOf, WorkRoute
+from litemaas.control.http.work import Work, WorkOf, WorkRoute, apart
 from litemaas.control.subscriptions import repository, service
-from litemaas.control.subscriptions.admin import apart, require_team, require_user
+from litemaas.control.subscriptions.admin import require_team, require_user
 from litemaas.control.subscriptions.repository import Holder
 from litemaas.control.subscriptions.schemas import BulkGranted, BulkGrants, GrantError
 from litemaas.core.errors import LiteMaaSError
