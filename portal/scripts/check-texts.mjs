@@ -1,11 +1,13 @@
-// Are all texts there, in nine languages, and is each of them said somewhere? Exits with 1 and a line for each that is not.
+// Are all texts there, in nine languages, is a thing called the same in all of them, and is each of them said somewhere? Exits with 1 and a line for each that is not.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { oddTerms } from "./terms.mjs";
 import { keysModule, readTexts } from "./texts.mjs";
 
 const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
 const { namespaces, problems } = readTexts();
+problems.push(...oddTerms(namespaces));
 
 const sources = readdirSync(SOURCES, { recursive: true })
   .filter((name) => /\.tsx?$/.test(name) && !/lib\/(keys|schema\.d)\.ts$/.test(name))

@@ -38,12 +38,16 @@ const COLOURS: Record<string, LabelProps["color"]> = {
   deprecated: "yellow",
   degraded: "yellow",
   cancelled: "grey",
+  broken_off: "grey",
   expired: "purple",
   inactive: "grey",
   retired: "grey",
   unknown: "grey",
 };
 const WORDS = new Set(Object.keys(COLOURS));
+
+/** Of calls and jobs; a subscription that somebody gave up has a word of its own in most languages. */
+export const endOf = (state: string) => (state === "cancelled" ? "broken_off" : state);
 
 export function Status({ value }: { value: string | null | undefined }) {
   const say = useSay();

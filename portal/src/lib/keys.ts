@@ -926,6 +926,7 @@ export type Key =
   | "status_active"
   | "status_available"
   | "status_blocked"
+  | "status_broken_off"
   | "status_cancelled"
   | "status_claim_open"
   | "status_degraded"

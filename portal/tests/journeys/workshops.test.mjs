@@ -7,7 +7,7 @@ const exact = true;
 const PHONE = { viewport: { width: 360, height: 780 }, isMobile: true, hasTouch: true };
 const clock = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(0, 16);
 
-journey("a workshop is planned, claimed on a phone, watched, and its seat freed", async () => {
+journey("a workshop is planned, claimed on a phone, watched, its seat freed, and another one taken away", async () => {
   const opened = await visit("admin", "/workshops/new");
   const { page } = opened;
   const next = () => page.getByRole("button", { name: say("next_step"), exact }).click();
@@ -89,6 +89,12 @@ journey("a workshop is planned, claimed on a phone, watched, and its seat freed"
   await page.getByRole("dialog").getByLabel(say("roster_optional")).fill("Kim");
   await page.getByRole("dialog").getByRole("button", { name: say("add_seats"), exact }).click();
   await page.getByRole("row").filter({ hasText: "Kim" }).getByText(say("status_free"), { exact }).waitFor();
+  const kim = page.getByRole("row").filter({ hasText: "Kim" });
+  await kim.getByRole("button").click();
+  await page.getByRole("menuitem", { name: say("remove_seat") }).click();
+  await page.getByRole("dialog").getByRole("button", { name: say("remove_seat"), exact }).click();
+  await kim.waitFor({ state: "detached" });
+  await page.getByText(say("n_of_m", { n: 0, m: 2 })).first().waitFor(); // the other seats are still there
   assert.equal((await (await opened.context.request.get(`${base}/api/v1/workshops/${guid}`)).json()).pot_nano, 5e9, "the pot stays");
   await change("end_workshop");
   await page.getByRole("dialog").getByRole("button", { name: say("end_workshop"), exact }).click();

@@ -5,7 +5,7 @@ import { Facts } from "../../components/Card";
 import { Copyable } from "../../components/Copy";
 import { Filter, Search, Toolbar } from "../../components/Filters";
 import { LogTable } from "../../components/LogTable";
-import { Status } from "../../components/Status";
+import { endOf, Status } from "../../components/Status";
 import { useGet, type Reply } from "../../lib/api";
 import { useCursorList } from "../../lib/cursorList";
 import { count, dayAfter, milliseconds, moment, money } from "../../lib/format";
@@ -63,7 +63,7 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
           </>
         }
       >
-        <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${value}` as "status_failure") }))} />
+        <Filter list={list} name="status" label={say("result")} options={["success", "failure", "refused", "cancelled"].map((value) => ({ value, text: say(`status_${endOf(value)}` as "status_failure") }))} />
         <Filter list={list} name="model" label={say("model")} options={of(options?.models)} />
         {!fixed.keys && <Filter list={list} name="key" label={say("api_key")} options={of(options?.keys)} />}
         <Filter list={list} name="error_code" label={say("error")} options={errors.flatMap(({ id }) => (id ? [{ value: id, text: id }] : []))} />
@@ -115,7 +115,7 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
 function Outcome({ row }: { row: Row }) {
   return (
     <span className="lm-labels">
-      <Status value={row.status} /> {row.error_code && <code>{row.error_code}</code>}
+      <Status value={endOf(row.status)} /> {row.error_code && <code>{row.error_code}</code>}
     </span>
   );
 }

@@ -6,7 +6,7 @@ import { Card, Facts } from "../../components/Card";
 import { Confirm, FormDialog, Refusal } from "../../components/Dialog";
 import { Text, Whole } from "../../components/fields";
 import { Loaded } from "../../components/States";
-import { Status } from "../../components/Status";
+import { endOf, Status } from "../../components/Status";
 import { useGet, useSend, type Reply } from "../../lib/api";
 import { compact, count, milliseconds, moment } from "../../lib/format";
 import { useSay, type Say } from "../../lib/i18n";
@@ -113,7 +113,7 @@ function Job({ id }: { id: string }) {
       <Facts
         facts={[
           [say("job"), JOBS[job.kind] ? say(JOBS[job.kind]!) : job.kind],
-          [say("state"), <Status key="state" value={job.state} />],
+          [say("state"), <Status key="state" value={endOf(job.state)} />],
           [say("error"), job.error],
           ...told(say, { ...job.progress, ...job.result }),
         ]}
