@@ -56,27 +56,40 @@ journey("what people open has no serious barrier, closes with Escape and gives t
   await leave(opened);
 });
 
-journey("what administrators open has no serious barrier, closes with Escape and gives the focus back", async () => {
+journey("what administrators open of models, people and requests has no serious barrier, closes with Escape and gives the focus back", async () => {
+  const opened = await visit("admin", "/");
+  const { page, context } = opened;
+  const model = (await ask(context, "GET", `/api/v1/admin/models?name=${MODEL}`)).data[0];
+  const person = (await ask(context, "GET", "/api/v1/admin/users?limit=1")).data[0];
+  const subscription = (await ask(context, "GET", "/api/v1/admin/subscriptions?limit=1&statuses=active")).data[0];
+  const found = [
+    ...(await open(page, `/admin/models/${model.id}`, ["deprecate", "retire", "add_endpoint", "edit"])),
+    ...(await open(page, "/admin/users", ["set_limits_of_all"])),
+    ...(await open(page, `/admin/users/${person.id}?tab=subscriptions`, ["grant_models"])),
+    ...(await open(page, `/admin/users/${subscription.holder.id}?tab=subscriptions`, [say("edit_what", { what: subscription.model.name })])),
+    ...(await open(page, "/admin/audit", [new RegExp(`^${say("details_of", { name: "" })}`)])),
+  ];
+  assert.deepEqual(found, []);
+  await leave(opened);
+});
+
+journey("what administrators open of settings, usage, teams and workshops has no serious barrier, closes with Escape and gives the focus back", async () => {
   const opened = await visit("admin", "/");
   const { page, context } = opened;
   const { user } = await ask(context, "GET", "/api/v1/auth/session");
-  const model = (await ask(context, "GET", `/api/v1/admin/models?name=${MODEL}`)).data[0];
-  const person = (await ask(context, "GET", "/api/v1/admin/users?limit=1")).data[0];
   const moment = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
   const plan = { title: "Looked at", organisers: [user.username], time_zone: "UTC", starts_at: moment(-1), ends_at: moment(1), seats: 2, models: [MODEL], pot_nano: 1e9 };
   const { guid } = await ask(context, "POST", "/api/v1/workshops", plan);
+  const { webhook } = await ask(context, "POST", "/api/v1/admin/webhooks", { url: "https://hooks.example.org/looked-at" });
   const found = [
-    ...(await open(page, `/admin/models/${model.id}`, ["deprecate", "retire", "add_endpoint"])),
-    ...(await open(page, "/admin/users", ["set_limits_of_all"])),
-    ...(await open(page, `/admin/users/${person.id}?tab=subscriptions`, ["grant_models"])),
-    ...(await open(page, "/admin/audit", [new RegExp(`^${say("details_of", { name: "" })}`)])),
     ...(await open(page, "/admin/settings/banners", ["create_banner"])),
-    ...(await open(page, "/admin/settings/notifications", ["add_webhook"])),
+    ...(await open(page, "/admin/settings/notifications", ["add_webhook", say("edit_what", { what: webhook.url }), say("deliveries_of", { what: webhook.url })])),
     ...(await open(page, "/admin/usage", ["export"])),
     ...(await open(page, "/teams", ["create_team"])),
     ...(await open(page, `/workshops/${guid}`, ["announce", "change_workshop"])),
   ];
   await ask(context, "POST", `/api/v1/workshops/${guid}/end`);
+  await ask(context, "DELETE", `/api/v1/admin/webhooks/${webhook.id}`);
   assert.deepEqual(found, []);
   await leave(opened);
 });
