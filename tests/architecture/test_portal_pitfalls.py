@@ -233,7 +233,8 @@ PITFALLS: dict[int, tuple[str, tuple[str, ...]]] = {
     61: (
         "no traps, states are told",
         (
-            "what administrators open has no serious barrier, closes with Escape and gives the focus back",
+            "what administrators open of models, people and requests has no serious barrier",
+            "what administrators open of settings, usage, teams and workshops has no serious barrier",
             "whoever is asked to confirm stands on Cancel, and a refusal stays to be read",
         ),
     ),

@@ -56,7 +56,7 @@ journey("what people open has no serious barrier, closes with Escape and gives t
   await leave(opened);
 });
 
-journey("what administrators open of models, people and requests has no serious barrier, closes with Escape and gives the focus back", async () => {
+journey("what administrators open of models, people and requests has no serious barrier", async () => {
   const opened = await visit("admin", "/");
   const { page, context } = opened;
   const model = (await ask(context, "GET", `/api/v1/admin/models?name=${MODEL}`)).data[0];
@@ -73,7 +73,7 @@ journey("what administrators open of models, people and requests has no serious 
   await leave(opened);
 });
 
-journey("what administrators open of settings, usage, teams and workshops has no serious barrier, closes with Escape and gives the focus back", async () => {
+journey("what administrators open of settings, usage, teams and workshops has no serious barrier", async () => {
   const opened = await visit("admin", "/");
   const { page, context } = opened;
   const { user } = await ask(context, "GET", "/api/v1/auth/session");
