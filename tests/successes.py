@@ -34,7 +34,6 @@ REFUSING = {
     ("GET", "/cache/redis/info"): "there is no cache",
     ("POST", "/cache/delete"): "there is no cache",
     ("POST", "/cache/flushall"): "there is no cache",
-    ("POST", "/config/pass_through_endpoint"): "routes of one's own are not offered",
     ("POST", "/utils/token_counter"): "the gateway counts by itself",
 }
 """Routes that say why they never do anything."""
