@@ -1,8 +1,8 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
-A *cell* is one span of time with one combination of dimensions. Six cubes keep the same calls: ``full`` by all dimensions,
-``model`` without who asked, ``key`` without what served, ``user`` and ``team`` by that alone, ``total`` without all of these; a
-smaller one answers sooner if it can.
+A *cell* is one span of time with one combination of dimensions. Eight cubes keep the same calls: ``full`` by all dimensions,
+``model`` without who asked, ``key`` without what served, ``user`` and ``team`` by that alone, ``payer`` by who pays for which
+model, ``demand`` by which people use which model, ``total`` without all of these; a smaller one answers sooner if it can.
 """
 
 from __future__ import annotations
@@ -12,21 +12,27 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 ASKED = ("key_hash", "user_id", "team_id")
+PAID = ("cost_centre", "workshop")
+"""Who paid at the moment of the call; in no record, but found when its delta is folded (see ``db/payers.py``)."""
 SERVED = ("model", "deployment_id", "provider", "engine_model", "endpoint")
 ENDED = ("status", "error_code")
-DIMENSIONS = ASKED + SERVED + ENDED
+DIMENSIONS = ASKED + SERVED + ENDED + PAID
 """What cells are told apart by. A call without a known key has no model here: what strangers write is not added up."""
 GRAINS = ("hour", "day", "week", "month")
 """Spans of a cell, in the installation's time zone; weeks begin on Monday."""
 CUBES: dict[str, tuple[str, ...]] = {
     "total": ENDED,
-    "team": ("team_id", *ENDED),
+    "team": ("team_id", *ENDED, *PAID),
     "model": SERVED + ENDED,
-    "user": ("user_id", *ENDED),
-    "key": ASKED + ENDED,
+    "payer": ("model", "provider", *ENDED, *PAID),
+    "user": ("user_id", *ENDED, *PAID),
+    "key": ASKED + ENDED + PAID,
+    "demand": ("user_id", "team_id", "model", "provider", *ENDED, *PAID),
     "full": DIMENSIONS,
 }
 """The smallest first: there are fewer teams than models, and fewer people than keys."""
+_DAYS_ONLY = {"payer", "demand"}
+"""Questions about them are about days; of an hour they have about as many cells as ``full``."""
 
 MEASURES = (
     "calls", "estimated_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
@@ -40,6 +46,14 @@ BUCKETS = len(BOUNDS_US) + 1
 DURATION_BUCKETS = tuple(f"d{bucket:02}" for bucket in range(BUCKETS))
 TTFT_BUCKETS = tuple(f"t{bucket:02}" for bucket in range(BUCKETS))
 """Numbers of successful calls by duration, and by time to first token; null = none."""
+
+
+def grains_of(cube: str) -> tuple[str, ...]:
+    """The spans of which ``cube`` keeps cells; what lies between is read of a larger cube."""
+    return GRAINS[1:] if cube in _DAYS_ONLY else GRAINS
+
+
+EVERY_ROLLUP = tuple((cube, grain) for cube in CUBES for grain in grains_of(cube))
 
 
 def rollup_table(cube: str, grain: str) -> str:

@@ -108,6 +108,7 @@ FROM generate_series(0, {users} - 1) AS n;
 INSERT INTO teams (id, name, description, cost_centre, created_by, updated_by)
 SELECT 'team-' || n, 'demo-team-' || n, 'Made by litemaas demo-data', 'centre-' || n % 20, 'demo-data', 'demo-data'
 FROM generate_series(0, {teams} - 1) AS n;
+UPDATE cost_centres SET since = now() - interval '400 days' WHERE id ~ '^(user|team)-[0-9]+$';
 INSERT INTO team_members (team_id, user_id, role, added_by)
 SELECT 'team-' || n % {teams}, 'user-' || n, CASE WHEN n < {teams} THEN 'admin' WHEN n % 7 = 0 THEN 'viewer' ELSE 'member' END,
     'demo-data'

@@ -20,7 +20,7 @@ from litemaas.db.connect import connector
 from litemaas.db.partitions import ensure_partitions, lock_out_other_replicas
 from litemaas.db.zones import set_zone
 
-_MIGRATION_TIMEOUT_S = 600
+_MIGRATION_TIMEOUT_S = 3_600
 T = TypeVar("T")
 
 

@@ -12,9 +12,10 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 import asyncpg
 
 from litemaas.core.keys import MASTER_KEY_HASH
-from litemaas.core.rollups import CUBES, dimension_table, rollup_table
+from litemaas.core.rollups import CUBES, EVERY_ROLLUP, dimension_table, rollup_table
 from litemaas.core.windows import day_of, midnight
 from litemaas.db.partitions import first_kept_day
+from litemaas.db.payers import payer_columns, with_payers
 from litemaas.db.zones import ZONE, zone_kept
 
 UNITS = ("calls", "prompt_tokens", "completion_tokens", "pages", "cost_nano")
@@ -95,6 +96,8 @@ async def check_everything(connection: asyncpg.Connection, span: Span) -> list[C
             await _names(connection, span, "full", "model"),
             await _names(connection, span, "key", "user_id"),
             await _names(connection, span, "model", "deployment_id"),
+            await _names(connection, span, "payer", "cost_centre"),
+            await _names(connection, span, "demand", "user_id"),
             await _leases(connection),
             await _budgets(connection),
         ]
@@ -124,7 +127,7 @@ async def _rollup(connection: asyncpg.Connection, cube: str, grain: str, group: 
     query = f"""
         SELECT {group}, {_SUMS} FROM (
             SELECT {columns}, {units} FROM {table} JOIN {dimension_table(cube)} AS d ON d.id = dimension_id WHERE {_BETWEEN}
-            UNION ALL SELECT {columns}, {units} FROM usage_deltas WHERE {_BETWEEN}
+            UNION ALL SELECT {columns}, {units} FROM {with_payers("usage_deltas")} WHERE {_BETWEEN}
         ) AS c GROUP BY 1
     """  # noqa: S608 — names of ours
     return await _grouped(connection, query, span)
@@ -148,8 +151,8 @@ async def _days(connection: asyncpg.Connection, span: Span) -> list[Check]:
             await _rollup(connection, cube, grain, day, span),
             span.zone,
         )
-        for cube in CUBES
-        for grain in ("hour", "day")
+        for cube, grain in EVERY_ROLLUP
+        if grain in ("hour", "day")
     ]
 
 
@@ -172,7 +175,10 @@ async def _coarse(connection: asyncpg.Connection, span: Span) -> list[Check]:
 
 
 async def _names(connection: asyncpg.Connection, span: Span, cube: str, column: str) -> Check:
-    named = "CASE WHEN key_hash = '' THEN '' ELSE model END" if column == "model" else f"coalesce({column}, '')"
+    named = {
+        "model": "CASE WHEN key_hash = '' THEN '' ELSE model END",
+        "cost_centre": payer_columns("usage_records")["cost_centre"],
+    }.get(column, f"coalesce({column}, '')")
     ledger = await _ledger(connection, named, span)
     rollup = await _rollup(connection, cube, "day", column, span)
     return _compare(Check(f"ledger = {rollup_table(cube, 'day')}, per {column}"), ledger, rollup)

@@ -18,13 +18,15 @@ from litemaas.core.rollups import (
     CUBES,
     DIMENSIONS,
     DURATION_BUCKETS,
-    GRAINS,
+    EVERY_ROLLUP,
     MEASURES,
+    PAID,
     TTFT_BUCKETS,
     dimension_table,
     rollup_table,
 )
 from litemaas.core.windows import midnight
+from litemaas.db.payers import payer_columns, with_payers
 from litemaas.db.zones import ZONE, zone_kept
 
 _LOCK = 0x4C4D_0003
@@ -46,12 +48,15 @@ _ADDED = ", ".join(
 )
 
 
-def _members(cube: str) -> str:
-    """The dimensions as ``cube`` tells them apart: '' where it does not."""
-    return ", ".join(name if name in CUBES[cube] else "''" for name in DIMENSIONS)
+def _identity(cube: str) -> str:
+    """The hash of the members as ``cube`` tells them apart: '' where it does not."""
+    members = [name if name in CUBES[cube] else "''" for name in DIMENSIONS if name not in PAID]
+    # Cubes without payers keep the numbers that combinations had before these were told apart.
+    members += [name for name in PAID if name in CUBES[cube]]
+    return f"usage_dimension_id({', '.join(members)})"
 
 
-_IDENTITIES = ", ".join(f"usage_dimension_id({_members(cube)}) AS in_{cube}" for cube in CUBES)
+_IDENTITIES = ", ".join(f"{_identity(cube)} AS in_{cube}" for cube in CUBES)
 
 
 def _name(cube: str) -> str:
@@ -70,15 +75,16 @@ def _add(cube: str, grain: str) -> str:
     """  # noqa: S608 — names of ours
 
 
-_EVERY_TABLE = [(cube, grain) for cube in CUBES for grain in GRAINS]
 _FINE = ("hour", "day")
 """What is counted from records; the coarser grains are then added up from days."""
 _FOLD = f"""
-WITH cells AS MATERIALIZED (
-    SELECT *, {_IDENTITIES} FROM usage_deltas WHERE id IN (SELECT id FROM usage_deltas ORDER BY id LIMIT {_FOLD_AT_ONCE})
+WITH deltas AS MATERIALIZED (
+    SELECT * FROM {with_payers("usage_deltas")}
+    WHERE id IN (SELECT id FROM usage_deltas ORDER BY id LIMIT {_FOLD_AT_ONCE})
 ),
+cells AS MATERIALIZED (SELECT *, {_IDENTITIES} FROM deltas),
 {", ".join(f"{cube}_names AS ({_name(cube)})" for cube in CUBES)},
-{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE)}
+{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in EVERY_ROLLUP)}
 DELETE FROM usage_deltas WHERE id IN (SELECT id FROM cells)
 """  # noqa: S608 — names of ours
 
@@ -105,7 +111,8 @@ async def fold(connection: asyncpg.Connection) -> int:
 
 
 def _count_records() -> str:
-    """Cells of the records from $1 to $2, per hour; the same as the trigger makes (see ``migrations/versions/0003``)."""
+    """Cells of the records from $1 to $2, per hour; the same as the trigger makes (see ``migrations/versions/0029``)."""
+    paid = payer_columns("usage_records")
     dimensions = [f"coalesce({name}, '')" if name in _NULLABLE else name for name in DIMENSIONS]
     dimensions[DIMENSIONS.index("model")] = "CASE WHEN key_hash = '' THEN '' ELSE model END"
     sums = {name: f"sum({name})" for name in MEASURES} | {
@@ -126,7 +133,8 @@ def _count_records() -> str:
     places = ", ".join(str(place) for place in range(1, len(DIMENSIONS) + 2))
     return f"""
         SELECT {", ".join(columns)} FROM (
-            SELECT *, CASE WHEN status = 'success' THEN width_bucket(duration_us, {bounds}) END AS d,
+            SELECT *, {", ".join(f"{value} AS {name}" for name, value in paid.items())},
+                CASE WHEN status = 'success' THEN width_bucket(duration_us, {bounds}) END AS d,
                 CASE WHEN status = 'success' THEN width_bucket(ttft_us, {bounds}) END AS t
             FROM usage_records WHERE started_at >= $1 AND started_at < $2 OFFSET 0
         ) AS r GROUP BY {places}
@@ -136,13 +144,13 @@ def _count_records() -> str:
 _IN_SPAN = "at >= $1 AND at < $2"
 _FORGET = [
     f"DELETE FROM {table} WHERE {_IN_SPAN}"  # noqa: S608 — names of ours
-    for table in ("usage_deltas", *(rollup_table(cube, grain) for cube, grain in _EVERY_TABLE if grain in _FINE))
+    for table in ("usage_deltas", *(rollup_table(cube, grain) for cube, grain in EVERY_ROLLUP if grain in _FINE))
 ]
 _RECOUNT = f"""
 WITH records AS MATERIALIZED ({_count_records()}),
 cells AS MATERIALIZED (SELECT *, {_IDENTITIES} FROM records),
 {", ".join(f"{cube}_names AS ({_name(cube)})" for cube in CUBES)},
-{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in _EVERY_TABLE if grain in _FINE)}
+{", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in EVERY_ROLLUP if grain in _FINE)}
 SELECT
 """  # noqa: S608 — names of ours
 

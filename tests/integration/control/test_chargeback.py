@@ -89,6 +89,68 @@ async def test_each_call_is_paid_by_whom_it_belonged_to_at_the_time(
     assert [(row["key_name"], row["cost_nano"]) for row in keys["data"]] == [("own", 3 * 123)]
 
 
+async def test_statements_by_any_group_say_what_the_lines_say_also_before_they_are_folded(
+    bills: None, people: People, database: asyncpg.Connection
+):
+    late = [call(400 + n, LAST + timedelta(days=9, hours=n), model=f"model-{n % 2}") for n in range(6)]
+    rows = [[record[column] for column in COLUMNS] for record in late]
+    await database.copy_records_to_table("usage_records", records=rows, columns=list(COLUMNS))
+    lines = list(csv.DictReader(io.StringIO(await export(people["overseer"], "csv"))))
+    for group in ("cost_centre", "team", "user", "key", "model"):
+        members = (
+            ("cost_centre",)
+            if group == "cost_centre"
+            else ("cost_centre", "model" if group == "model" else f"{group}_id")
+        )
+        expected: dict[tuple[str, ...], list[int]] = {}
+        for line in lines:
+            sums = expected.setdefault(tuple(line[name] for name in members), [0, 0, 0, 0, 0])
+            amounts = [int(line[n]) for n in ("requests", "prompt_tokens", "completion_tokens", "pages")]
+            for place, amount in enumerate([*amounts, nano_from_usd(line["cost_USD"])]):
+                sums[place] += amount
+        found = {
+            tuple(row[name] for name in members): [
+                row[n] for n in ("requests", "prompt_tokens", "completion_tokens", "pages", "cost_nano")
+            ]
+            for row in (await statement(people["admin"], month=MONTH, group_by=group))["data"]
+        }
+        assert found == expected, group
+
+
+async def test_calls_of_strangers_are_in_the_sums_of_usage_but_nobody_is_billed_for_them(
+    bills: None, people: People, database: asyncpg.Connection
+):
+    before = {
+        group: await statement(people["admin"], month=MONTH, group_by=group)
+        for group in ("cost_centre", "model", "user")
+    }
+    odd = {"key_hash": "", "user_id": None, "model": "whatever", "status": "failure", "prompt_tokens": 5}
+    await spend(database, [call(500 + n, LAST + timedelta(days=2), **odd) for n in range(4)])
+    for group, was in before.items():
+        assert await statement(people["admin"], month=MONTH, group_by=group) == was
+    counted = await people["admin"].get("/api/v1/admin/usage/summary", params={"group_by": "model"})
+    assert {row["group"]: row["requests"] for row in counted.json()["data"]}[None] == 4
+
+
+async def test_corrections_are_told_by_the_group_that_they_belong_to(
+    bills: None, people: People, database: asyncpg.Connection
+):
+    assert (await people["admin"].post("/api/v1/admin/chargeback/close", json={"month": MONTH})).status_code == 200
+    await spend(
+        database,
+        [call(600, LAST + timedelta(days=11)), call(601, LAST + timedelta(days=3), user_id="bob", team_id="t1")],
+    )
+    for group, expected in (
+        ("cost_centre", {"blue": 123, "green": 123}), ("team", {"": 123, "Lab": 123}), ("user", {"Ann": 123, "Bob": 123}),
+    ):  # fmt: skip
+        name = group if group == "cost_centre" else f"{group}_name"
+        rows = (await statement(people["admin"], month=f"{THIS:%Y-%m}", group_by=group))["data"]
+        assert {
+            row[name].title() if group == "user" else row[name]: row["corrections_nano"] for row in rows
+        } == expected
+        assert all(row["cost_nano"] == row["corrections_nano"] for row in rows)
+
+
 async def test_every_export_adds_up_to_the_statement(bills: None, people: People):
     total = (await statement(people["admin"], month=MONTH))["total_nano"]
     lines = list(csv.DictReader(io.StringIO(await export(people["overseer"], "csv"))))

@@ -8,7 +8,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litemaas.core.rollups import BOUNDS_US, BUCKETS, CUBES, DIMENSIONS, percentile
+from litemaas.core.rollups import BOUNDS_US, BUCKETS, CUBES, DIMENSIONS, EVERY_ROLLUP, PAID, grains_of, percentile
 
 
 @given(st.lists(st.integers(0, 2_000_000_000), min_size=1, max_size=200), st.sampled_from([0.01, 0.5, 0.95, 0.99, 1.0]))
@@ -31,6 +31,12 @@ def test_without_calls_there_is_no_percentile():
 def test_the_smaller_cubes_are_parts_of_the_full_one_and_keep_how_calls_ended():
     assert set(CUBES["full"]) == set(DIMENSIONS) == set(CUBES["model"]) | set(CUBES["key"])
     assert {"status", "error_code"} == set(CUBES["model"]) & set(CUBES["key"]) == set(CUBES["total"])
-    assert {cube: set(members) - set(CUBES["total"]) for cube, members in CUBES.items() if cube in ("user", "team")} == {
-        "user": {"user_id"}, "team": {"team_id"},
+    assert {cube: set(CUBES[cube]) - set(CUBES["total"]) for cube in ("user", "team", "payer")} == {
+        "user": {"user_id", *PAID}, "team": {"team_id", *PAID}, "payer": {"model", "provider", *PAID},
     }  # fmt: skip
+
+
+def test_every_cube_keeps_days_weeks_and_months_and_every_question_about_an_hour_has_one_that_keeps_hours():
+    assert all({"day", "week", "month"} <= set(grains_of(cube)) for cube in CUBES)
+    assert "hour" in grains_of("full")
+    assert set(EVERY_ROLLUP) == {(cube, grain) for cube in CUBES for grain in grains_of(cube)}

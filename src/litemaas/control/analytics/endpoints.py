@@ -36,7 +36,6 @@ from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import AnalyticsSettings, CurrencySettings
-from litemaas.control.usage import payers
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.money import format_usd
@@ -186,9 +185,8 @@ async def _asked(work: Work, query: ScopedQuery, *, exporting: bool = False) -> 
     most = limits.max_export_days if exporting else limits.max_days
     days = days_of(query.start_date, query.end_date, service.today(work), most, work.zone)
     members: dict[str, Any] = {name: tuple(getattr(query, name)) for name in _FILTERS}
-    cuts = await payers.reassignments(connection, days.before().since, days.until)
-    wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone, reassigned=cuts))
-    return Asked(connection, scope, service.within(wanted, days), days)
+    wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone))
+    return Asked(connection, scope, service.within(wanted, days, work.now), days)
 
 
 async def _shared(

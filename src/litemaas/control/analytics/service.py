@@ -34,10 +34,11 @@ from litemaas.control.analytics.schemas import (
 from litemaas.control.analytics.scopes import Scope
 from litemaas.control.http.work import Work
 from litemaas.control.keys import repository as keys
+from litemaas.control.usage import figures
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.ranking import Sort
-from litemaas.control.usage.schemas import Change, Overview, Summary, TrendPoint
+from litemaas.control.usage.schemas import Change, GroupFigures, Overview, TrendPoint
 from litemaas.control.usage.spans import Grain
 from litemaas.core.errors import InvalidField
 from litemaas.core.windows import day_of, window_at
@@ -50,13 +51,20 @@ _PEOPLE_TOP = 5
 async def analytics(
     work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter, days: Days, top: int
 ) -> Analytics:
-    """Everything of the analytics page, of one moment."""
-    now = work.now
+    """Everything of the analytics page, of one moment. What two parts of it show is asked for once."""
+    now, few = work.now, min(top, _PEOPLE_TOP)
     overview = await usage.overview(connection, wanted, now)
-    daily = await usage.trend(connection, wanted, now, "day", "model", top, latency=True)
-    people = await _named(connection, wanted, "user", min(top, _PEOPLE_TOP)) if scope.shows_people else None
+    models = await _named(connection, wanted, "model", _MOST_OPTIONS)
+    kept = [model.id or "" for model in sorted(models, key=_dearest)[:top]]
+    daily = await usage.trend(connection, wanted, now, "day", "model", top, latency=True, kept=kept)
+    costs = {"model": [(model.id or "", model.cost_nano) for model in models]}
+    for dimension in ("provider", "user", "team") if scope.shows_people else ("provider",):
+        costs[dimension] = await figures.costs(connection, wanted, dimension, _MOST_OPTIONS)
+    people = [name for name, _ in costs["user"][:few]] if scope.shows_people else []
+    keys = [name for name, _ in await figures.costs(connection, wanted, "key", few)]
     began = await repository.first_call_at(connection)
     current = overview.current
+    parts = {dimension: _parts(found, current.cost_nano) for dimension, found in costs.items()}
     return Analytics(
         as_of=now,
         period=_range(days),
@@ -67,17 +75,25 @@ async def analytics(
         active_keys=current.active_keys,
         requests=_requests(current),
         tokens=Tokens(total=current.total_tokens, prompt=current.prompt_tokens, completion=current.completion_tokens),
-        cost=await _cost(connection, scope, wanted, current.cost_nano),
+        cost=Cost(
+            total_nano=current.cost_nano, by_model=parts["model"], by_provider=parts["provider"],
+            by_user=parts.get("user"), by_team=parts.get("team"),
+        ),
         success_rate=current.success_rate,
         latency=current.latency.duration if current.latency else None,
         ttft=current.latency.ttft if current.latency else None,
         trends=_trends(overview, compared=began is not None and began < days.since, people=scope.shows_people),
         daily=[_day(point, work.zone) for point in daily.data],
         daily_models=[row for point in daily.data for row in _day_models(point, work.zone)],
-        top_models=await _named(connection, wanted, "model", top),
-        top_users=people,
-        top_keys=await _named(connection, wanted, "key", min(top, _PEOPLE_TOP)),
+        top_models=models[:top],
+        top_users=await _those(connection, wanted, "user", people) if scope.shows_people else None,
+        top_keys=await _those(connection, wanted, "key", keys),
     )  # fmt: skip
+
+
+def _dearest(model: Named) -> tuple[int, int, str]:
+    """As :func:`figures.dearest` puts them in order."""
+    return -model.cost_nano, -(model.requests + model.blocked_requests), model.id or ""
 
 
 async def series(
@@ -98,7 +114,7 @@ async def breakdown(
         connection, wanted, dimension, sort, descending=descending, limit=limit, page=page, latency=latency
     )
     return Breakdown(
-        as_of=work.now, period=_range(days), dimension=dimension, data=await _with_names(connection, found, dimension),
+        as_of=work.now, period=_range(days), dimension=dimension, data=await _with_names(connection, found.data, dimension),
         rest=found.rest, total=found.total, groups=found.groups,
     )  # fmt: skip
 
@@ -119,7 +135,7 @@ async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter,
 
 async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter) -> FilterOptions:
     found = await usage.options(connection, wanted, work.now, _MOST_OPTIONS)
-    centres, workshops = await usage.payers_that_occur(connection, wanted, _MOST_OPTIONS)
+    centres, workshops = await usage.payers_that_occur(connection, wanted, work.now, _MOST_OPTIONS)
 
     async def named(by: str, ids: Sequence[str]) -> list[Option]:
         names = await repository.names_of(connection, by, ids)
@@ -181,7 +197,7 @@ async def all_groups(connection: AsyncConnection, wanted: UsageFilter, dimension
     if found.rest is not None:
         message = f"There are {found.groups} lines; a file has at most {_ALL_GROUPS}. Narrow the filters or the days."
         raise InvalidField(message, "breakdown")
-    return await _with_names(connection, found, dimension)
+    return await _with_names(connection, found.data, dimension)
 
 
 async def all_days(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> list[Day]:
@@ -194,8 +210,9 @@ async def all_days(connection: AsyncConnection, wanted: UsageFilter, now: dateti
 # -- shapes ---------------------------------------------------------------------------------------------------------------
 
 
-def within(wanted: UsageFilter, days: Days) -> UsageFilter:
-    return msgspec.structs.replace(wanted, since=days.since, until=days.until)
+def within(wanted: UsageFilter, days: Days, now: datetime) -> UsageFilter:
+    """Days that are not over are read to the end of all cells: nothing begins after now, and whole months are fewer cells."""
+    return msgspec.structs.replace(wanted, since=days.since, until=None if days.until > now else days.until)
 
 
 def today(work: Work) -> Any:
@@ -217,36 +234,31 @@ async def _named(connection: AsyncConnection, wanted: UsageFilter, by: Dimension
     found = await usage.summarize(
         connection, wanted, by, "cost_nano", descending=True, limit=top, page=1, latency=False
     )
-    return await _with_names(connection, found, by)
+    return await _with_names(connection, found.data, by)
 
 
-async def _with_names(connection: AsyncConnection, found: Summary, by: Dimension) -> list[Named]:
-    names = await repository.names_of(connection, by, [row.group for row in found.data if row.group is not None])
+async def _with_names(connection: AsyncConnection, groups: Sequence[GroupFigures], by: Dimension) -> list[Named]:
+    names = await repository.names_of(connection, by, [row.group for row in groups if row.group is not None])
     return [
         Named(
             id=row.group,
             name=names.get(row.group, row.group) if row.group else None,
             **row.model_dump(exclude={"group"}),
         )
-        for row in found.data
+        for row in groups
     ]
 
 
-async def _cost(connection: AsyncConnection, scope: Scope, wanted: UsageFilter, total: int) -> Cost:
-    async def by(dimension: Dimension) -> dict[str, int]:
-        found = await usage.summarize(
-            connection, wanted, dimension, "cost_nano", descending=True, limit=_MOST_OPTIONS, page=1, latency=False
-        )
-        parts = {row.group or "": row.cost_nano for row in found.data if row.cost_nano}
-        if found.rest is not None and found.rest.cost_nano:
-            parts["…"] = found.rest.cost_nano
-        return parts
+async def _those(connection: AsyncConnection, wanted: UsageFilter, by: Dimension, names: Sequence[str]) -> list[Named]:
+    """The figures of these groups, in their order."""
+    return await _with_names(connection, await usage.groups_of(connection, wanted, by, names), by)
 
-    people = scope.shows_people
-    return Cost(
-        total_nano=total, by_model=await by("model"), by_provider=await by("provider"),
-        by_user=await by("user") if people else None, by_team=await by("team") if people else None,
-    )  # fmt: skip
+
+def _parts(costs: Sequence[tuple[str, int]], total: int) -> dict[str, int]:
+    """What each group has cost, and those that are not among them together."""
+    parts = {name: cost for name, cost in costs if cost}
+    rest = total - sum(parts.values())
+    return {**parts, "…": rest} if rest else parts
 
 
 def _trends(overview: Overview, *, compared: bool, people: bool) -> list[Change]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import limited, requires
-from litemaas.control.chargeback import focus, repository
+from litemaas.control.chargeback import focus, repository, statements
 from litemaas.control.chargeback.focus import Issuer
 from litemaas.control.http.exports import EXPORTS, Record, as_csv, as_json, attachment, rows_of
 from litemaas.control.http.refusals import Conflict
@@ -21,6 +21,7 @@ from litemaas.control.http.shapes import PROBLEMS, Body
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
 from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import ChargebackSettings, CurrencySettings
+from litemaas.control.usage import repository as usage_rows
 from litemaas.core.errors import InvalidField
 from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
@@ -104,9 +105,16 @@ async def show_statement(work: WorkOf, query: Annotated[StatementQuery, Query()]
     """Who pays how much for a month; audited."""
     month = _month(work, query.month)
     await record(work, "chargeback.read", "chargeback", f"{month:%Y-%m}", query.model_dump(exclude_defaults=True))
-    source, currency = await _source(work, month)
-    closed = await repository.closed_month(await work.connection(), month)
-    rows = await repository.statement(await work.connection(), source, query.group_by, query.cost_centre)
+    connection = await work.connection()
+    await usage_rows.prepare(connection)
+    closed = await repository.closed_month(connection, month)
+    if closed is not None:
+        rows = await statements.closed_month(connection, month, query.group_by, query.cost_centre)
+        currency = closed.currency
+    else:
+        corrected = await _corrected_in(work, month)
+        rows = await statements.open_month(connection, month, corrected, query.group_by, query.cost_centre)
+        currency = (await settings.read(work, CurrencySettings)).code
     return Statement(
         month=f"{month:%Y-%m}", closed_at=closed.closed_at if closed else None, closed_by=closed.closed_by if closed else None,
         currency=currency, total_nano=sum(row.cost_nano for row in rows),
@@ -170,13 +178,16 @@ async def _source(work: Work, month: date) -> tuple[tuple[str, Mapping[str, Any]
     closed = await repository.closed_month(connection, month)
     if closed is not None:
         return repository.lines(month, (), closed=True), closed.currency
-    # Corrections are lines of one month only: the first that is still open after the one they belong to.
-    later = [row.month for row in await repository.closed_months(connection)]
-    corrected = [
-        one for one in await repository.changed_since_closing(connection, month) if _first_open(one, later) == month
-    ]
     currency = (await settings.read(work, CurrencySettings)).code
-    return repository.lines(month, corrected, closed=False), currency
+    return repository.lines(month, await _corrected_in(work, month), closed=False), currency
+
+
+async def _corrected_in(work: Work, month: date) -> list[date]:
+    """The closed months whose late calls this open one takes: each is corrected in the first that is still open after it."""
+    connection = await work.connection()
+    closed = [row.month for row in await repository.closed_months(connection)]
+    changed = await statements.changed_since_closing(connection, month)
+    return [one for one in changed if _first_open(one, closed) == month]
 
 
 def _first_open(month: date, closed: list[date]) -> date:

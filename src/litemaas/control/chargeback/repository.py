@@ -1,8 +1,10 @@
-"""What was used in a month, line by line: as the ledger has it while the month is open, as it was frozen once it is closed.
+"""What was used in a month, line by line, for files and for closing it?
+
+As the ledger has it while the month is open, as it was frozen once it is closed.
 
 A line is one day of one key, model, price version and cost centre. The cost centre of a call is that of its key, else of its
 team, else of its user, as it was at the moment of the call. Records that come in for a month that is closed are lines of
-the first open month after it, marked as corrections.
+the first open month after it, marked as corrections. Statements take their sums from the rollups (``statements``).
 """
 
 from __future__ import annotations
@@ -20,18 +22,11 @@ UNASSIGNED = "unassigned"
 _KEYS = (
     "day", "cost_centre", "team_id", "team_name", "user_id", "user_name", "key_id", "key_name", "model", "price_version"
 )  # fmt: skip
-_AMOUNTS = (
+AMOUNTS = (
     "requests", "prompt_tokens", "completion_tokens", "pages", "input_cost_nano", "output_cost_nano", "other_cost_nano"
 )  # fmt: skip
 COST = "(input_cost_nano + output_cost_nano + other_cost_nano)"
-GROUPS = {
-    "cost_centre": ("cost_centre",),
-    "team": ("cost_centre", "team_id", "team_name"),
-    "user": ("cost_centre", "user_id", "user_name"),
-    "key": ("cost_centre", "team_name", "user_name", "key_id", "key_name"),
-    "model": ("cost_centre", "model"),
-}
-_MIDNIGHT = f"(CAST({{}} AS date)::timestamp AT TIME ZONE {ZONE})"
+MIDNIGHT = f"(CAST({{}} AS date)::timestamp AT TIME ZONE {ZONE})"
 
 _LEDGER = f"""
     WITH owned AS (
@@ -50,29 +45,29 @@ _LEDGER = f"""
         LEFT JOIN owned k ON k.kind = 'key' AND k.id = r.key_hash AND r.started_at >= k.since AND r.started_at < k.until
         LEFT JOIN owned t ON t.kind = 'team' AND t.id = r.team_id AND r.started_at >= t.since AND r.started_at < t.until
         LEFT JOIN owned u ON u.kind = 'user' AND u.id = r.user_id AND r.started_at >= u.since AND r.started_at < u.until
-        WHERE r.started_at >= {_MIDNIGHT.format(":first")} AND r.started_at < {_MIDNIGHT.format(":after")} AND r.key_hash <> ''
+        WHERE r.started_at >= {MIDNIGHT.format(":first")} AND r.started_at < {MIDNIGHT.format(":after")} AND r.key_hash <> ''
         GROUP BY 1, 2, 3, 4, 5, 6, 7
     )
     SELECT day, calls.cost_centre, calls.team_id, coalesce(teams.name, calls.team_id) AS team_name, calls.user_id,
         coalesce(users.username, calls.user_id) AS user_name, key_id,
         coalesce(keys.alias, keys.key_name, CASE key_id WHEN 'master' THEN 'master key' ELSE key_id END) AS key_name,
-        calls.model, calls.price_version, {", ".join(f"calls.{amount}" for amount in _AMOUNTS)}
+        calls.model, calls.price_version, {", ".join(f"calls.{amount}" for amount in AMOUNTS)}
     FROM calls LEFT JOIN teams ON teams.id = calls.team_id LEFT JOIN users ON users.id = calls.user_id
     LEFT JOIN virtual_keys keys ON keys.key_hash = calls.key_id
 """  # noqa: S608 — names of ours, values apart
 _BILLED = "day, cost_centre, team_id, user_id, key_id, model, price_version"
 _CORRECTIONS = f"""
     SELECT {", ".join(f"max({name}) AS {name}" if name.endswith("_name") else name for name in _KEYS)}, true AS correction,
-        {", ".join(f"sum({amount})::bigint AS {amount}" for amount in _AMOUNTS)}
+        {", ".join(f"sum({amount})::bigint AS {amount}" for amount in AMOUNTS)}
     FROM (
-        SELECT {", ".join((*_KEYS, *_AMOUNTS))} FROM ({_LEDGER}) AS now
+        SELECT {", ".join((*_KEYS, *AMOUNTS))} FROM ({_LEDGER}) AS now
         UNION ALL
-        SELECT {", ".join((*_KEYS, *(f"-{amount}" for amount in _AMOUNTS)))} FROM chargeback_lines
+        SELECT {", ".join((*_KEYS, *(f"-{amount}" for amount in AMOUNTS)))} FROM chargeback_lines
         WHERE day >= CAST(:first AS date) AND day < CAST(:after AS date)
     ) AS difference
-    GROUP BY {_BILLED} HAVING {" OR ".join(f"sum({amount}) <> 0" for amount in _AMOUNTS)}
+    GROUP BY {_BILLED} HAVING {" OR ".join(f"sum({amount}) <> 0" for amount in AMOUNTS)}
 """  # noqa: S608 — as above
-_COLUMNS = (*_KEYS, "correction", *_AMOUNTS)
+_COLUMNS = (*_KEYS, "correction", *AMOUNTS)
 
 
 def lines(month: date, corrected: Sequence[date], *, closed: bool) -> tuple[str, dict[str, Any]]:
@@ -81,7 +76,7 @@ def lines(month: date, corrected: Sequence[date], *, closed: bool) -> tuple[str,
         columns = ", ".join(_COLUMNS)
         return f"SELECT {columns} FROM chargeback_lines WHERE month = CAST(:month AS date)", {"month": month}  # noqa: S608
     values: dict[str, Any] = {"first": month, "after": after(month)}
-    own = f"SELECT {', '.join(_KEYS)}, false AS correction, {', '.join(_AMOUNTS)} FROM ({_LEDGER}) AS own"  # noqa: S608
+    own = f"SELECT {', '.join(_KEYS)}, false AS correction, {', '.join(AMOUNTS)} FROM ({_LEDGER}) AS own"  # noqa: S608
     parts = [own]
     for place, earlier in enumerate(corrected):
         parts.append(_CORRECTIONS.replace(":first", f":first{place}").replace(":after", f":after{place}"))
@@ -103,51 +98,6 @@ async def closed_month(connection: AsyncConnection, month: date) -> Row[Any] | N
 
 async def closed_months(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(text("SELECT * FROM closed_months ORDER BY month DESC"))).all()
-
-
-async def changed_since_closing(connection: AsyncConnection, before: date) -> list[date]:
-    """Closed months before ``before`` of which the ledger does not say any more what was billed.
-
-    Rollups answer for the ledger, and what waits to be folded in with them: that is quick however long the ledger is.
-    """
-    found = await connection.execute(
-        text(
-            f"""
-            SELECT m.month FROM closed_months m
-            LEFT JOIN LATERAL (
-                SELECT coalesce(sum(c.cost_nano), 0) AS cost, coalesce(sum(c.calls), 0) AS calls FROM (
-                    SELECT cost_nano, calls, at FROM usage_key_months k JOIN usage_key_dimensions d ON d.id = k.dimension_id
-                    WHERE d.key_hash <> '' AND d.status <> 'refused'
-                    UNION ALL SELECT cost_nano, calls, at FROM usage_deltas WHERE key_hash <> '' AND status <> 'refused'
-                ) AS c WHERE date_trunc('month', c.at, {ZONE}) = m.month::timestamp AT TIME ZONE {ZONE}
-            ) AS ledger ON true
-            LEFT JOIN LATERAL (
-                SELECT coalesce(sum(input_cost_nano + output_cost_nano + other_cost_nano), 0) AS cost,
-                    coalesce(sum(requests), 0) AS calls
-                FROM chargeback_lines l WHERE l.day >= m.month AND l.day < m.month + interval '1 month'
-            ) AS billed ON true
-            WHERE m.month < :before AND (ledger.cost <> billed.cost OR ledger.calls <> billed.calls) ORDER BY m.month
-            """  # noqa: S608 — a name of ours
-        ),
-        {"before": before},
-    )
-    return [row.month for row in found]
-
-
-async def statement(
-    connection: AsyncConnection, source: tuple[str, Mapping[str, Any]], group: str, cost_centre: str | None
-) -> Sequence[Row[Any]]:
-    """Sums by a group, the dearest first."""
-    columns = ", ".join(GROUPS[group])
-    query, values = source
-    chosen = "WHERE cost_centre = :cost_centre" if cost_centre is not None else ""
-    sums = ", ".join(f"sum({amount})::bigint AS {amount}" for amount in _AMOUNTS)
-    asked = f"""
-        SELECT {columns}, {sums}, sum{COST}::bigint AS cost_nano,
-            coalesce(sum{COST} FILTER (WHERE correction), 0)::bigint AS corrections_nano
-        FROM ({query}) AS lines {chosen} GROUP BY {columns} ORDER BY cost_nano DESC, {columns}
-    """  # noqa: S608 — names of ours, values apart
-    return (await connection.execute(text(asked), {**values, "cost_centre": cost_centre})).all()
 
 
 def ordered(source: tuple[str, Mapping[str, Any]], cost_centre: str | None) -> TextClause:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
@@ -23,18 +23,19 @@ from litemaas.control.usage.filters import (
     where,
     within,
 )
-from litemaas.control.usage.payers import COST_CENTRE, PAID_BY, WORKSHOP, of_cells, of_records
 from litemaas.control.usage.spans import Grain, Span, spans_of
 from litemaas.core.rollups import (
-    ASKED,
     BOUNDS_US,
     BUCKETS,
     CUBES,
     DURATION_BUCKETS,
+    PAID,
     TTFT_BUCKETS,
     dimension_table,
+    grains_of,
     rollup_table,
 )
+from litemaas.db.payers import with_payers
 from litemaas.db.zones import ZONE
 
 GroupBy = Literal[
@@ -44,7 +45,7 @@ GroupBy = Literal[
 _DIMENSION: dict[str, str] = {
     "model": "model", "key": "key_hash", "user": "user_id", "team": "team_id", "deployment": "deployment_id",
     "provider": "provider", "endpoint": "endpoint", "status": "status", "error": "error_code", "end_user": "end_user",
-    "cost_centre": COST_CENTRE, "workshop": WORKSHOP,
+    "cost_centre": "cost_centre", "workshop": "workshop",
 }  # fmt: skip
 _BY_STATUS = {
     "successful_requests": "success",
@@ -107,9 +108,9 @@ class _Question(msgspec.Struct, frozen=True):
         """The dimensions that it groups or narrows by."""
         return {*self.dimensions, *(DIMENSION_OF[member] for member in DIMENSION_OF if getattr(self.wanted, member))}
 
-    @property
-    def asks_who_pays(self) -> bool:
-        return not self.needed.isdisjoint(PAID_BY)
+    def of(self, table: str) -> str:
+        """``usage_records`` or ``usage_deltas``, with who paid only where that is asked for."""
+        return table if self.needed.isdisjoint(PAID) else with_payers(table)
 
 
 def _figures(
@@ -170,34 +171,15 @@ def _parts(question: _Question) -> list[str]:
     everything = Span("records", wanted.since, wanted.until)
     if wanted.needs_records or "end_user" in question.dimensions:
         return [_of_records(question, everything)]
-    if COST_CENTRE in question.needed and wanted.reassigned is None:
-        return [_of_records(question, everything)]
-    parts = [part for piece in _pieces(question) for part in _parts_of(piece)]
-    return parts or [_of_records(question, everything)]
-
-
-def _pieces(question: _Question) -> list[_Question]:
-    """The question about each part of the period: in which nobody's cost centre changes, or within one hour of changes."""
-    wanted = question.wanted
-    if COST_CENTRE not in question.needed or not wanted.reassigned:
-        return [question]
-    cuts = sorted({
-        at for change in wanted.reassigned for at in change
-        if (wanted.since is None or at > wanted.since) and (wanted.until is None or at < wanted.until)
-    })  # fmt: skip
-    return [
-        msgspec.structs.replace(question, wanted=msgspec.structs.replace(wanted, since=since, until=until))
-        for since, until in pairwise([wanted.since, *cuts, wanted.until])
-    ]
-
-
-def _parts_of(question: _Question) -> list[str]:
-    spans = _spans(question.wanted, question.grain)
+    spans = _spans(wanted, question.grain)
     whole = [span for span in spans if span.source != "records"]
     parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
-        parts += [_of_deltas(question, _around(whole)), _of_rollups(question, whole)]
-    return parts
+        parts.append(_of_deltas(question, _around(whole)))
+    # Small cubes have no hours: at ragged ends a larger one helps out.
+    for cube, of_cube in groupby(whole, key=lambda span: _cube_for(question, span)):
+        parts.append(_of_rollups(question, cube, list(of_cube)))
+    return parts or [_of_records(question, everything)]
 
 
 def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
@@ -206,59 +188,40 @@ def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
     return spans_of(wanted.since, wanted.until, grain, wanted.calendar)
 
 
-def _cube_for(question: _Question) -> str:
-    """The smallest that tells apart what is asked for."""
-    needed = question.needed
-    if question.asks_who_pays:
-        needed = needed.difference(PAID_BY) | set(ASKED)
-    return next(cube for cube, members in CUBES.items() if needed <= set(members))
+def _cube_for(question: _Question, span: Span) -> str:
+    """The smallest that tells apart what is asked for, and has cells of such a length."""
+    return next(
+        cube for cube, members in CUBES.items() if question.needed <= set(members) and span.source in grains_of(cube)
+    )
 
 
 def _around(spans: Sequence[Span]) -> Span:
     return Span("hour", spans[0].since, spans[-1].until)
 
 
-def _of_rollups(question: _Question, spans: Sequence[Span]) -> str:
-    cube = _cube_for(question)
+def _of_rollups(question: _Question, cube: str, spans: Sequence[Span]) -> str:
     columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
-    if _is_few(question) and question.asks_who_pays:
-        return _of_chosen(question, cube, spans, columns)
     cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
     named = "" if _is_few(question) else where(_narrowed(question))
-    source = f"({cells}) AS cells JOIN {_with_payers(question, dimension_table(cube))} ON id = dimension_id{named}"
+    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
 
 
-def _of_chosen(question: _Question, cube: str, spans: Sequence[Span], columns: str) -> str:
-    """As :func:`_of_rollups`; which combinations are meant is found once and not for each span, as finding who pays is dear."""
-    chosen = f"SELECT * FROM {_with_payers(question, dimension_table(cube))}{where(_narrowed(question))}"  # noqa: S608
-    cells = " UNION ALL ".join(
-        f"SELECT {columns} FROM {rollup_table(cube, span.source)}"  # noqa: S608
-        + where([*within("at", span.since, span.until, question.values), "dimension_id IN (SELECT id FROM chosen)"])
-        for span in spans
-    )
-    found = f"WITH chosen AS MATERIALIZED ({chosen}) SELECT * FROM ({cells}) AS cells JOIN chosen ON id = dimension_id"  # noqa: S608
-    return _summed(question, question.dimensions, _sums_of_cells(question.sums), f"({found}) AS cells")
-
-
-def _with_payers(question: _Question, table: str) -> str:
-    return of_cells(table, question.wanted.since, question.values) if question.asks_who_pays else table
-
-
 def _is_few(question: _Question) -> bool:
+    return is_few(question.wanted) or question.kept is not None
+
+
+def is_few(wanted: UsageFilter) -> bool:
     """Whether so few combinations are meant that their cells are best looked up one by one."""
-    wanted = question.wanted
     named = wanted.keys or wanted.users or wanted.teams or wanted.models or wanted.deployments
-    named = named or wanted.cost_centres or wanted.workshops
-    return bool(named) or question.kept is not None
+    return bool(named or wanted.cost_centres or wanted.workshops)
 
 
 def _cells(question: _Question, cube: str, span: Span, columns: str) -> str:
     conditions = within("at", span.since, span.until, question.values)
     if _is_few(question):
         named = where(_narrowed(question))
-        source = _with_payers(question, dimension_table(cube))
-        conditions.append(f"dimension_id IN (SELECT id FROM {source}{named})")  # noqa: S608
+        conditions.append(f"dimension_id IN (SELECT id FROM {dimension_table(cube)}{named})")  # noqa: S608
     return f"SELECT {columns} FROM {rollup_table(cube, span.source)}{where(conditions)}"  # noqa: S608
 
 
@@ -269,7 +232,7 @@ def _narrowed(question: _Question) -> list[str]:
 
 def _of_deltas(question: _Question, span: Span) -> str:
     conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
-    source = f"{_with_payers(question, 'usage_deltas')}{where(conditions)}"
+    source = f"{question.of('usage_deltas')}{where(conditions)}"
     return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
 
 
@@ -281,7 +244,7 @@ def _of_records(question: _Question, span: Span) -> str:
     ]
     conditions = record_conditions(question.wanted, values, as_summed=True)
     conditions += within("started_at", span.since, span.until, values) + _kept(question, dimensions)
-    source = f"{of_records() if question.asks_who_pays else 'usage_records'}{where(conditions)}"
+    source = f"{question.of('usage_records')}{where(conditions)}"
     if DURATION_BUCKETS[0] in question.sums:  # OFFSET 0: each record's buckets are looked up once
         buckets = f"width_bucket(duration_us, {_BOUNDS}) AS d, width_bucket(ttft_us, {_BOUNDS}) AS t"
         source = f"(SELECT *, started_at AS at, {buckets} FROM {source} OFFSET 0) AS r"  # noqa: S608
@@ -349,6 +312,14 @@ async def dearest(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy,
     return [row.g0 for row in await ask(connection, query, values)]
 
 
+async def costs(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, limit: int) -> list[tuple[str, int]]:
+    """What the groups that cost most have cost, the dearest first. Units: nano-USD."""
+    values = Values()
+    figures = _figures(values, wanted, (by,), sums=("cost_nano",))
+    query = f"SELECT * FROM ({figures}) AS f ORDER BY cost_nano DESC, g0 LIMIT {values.place(limit)}::bigint"  # noqa: S608
+    return [(row.g0, row.cost_nano) for row in await ask(connection, query, values)]
+
+
 async def trend(
     connection: AsyncConnection, wanted: UsageFilter, grain: Grain, *, sums: Sequence[str] = SUMS
 ) -> Sequence[Row[Any]]:
@@ -382,9 +353,6 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
 def _how_many(values: Values, wanted: UsageFilter, group: Literal["user", "key"]) -> str:
     name = _DIMENSION[group]
     question = _Question(wanted, (name,), None, (), None, values)
-    if question.asks_who_pays:
-        called = _figures(values, wanted, (group,), sums=("requests",))
-        return f"SELECT count(*) FROM ({called}) AS called WHERE requests > 0 AND g0 <> ''"  # noqa: S608
     parts = _who(question, name)
     return f"SELECT count(*) FROM ({' UNION '.join(parts)}) AS who WHERE {name} <> ''"  # noqa: S608
 
@@ -400,14 +368,15 @@ def _who(question: _Question, name: str) -> list[str]:
         if span.source == "records":
             met = record_conditions(wanted, values, as_summed=True)
             met += within("started_at", span.since, span.until, values)
-            parts.append(f"SELECT coalesce({name}, '') AS {name} FROM usage_records{where([*met, called])}")  # noqa: S608
+            records = f"{question.of('usage_records')}{where([*met, called])}"
+            parts.append(f"SELECT coalesce({name}, '') AS {name} FROM {records}")  # noqa: S608
     whole = [span for span in spans if span.source != "records"]
     if whole:
         around = _around(whole)
         deltas = [*within("at", around.since, around.until, values), *_narrowed(question), called]
-        parts.append(f"SELECT {name} FROM usage_deltas{where(deltas)}")  # noqa: S608
-        cube = _cube_for(question)
+        parts.append(f"SELECT {name} FROM {question.of('usage_deltas')}{where(deltas)}")  # noqa: S608
         for span in whole:  # one by one: of a union of spans PostgreSQL does not know how many combinations it has
+            cube = _cube_for(question, span)
             within_span = f"id IN ({_cells(question, cube, span, 'dimension_id')})"
             named = where([*_narrowed(question), called, within_span])
             parts.append(f"SELECT {name} FROM {dimension_table(cube)}{named}")  # noqa: S608
@@ -423,7 +392,7 @@ async def days_with_calls(connection: AsyncConnection, wanted: UsageFilter) -> l
 
 
 async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy]) -> list[Counter[str]]:
-    """What occurs, for each of the groups, with the number of its calls: the options of a filter."""
+    """What occurs, for each of the groups, with the number of its calls. For groups that are few even together."""
     values = Values()
     found: list[Counter[str]] = [Counter() for _ in groups]
     query = _figures(values, wanted, groups, sums=("requests", "blocked_requests"))
@@ -432,6 +401,17 @@ async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Se
             if row[place]:
                 counter[row[place]] += row.requests + row.blocked_requests
     return found
+
+
+async def most_used(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, limit: int) -> list[str]:
+    """What occurs, that with most calls first."""
+    values = Values()
+    figures = _figures(values, wanted, (by,), sums=("requests", "blocked_requests"))
+    query = (
+        f"SELECT g0 FROM ({figures}) AS f WHERE g0 <> ''"  # noqa: S608
+        f" ORDER BY requests + blocked_requests DESC, g0 LIMIT {values.place(limit)}::bigint"
+    )
+    return [row.g0 for row in await ask(connection, query, values)]
 
 
 async def cost_by_day(

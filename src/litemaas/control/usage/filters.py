@@ -13,9 +13,6 @@ import msgspec
 
 from litemaas.core.ledger import Status
 
-Change = tuple[datetime, datetime]
-"""The first and the last of some changes that lie close together."""
-
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Values within a member are alternatives, members narrow one another; empty or None = all, '' = those without.
@@ -47,8 +44,6 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     zone: tzinfo | None = None
-    reassigned: tuple[Change, ...] | None = None
-    """When cost centres of callers changed; cells between are of one cost centre. None = only records tell."""
 
     @property
     def calendar(self) -> tzinfo:
@@ -105,7 +100,7 @@ DIMENSION_OF = {
     "statuses": "status",
     "error_codes": "error_code",
 }
-"""The dimension of the rollups, or of who pays (``payers``), that a member of the filter narrows."""
+"""The dimension of the rollups that a member of the filter narrows."""
 _NEVER_NULL = {"key_hash", "model", "endpoint", "status", "cost_centre", "workshop"}
 
 

@@ -79,7 +79,7 @@ async def _ranked_first(
     """  # noqa: S608
     ranked = await ask(connection, query, values)
     places = {row.name: row.place for row in ranked if row.place is not None}
-    found = await _figures_of(connection, wanted, by, list(places)) if places else {}
+    found = await figures_of(connection, wanted, by, list(places)) if places else {}
     shown = [Group(place, name, 1, found[name].last_at, _sums_in(found[name])) for name, place in places.items()]
     others = ranked[0].groups - len(shown)
     if not others:
@@ -89,9 +89,10 @@ async def _ranked_first(
     return [*shown, Group(None, "", others, None, rest)]
 
 
-async def _figures_of(
+async def figures_of(
     connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, kept: Sequence[str]
 ) -> dict[str, Row[Any]]:
+    """All sums of the groups ``kept``, by their names."""
     values = Values()
     name, figures = named_figures(values, wanted, by, (*SUMS, "last_at"), kept)
     rows = await ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608

@@ -146,6 +146,18 @@ async def summarize(
     )
 
 
+async def groups_of(
+    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, names: Sequence[str]
+) -> list[GroupFigures]:
+    """The figures of these groups, in their order; those without calls are left out."""
+    found = await ranking.figures_of(connection, wanted, by, names) if names else {}
+    return [
+        GroupFigures(group=name or None, last_active_at=found[name].last_at, **_figures(found[name]._asdict(), False))
+        for name in names
+        if name in found
+    ]
+
+
 async def overview(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> Overview:
     """The period and the one before it; the last 30 days if nothing else is asked for."""
     since, until = _period(wanted, now)
@@ -170,9 +182,9 @@ async def _overview_figures(connection: AsyncConnection, wanted: UsageFilter) ->
 
 async def trend(
     connection: AsyncConnection, wanted: UsageFilter, now: datetime, grain: Grain, by: GroupBy | None, top: int, *,
-    latency: bool,
+    latency: bool, kept: Sequence[str] | None = None,
 ) -> Trend:  # fmt: skip
-    """Every span of the period.
+    """Every span of the period. ``kept``: the groups to be shown, if it is known already which cost most.
 
     Errors: InvalidField when they are too many.
     """
@@ -183,7 +195,7 @@ async def trend(
     spans = {row.at: row._asdict() for row in await figures.trend(connection, within, grain, sums=names)}
     groups: dict[datetime, list[dict[str, Any]]] = {}
     if by is not None:
-        dearest = await figures.dearest(connection, within, by, top)
+        dearest = kept if kept is not None else await figures.dearest(connection, within, by, top)
         for row in await figures.trend_of(connection, within, grain, by, dearest, sums=names):
             groups.setdefault(row.at, []).append(row._asdict())
     nothing = dict.fromkeys(names, 0)
@@ -222,28 +234,32 @@ def _trend_groups(
 
 
 async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int) -> Options:
-    since, until = _period(wanted, now)
-    within = _within(wanted, since, until, now)
-    asked = await figures.values_of(connection, within, ("key", "user", "team"))
+    """What occurs in the period, for each filter the most used first."""
+    within = _within(wanted, *_period(wanted, now), now)
+    if figures.is_few(within):
+        asked = await figures.values_of(connection, within, ("key", "user", "team"))
+        keys, users, teams = (_most_first(found, limit) for found in asked)
+    else:  # so many that each kind is better counted apart, in the smallest cube that knows it
+        keys, users, teams = [await figures.most_used(connection, within, by, limit) for by in ("key", "user", "team")]
     served = await figures.values_of(connection, within, ("model", "deployment", "provider", "endpoint", "error"))
-    names = ("keys", "users", "teams", "models", "deployments", "providers", "endpoints", "error_codes")
+    models, deployments, providers, endpoints, error_codes = (_most_first(found, limit) for found in served)
     return Options(
-        **{
-            name: sorted(found, key=lambda value: (-found[value], value))[:limit]
-            for name, found in zip(names, [*asked, *served], strict=True)
-        }
-    )
+        keys=keys, users=users, teams=teams, models=models, deployments=deployments, providers=providers,
+        endpoints=endpoints, error_codes=error_codes,
+    )  # fmt: skip
 
 
 async def payers_that_occur(
-    connection: AsyncConnection, wanted: UsageFilter, limit: int
-) -> tuple[list[str], list[str]]:  # fmt: skip
-    """Cost centres and workshops, most used first; by one question, because finding who pays costs the most of it."""
-    centres, workshops = (
-        sorted(found, key=lambda value, found=found: (-found[value], value))[:limit]  # type: ignore[misc]
-        for found in await figures.values_of(connection, wanted, ("cost_centre", "workshop"))
-    )
-    return centres, workshops
+    connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int
+) -> tuple[list[str], list[str]]:
+    """Cost centres and workshops, the most used first."""
+    within = _within(wanted, *_period(wanted, now), now)
+    centres, workshops = await figures.values_of(connection, within, ("cost_centre", "workshop"))
+    return _most_first(centres, limit), _most_first(workshops, limit)
+
+
+def _most_first(found: Mapping[str, int], limit: int) -> list[str]:
+    return sorted(found, key=lambda value: (-found[value], value))[:limit]
 
 
 def change_of(metric: str, current: float | None, previous: float | None) -> Change:

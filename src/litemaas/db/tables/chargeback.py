@@ -14,6 +14,7 @@ cost_centres = Table(
     Column("since", Moment, nullable=False),
     Column("cost_centre", Text),
     PrimaryKeyConstraint("kind", "id", "since"),
+    Index("cost_centres_since", "since"),
 )
 """Of keys (by ``key_hash``), teams and users; written by triggers on their tables whenever one changes."""
 

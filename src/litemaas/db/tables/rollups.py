@@ -10,8 +10,9 @@ from litemaas.core.rollups import (
     CUBES,
     DIMENSIONS,
     DURATION_BUCKETS,
-    GRAINS,
+    EVERY_ROLLUP,
     MEASURES,
+    PAID,
     TTFT_BUCKETS,
     dimension_table,
     rollup_table,
@@ -31,7 +32,7 @@ def _measures() -> list[Column[int]]:
     ]
 
 
-_INDEXED = ("key_hash", "user_id", "team_id", "model")
+_INDEXED = ("key_hash", "user_id", "team_id", "model", "cost_centre", "workshop")
 
 dimensions: dict[str, Table] = {
     cube: Table(
@@ -50,10 +51,13 @@ usage_deltas = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("at", Moment, nullable=False),
-    *_named(DIMENSIONS),
+    *_named([name for name in DIMENSIONS if name not in PAID]),
     *_measures(),
+    Column("payers_at", Moment, nullable=False),
 )
-"""Cells of records that were just stored; written by the trigger on ``usage_records``, gone when they are folded in."""
+"""Cells of records that were just stored; written by the trigger on ``usage_records``, gone when they are folded in.
+
+``payers_at``: when their payers are those of the calls; the last change of any cost centre before these began."""
 
 rollups: dict[tuple[str, str], Table] = {
     (cube, grain): Table(
@@ -65,6 +69,5 @@ rollups: dict[tuple[str, str], Table] = {
         PrimaryKeyConstraint("at", "dimension_id"),
         Index(f"{name}_dimension", "dimension_id", "at"),
     )
-    for cube in CUBES
-    for grain in GRAINS
+    for cube, grain in EVERY_ROLLUP
 }
