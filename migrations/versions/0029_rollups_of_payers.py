@@ -1,4 +1,4 @@
-"""Rollups tell apart who paid: cost centre and workshop at the moment of the call. Two cubes more, of payers and of demand.
+"""Rollups tell apart who paid: cost centre and workshop at the moment of the call. Cubes more, of payers, callers and demand.
 
 What is there is told apart without reading the ledger, of which old days may be gone: each hour's cells go to whoever paid at
 the hour's end. Nobody folds meanwhile, and gateways are held up only at the end. A fold of the version before fails from then
@@ -28,11 +28,13 @@ _TOLD_APART = {"full": _BEFORE, "key": (*_ASKED, *_ENDED)}
 _MADE = {
     "user": ("key", ("user_id", *_ENDED, *_PAID), ("hour", "day", "week", "month")),
     "team": ("key", ("team_id", *_ENDED, *_PAID), ("hour", "day", "week", "month")),
+    "caller": ("key", (*_ASKED, "status", *_PAID), ("day", "week", "month")),
     "demand": ("full", ("user_id", "team_id", "model", "provider", *_ENDED, *_PAID), ("day", "week", "month")),
     "payer": ("demand", ("model", "provider", *_ENDED, *_PAID), ("day", "week", "month")),
 }
 """New cubes, or those made anew, and a finer one that they are added up from."""
-_INDEXED = {"user_id", "team_id", "model", "cost_centre", "workshop"}
+_TOLD = {("caller", "status"): "CASE WHEN status = 'refused' THEN 'refused' ELSE 'called' END"}
+_INDEXED = {"key_hash", "user_id", "team_id", "model", "cost_centre", "workshop"}
 _SUMS = (
     "calls", "estimated_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
     "reasoning_tokens", "pages", "cost_nano", "input_cost_nano", "output_cost_nano", "duration_us", "ttft_us", "ttft_calls",
@@ -87,7 +89,9 @@ def _tell_apart(cube: str, members: tuple[str, ...]) -> list[str]:
     )
     names = ", ".join(members)
     divided = f"SELECT DISTINCT old_id FROM {eras} WHERE NOT stays"  # noqa: S608
-    hours = "r.dimension_id = {}.old_id AND r.at > {}.since - interval '1 hour' AND r.at <= {}.until - interval '1 hour'"
+    hours = (
+        "r.dimension_id = {}.old_id AND r.at > {}.since - interval '1 hour' AND r.at <= {}.until - interval '1 hour'"
+    )
     statements = [
         *(f"ALTER TABLE {own} ADD COLUMN {name} text NOT NULL DEFAULT ''" for name in _PAID),
         # From one change to the next, those that have cells. The longest one of a combination stays where it is, which is all
@@ -160,17 +164,19 @@ def _hashed(cube: str, members: tuple[str, ...]) -> list[str]:
 
 def _made(cube: str, source: str, members: tuple[str, ...], grains: tuple[str, ...]) -> list[str]:
     own, names = f"usage_{cube}_dimensions", ", ".join(members)
+    told = ", ".join(f"{_TOLD.get((cube, name), name)} AS {name}" for name in members)
     statements = [
         f"CREATE TABLE {own} (id bigint PRIMARY KEY, {', '.join(f'{name} text NOT NULL' for name in members)})",
         f"""
         INSERT INTO {own} (id, {names}) SELECT {_identity(members, "d")}, {names}
-        FROM (SELECT DISTINCT {names} FROM usage_{source}_dimensions) AS d
+        FROM (SELECT DISTINCT {told} FROM usage_{source}_dimensions) AS d
         """,  # noqa: S608
         *_hashed(cube, members),
         f"ANALYZE {own}",
         f"""
         CREATE TEMP TABLE {cube}_of ON COMMIT DROP AS
-        SELECT s.id AS finer, d.id AS id FROM usage_{source}_dimensions s JOIN {own} d USING ({names})
+        SELECT s.finer, d.id AS id FROM (SELECT id AS finer, {told} FROM usage_{source}_dimensions) AS s
+        JOIN {own} d USING ({names})
         """,  # noqa: S608
         f"ANALYZE {cube}_of",
     ]

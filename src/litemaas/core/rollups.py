@@ -1,8 +1,9 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
-A *cell* is one span of time with one combination of dimensions. Eight cubes keep the same calls: ``full`` by all dimensions,
-``model`` without who asked, ``key`` without what served, ``user`` and ``team`` by that alone, ``payer`` by who pays for which
-model, ``demand`` by which people use which model, ``total`` without all of these; a smaller one answers sooner if it can.
+A *cell* is one span of time with one combination of dimensions. Nine cubes keep the same calls: ``full`` by all dimensions,
+``model`` without who asked, ``key`` without what served, ``caller`` of these only whether they called, ``user`` and ``team`` by
+that alone, ``payer`` by who pays for which model, ``demand`` by which people use which model, ``total`` without all of these; a
+smaller one answers sooner if it can.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ CUBES: dict[str, tuple[str, ...]] = {
     "model": SERVED + ENDED,
     "payer": ("model", "provider", *ENDED, *PAID),
     "user": ("user_id", *ENDED, *PAID),
+    "caller": (*ASKED, "status", *PAID),
     "key": ASKED + ENDED + PAID,
     "demand": ("user_id", "team_id", "model", "provider", *ENDED, *PAID),
     "full": DIMENSIONS,
 }
 """The smallest first: there are fewer teams than models, and fewer people than keys."""
-_DAYS_ONLY = {"payer", "demand"}
+COARSE = {"caller": {"status": "CASE WHEN status = 'refused' THEN 'refused' ELSE 'called' END"}}
+"""Cubes that tell less of a dimension, and what of it: keys are many, and most questions only ask whether they called."""
+_DAYS_ONLY = {"payer", "caller", "demand"}
 """Questions about them are about days; of an hour they have about as many cells as ``full``."""
 
 MEASURES = (
@@ -59,6 +63,11 @@ EVERY_ROLLUP = tuple((cube, grain) for cube in CUBES for grain in grains_of(cube
 def rollup_table(cube: str, grain: str) -> str:
     """The table that holds the cells of ``cube`` per ``grain``."""
     return f"usage_{cube}_{grain}s"
+
+
+def told_by(cube: str, dimension: str) -> str:
+    """The SQL over a delta that says what ``cube`` tells of ``dimension``."""
+    return COARSE.get(cube, {}).get(dimension, dimension)
 
 
 def dimension_table(cube: str) -> str:

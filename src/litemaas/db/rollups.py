@@ -24,6 +24,7 @@ from litemaas.core.rollups import (
     TTFT_BUCKETS,
     dimension_table,
     rollup_table,
+    told_by,
 )
 from litemaas.core.windows import midnight
 from litemaas.db.payers import payer_columns, with_payers
@@ -50,7 +51,7 @@ _ADDED = ", ".join(
 
 def _identity(cube: str) -> str:
     """The hash of the members as ``cube`` tells them apart: '' where it does not."""
-    members = [name if name in CUBES[cube] else "''" for name in DIMENSIONS if name not in PAID]
+    members = [told_by(cube, name) if name in CUBES[cube] else "''" for name in DIMENSIONS if name not in PAID]
     # Cubes without payers keep the numbers that combinations had before these were told apart.
     members += [name for name in PAID if name in CUBES[cube]]
     return f"usage_dimension_id({', '.join(members)})"
@@ -61,8 +62,9 @@ _IDENTITIES = ", ".join(f"{_identity(cube)} AS in_{cube}" for cube in CUBES)
 
 def _name(cube: str) -> str:
     members = ", ".join(CUBES[cube])
+    told = ", ".join(told_by(cube, name) for name in CUBES[cube])
     return f"""
-        INSERT INTO {dimension_table(cube)} (id, {members}) SELECT DISTINCT in_{cube}, {members} FROM cells
+        INSERT INTO {dimension_table(cube)} (id, {members}) SELECT DISTINCT in_{cube}, {told} FROM cells
         ON CONFLICT DO NOTHING
     """  # noqa: S608 — names of ours
 

@@ -53,15 +53,16 @@ async def analytics(
 ) -> Analytics:
     """Everything of the analytics page, of one moment. What two parts of it show is asked for once."""
     now, few = work.now, min(top, _PEOPLE_TOP)
-    overview = await usage.overview(connection, wanted, now)
+    users = await figures.callers(connection, wanted, "user", _MOST_OPTIONS)
+    keys = await figures.callers(connection, wanted, "key", few)
+    overview = await usage.overview(connection, wanted, now, active=(users.active, keys.active))
     models = await _named(connection, wanted, "model", _MOST_OPTIONS)
     kept = [model.id or "" for model in sorted(models, key=_dearest)[:top]]
     daily = await usage.trend(connection, wanted, now, "day", "model", top, latency=True, kept=kept)
     costs = {"model": [(model.id or "", model.cost_nano) for model in models]}
-    for dimension in ("provider", "user", "team") if scope.shows_people else ("provider",):
-        costs[dimension] = await figures.costs(connection, wanted, dimension, _MOST_OPTIONS)
-    people = [name for name, _ in costs["user"][:few]] if scope.shows_people else []
-    keys = [name for name, _ in await figures.costs(connection, wanted, "key", few)]
+    costs["provider"] = await figures.costs(connection, wanted, "provider", _MOST_OPTIONS)
+    if scope.shows_people:
+        costs |= {"user": users.costs, "team": await figures.costs(connection, wanted, "team", _MOST_OPTIONS)}
     began = await repository.first_call_at(connection)
     current = overview.current
     parts = {dimension: _parts(found, current.cost_nano) for dimension, found in costs.items()}
@@ -86,8 +87,8 @@ async def analytics(
         daily=[_day(point, work.zone) for point in daily.data],
         daily_models=[row for point in daily.data for row in _day_models(point, work.zone)],
         top_models=models[:top],
-        top_users=await _those(connection, wanted, "user", people) if scope.shows_people else None,
-        top_keys=await _those(connection, wanted, "key", keys),
+        top_users=await _those(connection, wanted, "user", users.costs[:few]) if scope.shows_people else None,
+        top_keys=await _those(connection, wanted, "key", keys.costs),
     )  # fmt: skip
 
 
@@ -249,9 +250,12 @@ async def _with_names(connection: AsyncConnection, groups: Sequence[GroupFigures
     ]
 
 
-async def _those(connection: AsyncConnection, wanted: UsageFilter, by: Dimension, names: Sequence[str]) -> list[Named]:
+async def _those(
+    connection: AsyncConnection, wanted: UsageFilter, by: Dimension, costs: Sequence[tuple[str, int]]
+) -> list[Named]:
     """The figures of these groups, in their order."""
-    return await _with_names(connection, await usage.groups_of(connection, wanted, by, names), by)
+    found = await usage.groups_of(connection, wanted, by, [name for name, _ in costs])
+    return await _with_names(connection, found, by)
 
 
 def _parts(costs: Sequence[tuple[str, int]], total: int) -> dict[str, int]:

@@ -27,6 +27,7 @@ from litemaas.control.usage.spans import Grain, Span, spans_of
 from litemaas.core.rollups import (
     BOUNDS_US,
     BUCKETS,
+    COARSE,
     CUBES,
     DURATION_BUCKETS,
     PAID,
@@ -90,6 +91,8 @@ _OF_RECORDS = {
     **{name: f"sum({name})" for name in _PLAIN},
     "last_at": "max(started_at)",
 }
+_REFUSED_OR_NOT = {"requests", "blocked_requests", "estimated_requests", "total_tokens", "last_at", *_PLAIN}
+"""Sums for which it is enough to know whether calls were refused."""
 _BOUNDS = f"'{{{', '.join(map(str, BOUNDS_US))}}}'::bigint[]"
 
 
@@ -190,8 +193,11 @@ def _spans(wanted: UsageFilter, grain: Grain | None) -> list[Span]:
 
 def _cube_for(question: _Question, span: Span) -> str:
     """The smallest that tells apart what is asked for, and has cells of such a length."""
+    exact = "status" in question.needed or not set(question.sums) <= _REFUSED_OR_NOT
     return next(
-        cube for cube, members in CUBES.items() if question.needed <= set(members) and span.source in grains_of(cube)
+        cube
+        for cube, members in CUBES.items()
+        if question.needed <= set(members) and span.source in grains_of(cube) and not (exact and cube in COARSE)
     )
 
 
@@ -318,6 +324,27 @@ async def costs(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, l
     figures = _figures(values, wanted, (by,), sums=("cost_nano",))
     query = f"SELECT * FROM ({figures}) AS f ORDER BY cost_nano DESC, g0 LIMIT {values.place(limit)}::bigint"  # noqa: S608
     return [(row.g0, row.cost_nano) for row in await ask(connection, query, values)]
+
+
+class Callers(msgspec.Struct, frozen=True):
+    """Users or keys. ``active``: how many made a call that was not refused; ``costs``: as of :func:`costs`."""
+
+    active: int
+    costs: list[tuple[str, int]]
+
+
+async def callers(connection: AsyncConnection, wanted: UsageFilter, by: Literal["user", "key"], limit: int) -> Callers:
+    """Both in one go, for pages that show both: there are many, and going through them is what takes time."""
+    values = Values()
+    figures = _figures(values, wanted, (by,), sums=("cost_nano", "requests"))
+    query = f"""
+        WITH f AS MATERIALIZED ({figures}),
+        dearest AS (SELECT g0, cost_nano FROM f ORDER BY cost_nano DESC, g0 LIMIT {values.place(limit)}::bigint)
+        SELECT active, g0, cost_nano FROM (SELECT count(*) AS active FROM f WHERE requests > 0 AND g0 <> '') AS counted
+        LEFT JOIN dearest ON true ORDER BY cost_nano DESC, g0
+    """  # noqa: S608
+    rows = await ask(connection, query, values)
+    return Callers(rows[0].active, [(row.g0, row.cost_nano) for row in rows if row.g0 is not None])
 
 
 async def trend(

@@ -158,11 +158,13 @@ async def groups_of(
     ]
 
 
-async def overview(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> Overview:
-    """The period and the one before it; the last 30 days if nothing else is asked for."""
+async def overview(
+    connection: AsyncConnection, wanted: UsageFilter, now: datetime, *, active: tuple[int, int] | None = None
+) -> Overview:
+    """The period and the one before it; the last 30 days if nothing else is asked for. ``active``: users and keys, if known."""
     since, until = _period(wanted, now)
     before = since - (until - since)
-    current = await _overview_figures(connection, _within(wanted, since, until, now))
+    current = await _overview_figures(connection, _within(wanted, since, until, now), active)
     previous = await _overview_figures(connection, _within(wanted, before, since, now))
     return Overview(
         as_of=now,
@@ -174,9 +176,11 @@ async def overview(connection: AsyncConnection, wanted: UsageFilter, now: dateti
     )
 
 
-async def _overview_figures(connection: AsyncConnection, wanted: UsageFilter) -> OverviewFigures:
+async def _overview_figures(
+    connection: AsyncConnection, wanted: UsageFilter, active: tuple[int, int] | None = None
+) -> OverviewFigures:
     total = await figures.totals(connection, wanted, sums=(*SUMS, *LATENCY))
-    users, keys = await figures.count_active(connection, wanted)
+    users, keys = await figures.count_active(connection, wanted) if active is None else active
     return OverviewFigures(**_figures(total, latency=True), active_users=users, active_keys=keys)
 
 
@@ -184,7 +188,8 @@ async def trend(
     connection: AsyncConnection, wanted: UsageFilter, now: datetime, grain: Grain, by: GroupBy | None, top: int, *,
     latency: bool, kept: Sequence[str] | None = None,
 ) -> Trend:  # fmt: skip
-    """Every span of the period. ``kept``: the groups to be shown, if it is known already which cost most.
+    """Every span of the period. ``kept``: the groups to be shown, if it is known already which cost most; these are
+    without latency.
 
     Errors: InvalidField when they are too many.
     """
@@ -192,11 +197,12 @@ async def trend(
     starts = list(_starts(grain, since, until, wanted.calendar))
     within = _within(wanted, since, until, now)
     names = (*SUMS, *LATENCY) if latency else SUMS
+    of_groups = names if kept is None else SUMS
     spans = {row.at: row._asdict() for row in await figures.trend(connection, within, grain, sums=names)}
     groups: dict[datetime, list[dict[str, Any]]] = {}
     if by is not None:
         dearest = kept if kept is not None else await figures.dearest(connection, within, by, top)
-        for row in await figures.trend_of(connection, within, grain, by, dearest, sums=names):
+        for row in await figures.trend_of(connection, within, grain, by, dearest, sums=of_groups):
             groups.setdefault(row.at, []).append(row._asdict())
     nothing = dict.fromkeys(names, 0)
     return Trend(
@@ -208,7 +214,7 @@ async def trend(
             TrendPoint(
                 at=start,
                 **_figures(spans.get(start, nothing), latency),
-                groups=None if by is None else _trend_groups(spans.get(start), groups.get(start, []), names, latency),
+                groups=None if by is None else _trend_groups(spans.get(start), groups.get(start, []), of_groups),
             )
             for start in starts
         ],
@@ -222,10 +228,9 @@ async def busy_hours(connection: AsyncConnection, wanted: UsageFilter, now: date
     return await figures.trend(connection, _within(wanted, since, until, now), "hour", sums=sums)
 
 
-def _trend_groups(
-    total: dict[str, Any] | None, found: list[dict[str, Any]], names: Sequence[str], latency: bool
-) -> list[TrendGroup]:
+def _trend_groups(total: dict[str, Any] | None, found: list[dict[str, Any]], names: Sequence[str]) -> list[TrendGroup]:
     """The groups that were found, and what they leave of the total."""
+    latency = names is not SUMS
     groups = [TrendGroup(group=row["g0"] or None, is_rest=False, **_figures(row, latency)) for row in found]
     rest = _less(total, found, names) if total is not None else {}
     if any(rest[name] for name in rest):
