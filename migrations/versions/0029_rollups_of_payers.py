@@ -76,28 +76,23 @@ def _identity(members: tuple[str, ...], source: str) -> str:
     return f"usage_dimension_id({', '.join([*known, *(f'{source}.{name}' for name in _PAID)])})"
 
 
-def _tell_apart(cube: str, members: tuple[str, ...]) -> list[str]:
-    """Who paid for each combination; where that changed, its cells are divided.
+_HOURS = (
+    "r.dimension_id = {0}.old_id AND r.at > {0}.since - interval '1 hour' AND r.at <= {0}.until - interval '1 hour'"
+)
+"""Which hours' cells are of an era of their combination."""
 
-    Combinations keep their numbers although these are hashes of the members: the next fold names them anew, and two numbers of
-    one combination add up like any others.
-    """
-    own, eras = f"usage_{cube}_dimensions", f"{cube}_eras"
+
+def _eras(cube: str) -> list[str]:
+    """From one change of a combination's payer to the next, those that have cells. The longest one stays where it is: that is
+    all there is to do for those whose payer has never changed, or changed before they called."""
+    own = f"usage_{cube}_dimensions"
     owners = " UNION ".join(
         f"SELECT d.id AS old_id, h.since FROM {own} d JOIN cost_centres h ON h.kind = '{kind}' AND h.id = d.{column}"  # noqa: S608
         for kind, column in _OWNERS.items()
     )
-    names = ", ".join(members)
-    divided = f"SELECT DISTINCT old_id FROM {eras} WHERE NOT stays"  # noqa: S608
-    hours = (
-        "r.dimension_id = {}.old_id AND r.at > {}.since - interval '1 hour' AND r.at <= {}.until - interval '1 hour'"
-    )
-    statements = [
-        *(f"ALTER TABLE {own} ADD COLUMN {name} text NOT NULL DEFAULT ''" for name in _PAID),
-        # From one change to the next, those that have cells. The longest one of a combination stays where it is, which is all
-        # there is to do for those whose payer has never changed, or changed before they called.
+    return [
         f"""
-        CREATE TEMP TABLE {eras} ON COMMIT DROP AS
+        CREATE TEMP TABLE {cube}_eras ON COMMIT DROP AS
         SELECT *, NULL::bigint AS new_id, row_number() OVER (PARTITION BY old_id ORDER BY hours DESC, since) = 1 AS stays
         FROM (
             SELECT c.*, {_cost_centre("d", "c.since")} AS cost_centre, {_workshop("d")} AS workshop,
@@ -108,37 +103,61 @@ def _tell_apart(cube: str, members: tuple[str, ...]) -> list[str]:
                 SELECT old_id, since, lead(since, 1, 'infinity') OVER (PARTITION BY old_id ORDER BY since) AS until
                 FROM ({owners} UNION SELECT id, '-infinity' FROM {own}) AS changes
             ) AS c JOIN {own} d ON d.id = c.old_id
-            WHERE EXISTS (SELECT FROM usage_{cube}_hours r WHERE {hours.format("c", "c", "c")})
+            WHERE EXISTS (SELECT FROM usage_{cube}_hours r WHERE {_HOURS.format("c")})
         ) AS with_cells
         """,  # noqa: S608
-        f"ANALYZE {eras}",
+        f"ANALYZE {cube}_eras",
+    ]
+
+
+def _tell_apart(cube: str, members: tuple[str, ...]) -> list[str]:
+    """Who paid for each combination; where that changed, its cells are divided.
+
+    Combinations keep their numbers although these are hashes of the members: the next fold names them anew, and two numbers of
+    one combination add up like any others.
+    """
+    own = f"usage_{cube}_dimensions"
+    return [
+        *(f"ALTER TABLE {own} ADD COLUMN {name} text NOT NULL DEFAULT ''" for name in _PAID),
+        *_eras(cube),
         f"""
-        UPDATE {own} d SET cost_centre = e.cost_centre, workshop = e.workshop FROM {eras} e
+        UPDATE {own} d SET cost_centre = e.cost_centre, workshop = e.workshop FROM {cube}_eras e
         WHERE e.old_id = d.id AND e.stays AND (e.cost_centre <> '' OR e.workshop <> '')
         """,  # noqa: S608
         # Others of the same payer stay, too.
         f"""
-        DELETE FROM {eras} e USING {own} d
+        DELETE FROM {cube}_eras e USING {own} d
         WHERE d.id = e.old_id AND NOT e.stays AND e.cost_centre = d.cost_centre AND e.workshop = d.workshop
         """,  # noqa: S608
+        *_divided(cube, members),
+        *(f"ALTER TABLE {own} ALTER COLUMN {name} DROP DEFAULT" for name in _PAID),
+        *_hashed(cube, _PAID),
+        f"ANALYZE {own}",
+    ]
+
+
+def _divided(cube: str, members: tuple[str, ...]) -> list[str]:
+    """Eras that do not stay get combinations of their own; their hours move there, and all longer cells are added up again."""
+    own, eras, names = f"usage_{cube}_dimensions", f"{cube}_eras", ", ".join(members)
+    theirs = ", ".join(f"d.{name}" for name in members)
+    statements = [
         f"""
         UPDATE {eras} e SET new_id = {_identity(members, "n")}
         FROM (
-            SELECT d.id, p.since, {", ".join(f"d.{name}" for name in members)}, p.cost_centre, p.workshop
+            SELECT d.id, p.since, {theirs}, p.cost_centre, p.workshop
             FROM {eras} p JOIN {own} d ON d.id = p.old_id WHERE NOT p.stays
         ) AS n WHERE n.id = e.old_id AND n.since = e.since
         """,  # noqa: S608
         f"""
-        INSERT INTO {own} (id, {names}, cost_centre, workshop)
-        SELECT e.new_id, {", ".join(f"d.{name}" for name in members)}, e.cost_centre, e.workshop
+        INSERT INTO {own} (id, {names}, cost_centre, workshop) SELECT e.new_id, {theirs}, e.cost_centre, e.workshop
         FROM {eras} e JOIN {own} d ON d.id = e.old_id WHERE NOT e.stays
         ON CONFLICT DO NOTHING
         """,  # noqa: S608
         f"""
-        UPDATE usage_{cube}_hours r SET dimension_id = e.new_id FROM {eras} e
-        WHERE NOT e.stays AND {hours.format("e", "e", "e")}
+        UPDATE usage_{cube}_hours r SET dimension_id = e.new_id FROM {eras} e WHERE NOT e.stays AND {_HOURS.format("e")}
         """,  # noqa: S608
     ]
+    divided = f"SELECT old_id FROM {eras} WHERE NOT stays"  # noqa: S608
     for grain in ("day", "week", "month"):
         table = f"usage_{cube}_{grain}s"
         statements += [
@@ -149,12 +168,7 @@ def _tell_apart(cube: str, members: tuple[str, ...]) -> list[str]:
             WHERE r.dimension_id IN ({divided} UNION SELECT new_id FROM {eras} WHERE NOT stays) GROUP BY 1, 2
             """,  # noqa: S608
         ]
-    return [
-        *statements,
-        *(f"ALTER TABLE {own} ALTER COLUMN {name} DROP DEFAULT" for name in _PAID),
-        *_hashed(cube, _PAID),
-        f"ANALYZE {own}",
-    ]
+    return statements
 
 
 def _hashed(cube: str, members: tuple[str, ...]) -> list[str]:
