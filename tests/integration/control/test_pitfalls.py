@@ -246,12 +246,12 @@ async def test_what_was_estimated_is_marked_and_what_is_unknown_is_null(people: 
 
 async def test_a_sum_of_which_a_part_cannot_be_read_is_not_shown(people: People, database: asyncpg.Connection):
     await called(database, {"user_id": "ann", "key_hash": "a" * 64})
-    await database.execute("alter table usage_key_dimensions rename to elsewhere")
+    await database.execute("alter table usage_deltas rename to elsewhere")
     for path in ("analytics", "breakdown/user", "timeseries?group_by=user"):
         answer = await people["admin"].get(f"/api/v1/usage/{path}", params={"scope": "all"} if "?" not in path else {})
         assert answer.status_code == 500, path
         assert "cost" not in answer.text
-        assert "usage_key" not in answer.text  # nor how tables are called
+        assert "usage_deltas" not in answer.text  # nor how tables are called
 
 
 async def test_a_key_that_cannot_be_used_gets_no_new_secret(people: People, database: asyncpg.Connection):
