@@ -3,15 +3,15 @@
 Nothing in them is secret: keys stand there as hashes, models without credentials. They belong to whoever migrates; others read
 them once they are granted to. None of them can be written through: each joins something, which PostgreSQL does not update.
 
-Revision ID: 0034
+Revision ID: 0031
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

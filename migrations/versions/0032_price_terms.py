@@ -1,14 +1,14 @@
 """Discounts and margins that a version of a price is charged with.
 
-Revision ID: 0035
+Revision ID: 0032
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
