@@ -2,6 +2,7 @@
 
 Nothing in them is secret: keys stand there as hashes, models without credentials. They belong to whoever migrates; others read
 them once they are granted to. None of them can be written through: each joins something, which PostgreSQL does not update.
+Where LiteLLM's own tables are in the same schema, they stay, and the views of their names are not made.
 
 Revision ID: 0031
 """
@@ -92,6 +93,17 @@ _VIEWS = {
 """A view's name and what it shows: spend of the window that is now, money in USD, times with their zone."""
 
 
+def _unless_taken(name: str, statement: str) -> str:
+    """``statement``, unless something that is no view has the name."""
+    return f"""
+        DO $do$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('"{name}"') AND relkind <> 'v') THEN
+                EXECUTE $statement${statement}$statement$;
+            END IF;
+        END $do$
+    """
+
+
 def upgrade() -> None:
     op.execute(_WINDOW)
     spent = {
@@ -101,10 +113,10 @@ def upgrade() -> None:
     for name, query in _VIEWS.items():
         for place, words in spent.items():
             query = query.replace(place, words)
-        op.execute(f'CREATE VIEW "{name}" AS {query}')
+        op.execute(_unless_taken(name, f'CREATE VIEW "{name}" AS {query}'))
 
 
 def downgrade() -> None:
     for name in _VIEWS:
-        op.execute(f'DROP VIEW "{name}"')
+        op.execute(_unless_taken(name, f'DROP VIEW IF EXISTS "{name}"'))
     op.execute("DROP FUNCTION budget_window_start(text, timestamptz, timestamptz, text)")

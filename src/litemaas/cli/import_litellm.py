@@ -93,6 +93,7 @@ async def read_tables(source_url: str) -> tuple[Tables, dict[str, int]]:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             there = {row["table_name"] for row in await connection.fetch(
                 "select table_name from information_schema.tables where table_schema = any(current_schemas(false))"
+                " and table_type = 'BASE TABLE'"  # our own database has views under the same names
             )}  # fmt: skip
             if missing := [_TABLES[kind] for kind in _MUST if _TABLES[kind] not in there]:
                 raise NotLitellm(f"this is no database of LiteLLM: it has no table {missing[0]}")

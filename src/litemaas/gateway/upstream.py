@@ -279,8 +279,8 @@ def _time_limit(call: Call, ask: Ask, target: Target) -> float:
 
 def _message(call: Call, ask: Ask, target: Target) -> bytes:
     """The whole request."""
-    endpoint = call.endpoint
-    payload = endpoint.payload(call, ask, target)
+    payload = call.endpoint.payload(call, ask, target)
+    endpoint = call.endpoint  # which may have been changed for an engine that speaks the caller's format
     usual = endpoint.own_model is None
     head = target.head(endpoint, ask.content_type) if usual else endpoint.head(call, ask, target)
     return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, trace_lines(call), len(payload), payload)

@@ -32,12 +32,15 @@ create table "LiteLLM_VerificationToken" (token text primary key, key_name text,
 create table "LiteLLM_EndUserTable" (user_id text primary key, alias text, blocked boolean, budget_id text);
 create table "LiteLLM_SpendLogs" (request_id text);
 """
+VIEWS = ("LiteLLM_ProxyModelTable", "LiteLLM_UserTable", "LiteLLM_VerificationToken", "LiteLLM_SpendLogs")
 GRANITE = {"model": "openai/granite-3", "api_base": "http://engine:8000/v1", "api_key": "engine-secret"}
 
 
 @pytest.fixture
 async def source(app: Any, database: asyncpg.Connection) -> None:
-    """LiteLLM's tables in the very database of the test: names do not meet."""
+    """LiteLLM's tables in the very database of the test, where its views would be."""
+    for name in VIEWS:
+        await database.execute(f'drop view "{name}"')
     await database.execute(SCHEMA)
     await database.execute("insert into \"LiteLLM_BudgetTable\" values ('b1', 5, 7, '30d')")
     models = [("m1", "granite", json.dumps(GRANITE)), ("m2", "hidden", json.dumps({"model": SEALED}))]
