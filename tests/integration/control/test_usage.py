@@ -125,7 +125,7 @@ async def test_the_log_pages_through_everything_once_and_in_order(
 ):
     """Also calls of strangers, whose models no rollup knows."""
     dice = random.Random(1)
-    nobody: Record = {"key_hash": "", "user_id": None, "team_id": None, "deployment_id": None}
+    nobody: Record = {"key_hash": "", "user_id": None, "team_id": None, "deployment_id": None, "provider": None}
     models = ["qwen", "unheard of"] * 8
     strangers = [any_record(dice, 1000 + number) | nobody | {"model": model} for number, model in enumerate(models)]
     rows = [[record[column] for column in COLUMNS] for record in strangers]
