@@ -94,9 +94,7 @@ def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, di
     for whose, fields in _BUDGETS.items():
         body: dict[str, Any] = {}
         for where, field in fields.items():
-            section, _, name = where.partition(".")
-            members = document.get(section)
-            value = members.get(name) if isinstance(members, dict) else None
+            value = _written_at(document, where)
             if value is None:
                 continue
             try:
@@ -108,17 +106,22 @@ def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, di
     return found
 
 
+def _written_at(document: Mapping[str, Any], where: str) -> Any:
+    """What stands at ``section.name``; None where nothing does."""
+    section, _, name = where.partition(".")
+    members = document.get(section)
+    return members.get(name) if isinstance(members, dict) else None
+
+
 def price_terms_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, dict[str, Any]]:
     """Bodies of LiteLLM's calls for discounts and margins, by the names of those."""
     found: dict[str, dict[str, Any]] = {}
     for where, check in PRICE_TERMS.items():
-        section, _, name = where.partition(".")
-        members = document.get(section)
-        written = members.get(name) if isinstance(members, dict) else None
+        written = _written_at(document, where)
         if written is None:
             continue
         try:
-            found[name] = check(written, PRICED_PROVIDERS)
+            found[where.partition(".")[2]] = check(written, PRICED_PROVIDERS)
         except ValueError as error:
             problems.append(f"{where}: {error}.")
     return found

@@ -12,6 +12,8 @@ export const TYPES = ["chat", "embeddings", "convert", "rerank", "image", "trans
 
 /** Keys of older clients name models whose type is not known: they are chat models. */
 export const modelType = (type: string | null | undefined) => TYPES.find((known) => known === type) ?? "chat";
+/** Answers of other models come whole. */
+export const hasFirstToken = (type: string | null | undefined) => modelType(type) === "chat";
 export const typeWord = (say: Say, type: string) => say(`type_${type}` as Key);
 export const capabilityWord = (say: Say, name: string) => say(`capability_${name}` as Key);
 export const shownName = (model: { name: string; display_name?: string | null }) => model.display_name || model.name;

@@ -7,7 +7,7 @@ import { Copyable } from "../../components/Copy";
 import { Page } from "../../components/Page";
 import { Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
-import { Capabilities, contextWord, priceFacts, shownName, typeWord } from "../../concepts/models/words";
+import { Capabilities, contextWord, hasFirstToken, priceFacts, shownName, typeWord } from "../../concepts/models/words";
 import { Snippets } from "../../concepts/snippets/Snippets";
 import { SubscribeDialog } from "../../concepts/subscriptions/SubscribeDialog";
 import { ModelPerformance } from "../../concepts/usage/Performance";
@@ -85,7 +85,7 @@ function Content({ model }: { model: Entry }) {
         {model.simulated && <p className="lm-banner lm-info">{say("simulated_model")}</p>}
         <Capabilities names={model.capabilities} />
       </Card>
-      <Health id={model.id} health={model.health} />
+      <Health id={model.id} type={model.type} health={model.health} />
       {model.subscription?.status === "active" && <MyKeys name={model.name} />}
       {may("usage:read") && <ModelPerformance model={model.name} scope={may("admin:usage:read") ? "all" : "me"} />}
       <Card title={say("code")} wide>
@@ -121,7 +121,7 @@ function MyKeys({ name }: { name: string }) {
   );
 }
 
-function Health({ id, health }: { id: string; health: string }) {
+function Health({ id, type, health }: { id: string; type: string; health: string }) {
   const say = useSay();
   const stats = useGet("/api/v1/models/{model_id}/stats", { path: { model_id: id } });
   return (
@@ -136,7 +136,7 @@ function Health({ id, health }: { id: string; health: string }) {
                 [say("requests"), count(found.requests)],
                 [say("availability"), percent(found.availability, 2)],
                 [say("latency_p50_p95"), `${milliseconds(found.latency_p50_ms)} / ${milliseconds(found.latency_p95_ms)}`],
-                [say("ttft_p50_p95"), `${milliseconds(found.ttft_p50_ms)} / ${milliseconds(found.ttft_p95_ms)}`],
+                [say("ttft_p50_p95"), hasFirstToken(type) && `${milliseconds(found.ttft_p50_ms)} / ${milliseconds(found.ttft_p95_ms)}`],
                 [say("tokens_per_second"), found.tokens_per_second == null ? null : count(Math.round(found.tokens_per_second))],
               ]}
             />

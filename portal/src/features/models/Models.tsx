@@ -9,7 +9,7 @@ import { Page } from "../../components/Page";
 import { Pager } from "../../components/Pager";
 import { Empty, Failure, Loading } from "../../components/States";
 import { Status } from "../../components/Status";
-import { Capabilities, capabilityWord, contextWord, priceFacts, shownName, TYPES, typeWord, type CatalogueEntry } from "../../concepts/models/words";
+import { Capabilities, capabilityWord, contextWord, hasFirstToken, priceFacts, shownName, TYPES, typeWord, type CatalogueEntry } from "../../concepts/models/words";
 import { useGet } from "../../lib/api";
 import { day, milliseconds } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -89,7 +89,7 @@ function ModelCard({ model }: { model: CatalogueEntry }) {
           [say("type"), typeWord(say, model.type)],
           [say("context"), model.context_length && contextWord(model.context_length)],
           ...priceFacts(say, model.type, model.pricing),
-          [say("ttft"), model.ttft_p50_ms != null && milliseconds(model.ttft_p50_ms)],
+          [say("ttft"), hasFirstToken(model.type) && model.ttft_p50_ms != null && milliseconds(model.ttft_p50_ms)],
           [say("latency"), model.latency_p50_ms != null && milliseconds(model.latency_p50_ms)],
           [say("retires"), model.retires_at && day(model.retires_at)],
         ]}
