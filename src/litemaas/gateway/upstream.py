@@ -279,17 +279,17 @@ def _time_limit(call: Call, ask: Ask, target: Target) -> float:
 
 def _message(call: Call, ask: Ask, target: Target) -> bytes:
     """The whole request."""
-    payload = call.endpoint.payload(call, ask, target)
-    endpoint = call.endpoint  # which may have been changed for an engine that speaks the caller's format
-    usual = endpoint.own_model is None
-    head = target.head(endpoint, ask.content_type) if usual else endpoint.head(call, ask, target)
+    payload = call.endpoint.payload(
+        call, ask, target
+    )  # first: for an engine that speaks the format it changes the endpoint
+    head = call.endpoint.head(call, ask, target)
     return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, trace_lines(call), len(payload), payload)
 
 
 def _head(call: Call, ask: Ask, target: Target, size: int) -> bytes:
     """The header block of a request whose body follows. Units: bytes."""
     return b"%b%bcontent-length: %d\r\n\r\n" % (
-        target.head(call.endpoint, ask.content_type), trace_lines(call), size,
+        call.endpoint.head(call, ask, target), trace_lines(call), size,
     )  # fmt: skip
 
 

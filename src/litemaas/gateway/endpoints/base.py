@@ -73,9 +73,9 @@ class Endpoint(ABC):
     def payload(self, call: Call, ask: Ask, target: Target) -> bytes:
         """The body for this upstream."""
 
-    def head(self, call: Call, ask: Ask, target: Target) -> bytes:
-        """The header block for this upstream, without length and end; asked only of endpoints with an ``own_model``."""
-        raise NotImplementedError
+    def head(self, call: Call, ask: Ask, target: Target) -> bytes:  # noqa: ARG002 - routes of one's own look at the call
+        """The header block for this upstream, without its length and end."""
+        return target.head(self, ask.content_type)
 
     def upload(self, call: Call, ask: Ask, target: Target) -> Outgoing | None:  # noqa: ARG002 - most have none
         """The body for this upstream, where it is sent piece by piece; asked only of endpoints with ``uploads``."""
