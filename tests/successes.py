@@ -37,6 +37,7 @@ REFUSING = {
     ("POST", "/utils/token_counter"): "the gateway counts by itself",
 }
 """Routes that say why they never do anything."""
+_ANSWER = FastAPI.__call__
 
 
 class Noted:
@@ -87,13 +88,12 @@ class Noted:
 
 @contextmanager
 def noting() -> Iterator[Noted]:
-    """While it lasts, what any FastAPI application of this process answers is noted."""
+    """While it lasts, what any FastAPI application of this process answers is noted, by the innermost block only."""
     noted = Noted()
-    answer = FastAPI.__call__
 
     async def answer_and_note(app: FastAPI, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            return await answer(app, scope, receive, send)
+            return await _ANSWER(app, scope, receive, send)
         noted.learn(app)
         status = 0
 
@@ -103,7 +103,7 @@ def noting() -> Iterator[Noted]:
             await send(message)
 
         try:
-            await answer(app, scope, receive, seen)
+            await _ANSWER(app, scope, receive, seen)
         finally:  # a stream that its reader leaves ends by an exception, and was answered all the same
             found = scope.get("fastapi", {}).get("effective_route_context")  # with the prefixes of all its routers
             if 200 <= status < 400 and found is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException
@@ -34,8 +36,15 @@ async def ask(app: FastAPI) -> list[int]:
         return [(await one).status_code for one in asked]
 
 
+@pytest.fixture(autouse=True)
+def apart() -> Iterator[Noted]:
+    """The block around the tests of this process, where there is one, hears nothing of the small application."""
+    with noting() as around:
+        yield around
+
+
 @pytest.fixture
-async def noted() -> Noted:
+async def noted(apart: Noted) -> Noted:
     with noting() as seen:
         assert await ask(small_app()) == [200, 409, 404]
     return seen
@@ -53,6 +62,11 @@ def test_what_processes_noted_apart_is_one(noted: Noted):
     assert both.missing() == []
     both.add(noted.plain())
     assert (both.declared, len(both.succeeded)) == (noted.declared, 2)
+
+
+def test_what_a_block_notes_is_not_told_to_the_block_around_it(apart: Noted, noted: Noted):
+    assert noted.declared
+    assert apart.plain() == {"declared": [], "succeeded": []}
 
 
 async def test_outside_of_the_block_nothing_is_noted():
