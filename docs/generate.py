@@ -29,6 +29,7 @@ from litemaas.control.app.settings import Settings as ControlSettings
 from litemaas.control.http import problems
 from litemaas.control.litellm_api import errors as facade
 from litemaas.core import errors
+from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.core.errors import LiteMaaSError
 from litemaas.core.ledger import COLUMNS
 from litemaas.db.tables import usage_records
@@ -252,7 +253,12 @@ replicas. `route` is the path without `/v1`, `model` the public name. The simula
 
 
 def metrics_page() -> str:
-    settings = GatewaySettings(database_url="postgresql://", master_key="sk-", encryption_key="0" * 16)
+    settings = GatewaySettings(
+        database_url="postgresql://",
+        master_key="sk-",
+        encryption_key="0" * 16,
+        answer_cache=AnswerCacheSettings(type="local"),
+    )
     with tempfile.TemporaryDirectory() as state_dir:
         gateway = Gateway(msgspec.structs.replace(settings, state_dir=state_dir))
         metrics: Metrics = gateway.metrics

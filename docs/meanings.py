@@ -26,6 +26,19 @@ SETTINGS = {
     "MCP__PORT": "its port",
     "TRACING__ENDPOINT": "OTLP over HTTP, like `http://collector:4318`: where traces go; without it there are none",
     "TRACING__SAMPLE_RATIO": "part of the calls that are traced, of those whose client has not decided (`traceparent`)",
+    "ANSWER_CACHE__TYPE": "where answers are kept to be given again: `none`, `local` (each worker's memory) or `valkey` (for "
+    "all workers); see [keep answers](../how-to/keep-answers.md)",
+    "ANSWER_CACHE__URL": "the Valkey or Redis for answers, where it is another than `LITEMAAS_REDIS_URL`; it may evict",
+    "ANSWER_CACHE__TTL_S": "for how long an answer is given again, unless its call says otherwise",
+    "ANSWER_CACHE__MOST_TTL_S": "the longest that a call may ask for",
+    "ANSWER_CACHE__SHARED_BY": "who gets an answer that another got: calls of one `key`, of one `team` (of one person, or one "
+    "key, where there is none), or of `everybody`",
+    "ANSWER_CACHE__NAMESPACE": "answers of another namespace are not found; installations that share a Valkey have their own",
+    "ANSWER_CACHE__ON_REQUEST": "only calls that say `use-cache` are looked up and kept",
+    "ANSWER_CACHE__ROUTES": "calls whose answers are kept, with commas between them",
+    "ANSWER_CACHE__MOST_BYTES": "of one answer; larger ones are not kept",
+    "ANSWER_CACHE__LOCAL_BYTES": "of all answers in the memory of one worker",
+    "ANSWER_CACHE__TIMEOUT_S": "the most that a call waits for Valkey, before its engine is asked instead",
     "TIMEZONE": "in which days, weeks and months of budgets, quotas and figures begin, like `Europe/Berlin`; the same "
     "for all processes, set by `litemaas migrate` before anything is used",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
@@ -160,6 +173,8 @@ METRICS = {
     "defects": "Must stay 0; the log has the reason.",
     "lost_records": "Must stay 0: this usage is missing in the ledger.",
     "failed_flushes": "Grows while the database is away.",
+    "answer_cache_hits": "Only where [answers are kept](../how-to/keep-answers.md).",
+    "answer_cache_misses": "Calls that asked not to be looked up are not counted.",
     "captured_payloads": "0 where nobody has begun a capture.",
     "lost_payloads": "Grows while the database is away for long; the calls themselves were answered.",
     "silent_workers": "They are counted with what they told last.",

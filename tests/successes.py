@@ -30,10 +30,6 @@ ELSEWHERE = {
 }
 """What only a whole platform can answer well is tested with one, in processes of their own: file of its test."""
 REFUSING = {
-    ("GET", "/cache/ping"): "there is no cache",
-    ("GET", "/cache/redis/info"): "there is no cache",
-    ("POST", "/cache/delete"): "there is no cache",
-    ("POST", "/cache/flushall"): "there is no cache",
     ("POST", "/utils/token_counter"): "the gateway counts by itself",
 }
 """Routes that say why they never do anything."""

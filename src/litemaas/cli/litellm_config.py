@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from litemaas.cli import litellm_cache
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -80,7 +81,6 @@ _REFUSED: dict[str, str] = {
 }
 _NO_PARAMS = ("mock_response",)
 _CALLBACKS = ("litellm_settings.callbacks", "litellm_settings.success_callback", "litellm_settings.failure_callback")
-_CACHES = ("local", "redis")
 _OWN_ROUTES = "general_settings.pass_through_endpoints"
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
@@ -119,7 +119,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     settled = _resolved(document, known, "", problems)
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
-    found = _settings(settled, problems, warnings)
+    found = _settings(settled, problems, warnings) | litellm_cache.cache_of(settled, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
     if guardrails.names:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)
@@ -234,7 +234,7 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
             elif unsafe := _unsafe(where, value):
                 problems.append(f"{where}: {unsafe}.")
-            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES, *PRICE_TERMS):
+            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN):
                 continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
@@ -252,12 +252,6 @@ def _unsafe(where: str, value: Any) -> str | None:
         names = value if isinstance(value, list) else [value]
         own = next((name for name in names if isinstance(name, str) and "." in name), None)
         return f"code of one's own like {own[:100]!r} is not run; read /metrics or traces" if own is not None else None
-    if (
-        where == "litellm_settings.cache_params"
-        and isinstance(value, dict)
-        and value.get("type", "local") not in _CACHES
-    ):
-        return f"caches of type {str(value['type'])[:100]!r} are not offered; answers are not kept"
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from litemaas.core.answer_cache import Forgetting
 from litemaas.core.price_terms import Terms
 from litemaas.core.pricing import Price
 
@@ -186,7 +187,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin. ``guardrails``:
     those of the installation's own, by name. ``budget``, ``rates``: what holds for all callers together, None = nothing does.
-    ``pass_through``: routes of the installation's own.
+    ``pass_through``: routes of the installation's own. ``forgetting``: which kept answers are not given any more.
     """
 
     version: int
@@ -198,6 +199,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     budget: BudgetRule | None = None
     rates: RateRule | None = None
     pass_through: tuple[PassThrough, ...] = ()
+    forgetting: Forgetting = Forgetting()
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""

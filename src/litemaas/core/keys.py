@@ -76,6 +76,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     ``extra_budget_nano``: what its own budget has for a while, until ``extra_budget_until``; it is in ``budgets`` already.
     ``team_model_rates``: of its team, by model. ``routes``: groups and paths that it is for; empty = all.
     ``enforced_params``: members that each of its calls must have, with dots between a member and one within it.
+    ``cache_controls``: what of :data:`~litemaas.core.answer_cache.CONTROLS` its calls may say; empty = all of them.
     ``ceilings``: lists of others that must allow a model, too, with the word for whose they are; an empty one allows none.
     """
 
@@ -108,6 +109,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture | None = None
     routes: tuple[str, ...] = ()
     enforced_params: tuple[str, ...] = ()
+    cache_controls: tuple[str, ...] = ()
 
     def at(self, now: datetime) -> VirtualKey:
         """The key as it is at a later instant, if no news came in between."""

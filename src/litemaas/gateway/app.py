@@ -33,6 +33,7 @@ from litemaas.gateway.adapters.postgres import Postgres
 from litemaas.gateway.adapters.valkey import follow_pushes
 from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
+from litemaas.gateway.answer_stores import answer_cache
 from litemaas.gateway.budgets import Budgets
 from litemaas.gateway.captures import Captures
 from litemaas.gateway.conversions import Conversions
@@ -140,7 +141,9 @@ class Gateway:
         refusals = Refusals(origins, own.error_profile)
         settlement = Settlement(self.journal, self.metrics, own.error_profile)
         self.conversions = self._conversions(own, settlement, refusals)
-        proxy = self._proxy(own, engines, settlement, ReplyHeaders(own.litellm_version, origins))
+        headers = ReplyHeaders(own.litellm_version, origins)
+        self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault)
+        proxy = self._proxy(own, engines, settlement, headers)
         dispatch = self._dispatch(own, proxy, engines, origins, refusals)
         self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
         self.probes = Probes(engines, self.targets, self.routing, own.routing)
@@ -173,6 +176,7 @@ class Gateway:
             journal=self.journal,
             labels=HeaderLabels(own.user_header),
             headers=headers,
+            cache=self.answer_cache,
             ids=RequestIds(lambda: time.time_ns() // 1_000_000),
             now=time.time,
             profile=own.error_profile,
@@ -205,7 +209,7 @@ class Gateway:
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.trust.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, metrics_per_key=own.metrics_per_key,
-            refusals=refusals,
+            refusals=refusals, cache_type=self._settings.answer_cache.type,
         )  # fmt: skip
         management = Management(self.pool, self.feed, own.control_url, refusals)
         stored = StoredResponses(
@@ -238,6 +242,8 @@ class Gateway:
         )
 
     def _count_gauges(self) -> None:
+        if self.answer_cache is not None:
+            self.metrics.besides.append(self.answer_cache.collect)
         self.metrics.besides += [
             DeploymentMetrics(self.targets).collect, self.captures.collect,
             partial(self.metrics.callers.collect_budgets, self.budgets),
@@ -304,6 +310,8 @@ class Gateway:
         self._background.keep("orphans", self.orphans.look_after)
         if self._settings.gateway.routing.probe_interval_s > 0:
             self._background.keep("probes", self.probes.work)
+        if self.shared_answers is not None:
+            self._background.keep("kept answers", self.shared_answers.work)
         if self._settings.redis_url is not None:
             self._background.keep("pushes", partial(follow_pushes, self._settings.redis_url, self.feed.wake))
         gc.collect()
@@ -317,6 +325,8 @@ class Gateway:
         await self._background.stop()
         if self.rate_link is not None:
             await self.rate_link.end()
+        if self.shared_answers is not None:
+            await self.shared_answers.close()
         with suppress(ServiceUnavailable):
             await self.captures.empty()
         try:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from litemaas.core.pricing import Cost
     from litemaas.core.refusals import Refusal
     from litemaas.core.usage import Media
+    from litemaas.gateway.answer_cache import Keeping
     from litemaas.gateway.budgets import Hold
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.endpoints.base import Endpoint
@@ -96,14 +97,15 @@ class Call:
     call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
     ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
     ``listed``: what it would have cost at the catalogue's price, where another is charged.
+    ``keeping``: how its answer will be kept, None = it will not.
     ``ending``: what a client hears last of a stream. ``deferred``: somebody else will bill it and write its record.
     """
 
     __slots__ = (
         "ask", "attempts", "begun", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "guard", "hold", "id", "lane", "listed", "output_limit", "place", "quota", "refusal", "reply",
-        "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
+        "first_byte_at", "guard", "hold", "id", "keeping", "lane", "listed", "output_limit", "place", "quota", "refusal",
+        "reply", "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -118,6 +120,7 @@ class Call:
         self.begun = ""
         self.slot = -1
         self.hold: Hold | None = None
+        self.keeping: Keeping | None = None
         self.quota: QuotaHold | None = None
         self.ticket: Ticket | None = None
         self.ticket_besides: Ticket | None = None

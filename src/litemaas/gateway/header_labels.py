@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
 from litemaas.core.ledger import TERMS
 from litemaas.core.refusals import MEMBER
@@ -23,7 +24,7 @@ NOTE: Final = "labels"
 NOTHING: Final = "none"
 MOST_TAGS: Final = 32
 MOST_CHARACTERS: Final = 256
-OURS: Final = (MEMBER, TERMS, "units")
+OURS: Final = (MEMBER, TERMS, HIT, "units")
 """Members of a record's notes that the gateway writes; a client that sends them is not believed."""
 _TAGS = b"x-litellm-tags"
 _NOTES = b"x-litellm-spend-logs-metadata"

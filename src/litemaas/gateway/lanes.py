@@ -42,9 +42,10 @@ class Lane:
     """
 
     __slots__ = (
-        "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_key", "_output_price",
-        "_quota_accounts", "_served_by", "_tail", "booked", "caller_counters", "capture", "counters", "customers",
-        "deployments", "guardrails", "is_free", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum",
+        "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_output_price",
+        "_quota_accounts", "_served_by", "_tail", "booked", "cache_place", "caller_counters", "capture", "counters",
+        "customers",
+        "deployments", "guardrails", "is_free", "key", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum",
         "price", "quotas", "rates", "snapshot", "targets", "who",
     )  # fmt: skip
 
@@ -53,7 +54,7 @@ class Lane:
         caller_counters: CallerCounters, targets: Sequence[Target], guardrails: tuple[str, ...],
     ) -> None:  # fmt: skip
         self.snapshot = snapshot
-        self._key = key
+        self.key = key
         self.capture = key.capture
         self._endpoint = endpoint
         self.model = model
@@ -87,6 +88,8 @@ class Lane:
         key_hash = MASTER_KEY_HASH if key.is_master else key.key_hash
         self.who = who_text(endpoint.route, key_hash, key.alias, key.user_id, key.team_id, model.name)
         self.labels = labels_text(key.tags) if key.tags else NO_LABELS
+        self.cache_place = b""
+        """Where answers to these calls are kept (:mod:`~litemaas.gateway.answer_cache`)."""
         self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
         """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
         self._accounts: list[Account] = []
@@ -120,7 +123,7 @@ class Lane:
 
     def _with(self, targets: Sequence[Target]) -> Lane:
         return Lane(
-            self.snapshot, self._key, self.model, self._endpoint, self.counters, self.caller_counters, targets,
+            self.snapshot, self.key, self.model, self._endpoint, self.counters, self.caller_counters, targets,
             self.guardrails,
         )  # fmt: skip
 

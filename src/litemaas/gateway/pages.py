@@ -34,13 +34,15 @@ _JSON = b"content-type: application/json\r\n"
 class Pages:
     """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs.
 
-    ``is_leaving``: whether it takes its last calls. ``metrics``: in Prometheus' text format.
+    ``is_leaving``: whether it takes its last calls. ``cache_type``: where answers are kept.
+    ``metrics``: in Prometheus' text format.
     """
 
     def __init__(
         self, *, identity: Identity, routing: Routing, engines: Engines, targets: Targets, metrics: Callable[[],
         Awaitable[bytes]], ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
         litellm_version: str, metrics_need_key: bool, metrics_per_key: bool, refusals: Refusals,
+        cache_type: str,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -54,6 +56,7 @@ class Pages:
         self._metrics_need_key = metrics_need_key
         self._metrics_per_key = metrics_per_key
         self._refusals = refusals
+        self._cache_type = {"valkey": "redis"}.get(cache_type, None if cache_type == "none" else cache_type)
 
     def has(self, path: str) -> bool:
         return path in _PATHS or path.startswith(("/v1/models/", "/models/"))
@@ -109,7 +112,7 @@ class Pages:
         page: dict[str, object] = {
             "status": "connected" if ready else self._why_not_ready(connected),
             "db": "connected" if connected else "Not connected",
-            "cache": None,
+            "cache": self._cache_type,
             "litellm_version": self._litellm_version,
             "success_callbacks": [],
             "use_aiohttp_transport": False,

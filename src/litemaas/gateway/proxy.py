@@ -19,6 +19,7 @@ from litemaas.gateway.reply_headers import call_id_of
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
+    from litemaas.gateway.answer_cache import AnswerCache
     from litemaas.gateway.captures import Captures
     from litemaas.gateway.conversions import Conversions
     from litemaas.gateway.endpoints.base import Endpoint
@@ -41,8 +42,8 @@ class Proxy:
     def __init__(
         self, *, identity: Identity, routing: Routing, admission: Admission, guardrails: Guardrails, upstream: Upstream,
         relay: Relay, conversions: Conversions, captures: Captures, settlement: Settlement, journal: Journal,
-        labels: HeaderLabels, headers: ReplyHeaders, ids: RequestIds, now: Callable[[], float], profile: str,
-        on_defect: Callable[[BaseException], None],
+        labels: HeaderLabels, headers: ReplyHeaders, cache: AnswerCache | None, ids: RequestIds, now: Callable[[], float],
+        profile: str, on_defect: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._identity = identity
         self._routing = routing
@@ -56,12 +57,15 @@ class Proxy:
         self._journal = journal
         self._labels = labels
         self._headers = headers
+        self._cache = cache
         self._ids = ids
         self._now = now
         self._profile = profile
         self._on_defect = on_defect
 
-    async def serve(self, request: Request, response: Response, endpoint: Endpoint, path_model: str | None) -> None:
+    async def serve(  # noqa: C901 - the whole way; each stage is a test and a call
+        self, request: Request, response: Response, endpoint: Endpoint, path_model: str | None
+    ) -> None:
         """Answers one call, whatever happens to it."""
         call = Call(self._ids.next(), request, endpoint, self._now())
         try:
@@ -91,11 +95,12 @@ class Proxy:
                 if lane.guardrails or ask.wishes is not None:
                     await self._guardrails.check(call, ask, lane)
 
-                target, answer = await self._upstream.open(call, ask, lane)
+                if self._cache is None or not await self._cache.answers(call, ask, lane, response):
+                    target, answer = await self._upstream.open(call, ask, lane)
 
-                await self._relay.relay(answer, call, ask, target, response)
-                if endpoint.defers:
-                    await self._conversions.begin(call, ask, target)
+                    await self._relay.relay(answer, call, ask, target, response)
+                    if endpoint.defers:
+                        await self._conversions.begin(call, ask, target)
         except ClientGone:
             self._forget(call)
             response.left()  # settled; nobody is left to answer
@@ -109,6 +114,8 @@ class Proxy:
 
     def _finish(self, call: Call, response: Response) -> None:
         reply = call.reply
+        if self._cache is not None and call.keeping is not None:
+            self._cache.keep(call, call.keeping)
         if reply is not None:
             response.send(reply.status, self._headers.of_reply(call, reply), reply.body)
         elif call.failure is not None:

@@ -106,7 +106,7 @@ class Relay:
                         self._begin(answer, call, response)
                     if shown is not None:
                         shown.append(events)
-                    response.write(events if bridge is None else bridge.leave(events))
+                    _show(events, call, response, bridge)
                     self._settlement.progress(call, self._usage_so_far(scanner, ask))
                 if scanner.error is not None:
                     words = target.without_secrets(scanner.error)[:500]
@@ -172,8 +172,7 @@ class Relay:
         if call.failure is None and call.first_byte_at is None:
             self._begin(answer, call, response)
         if guard is not None and response.started:
-            held = guard.finish()
-            response.write(held if bridge is None else bridge.leave(held))
+            _show(guard.finish(), call, response, bridge)
         if bridge is not None and call.failure is None:
             call.ending = bridge.ending(call.usage)
 
@@ -200,6 +199,15 @@ class Relay:
         if not response.started:
             raise failure
         call.failure = failure
+
+
+def _show(events: bytes, call: Call, response: Response, bridge: Bridge | None) -> None:
+    """To the client, and to the cache where the answer will be kept."""
+    if bridge is not None:
+        events = bridge.leave(events)
+    response.write(events)
+    if call.keeping is not None:
+        call.keeping.add(events)
 
 
 def is_plausible(usage: EngineUsage) -> bool:

@@ -77,7 +77,9 @@ class ReplyHeaders:
         elapsed_us = int(((call.ended_at or monotonic()) - call.request.received_at) * 1e6)
         own_us = max(0, elapsed_us - int(call.upstream_s * 1e6))
         tries = (
-            _FIRST_TRY if call.attempts == 1 and not call.fallbacks else _tries_lines(call.attempts - 1, call.fallbacks)
+            _FIRST_TRY
+            if call.attempts == 1 and not call.fallbacks
+            else _tries_lines(max(0, call.attempts - 1), call.fallbacks)
         )
         lines = (
             f"x-litellm-call-id: {call_id_of(call)}\r\n{always}{call.target.lines if call.target is not None else ''}"

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.gateway.http.limits import ClientLimits, ServerLimits
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
@@ -162,6 +163,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     timezone: str = "UTC"
     state_dir: str = ".litemaas"
     gateway: GatewaySection = GatewaySection()
+    answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     tracing: TracingSettings = TracingSettings()
 
 

@@ -30,17 +30,24 @@ class Vault:
 
     def seal(self, secret: str, purpose: str) -> bytes:
         """``purpose`` names the owner, like ``deployment:<id>``; a sealed secret opens only for the same one."""
+        return self.seal_bytes(secret.encode(), purpose)
+
+    def seal_bytes(self, secret: bytes, purpose: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, secret.encode(), purpose.encode())
+        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, secret, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> str:
+        """Errors: SealBroken, without a hint of the content."""
+        return self.open_bytes(sealed, purpose).decode()
+
+    def open_bytes(self, sealed: bytes, purpose: str) -> bytes:
         """Errors: SealBroken, without a hint of the content."""
         if sealed[:1] != _VERSION or len(sealed) <= len(_VERSION) + _NONCE_BYTES:
             raise SealBroken("a sealed secret has an unknown format")
         nonce, box = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         for cipher in self._ciphers:
             try:
-                return cipher.decrypt(nonce, box, purpose.encode()).decode()
+                return cipher.decrypt(nonce, box, purpose.encode())
             except InvalidTag:
                 continue
         raise SealBroken(f"the secret of {purpose} cannot be opened: was LITEMAAS_ENCRYPTION_KEY changed?")

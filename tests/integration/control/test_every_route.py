@@ -45,7 +45,7 @@ ONE_OF = {
 
 NEEDS_NO_DATABASE = {
     ("GET", path) for path in (
-        "/api/v1/admin/auth", "/api/v1/admin/backups", "/api/v1/admin/guardrails/known",
+        "/api/v1/admin/answer-cache", "/api/v1/admin/auth", "/api/v1/admin/backups", "/api/v1/admin/guardrails/known",
         "/api/v1/admin/settings/currency/supported", "/api/v1/auth/providers",
         "/api/v1/me/permissions", "/api/v1/permissions", "/api/v1/roles", "/api/v1/usage/budget", "/health/live",
     )

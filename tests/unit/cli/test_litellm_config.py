@@ -161,14 +161,47 @@ def test_guardrails_of_ones_own_are_for_the_settings(tmp_path: Path):
     assert (config.environ, config.warnings) == ({}, [])
 
 
-def test_callbacks_and_caches_without_effect_are_only_named(tmp_path: Path):
-    text = "litellm_settings: {callbacks: [prometheus], cache: true, cache_params: {type: redis}}"
-    config = read(tmp_path, text)
-    assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == [
-        "callbacks",
-        "cache",
-        "cache_params",
-    ]
+def test_callbacks_without_effect_are_only_named(tmp_path: Path):
+    config = read(tmp_path, "litellm_settings: {callbacks: [prometheus]}")
+    assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == ["callbacks"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("cache: true", {"TYPE": "valkey"}),
+        ("cache: false, cache_params: {type: local}", {}),
+        ("cache: true, cache_params: {type: local, default_in_memory_ttl: 30}", {"TYPE": "local", "TTL_S": "30"}),
+        (
+            "cache: true, cache_params: {type: redis, host: keys, port: 6380, password: p@ss, ssl: true, ttl: 60}",
+            {"TYPE": "valkey", "URL": "rediss://:p%40ss@keys:6380", "TTL_S": "60"},
+        ),
+        (
+            "cache: true, cache_params: {mode: default_off, namespace: lab, supported_call_types: [acompletion, aembedding]}",
+            {"TYPE": "valkey", "NAMESPACE": "lab", "ON_REQUEST": "true", "ROUTES": "/chat/completions,/embeddings"},
+        ),
+    ],
+)
+def test_a_cache_of_answers_is_taken_over(tmp_path: Path, written: str, expected: dict[str, str]):
+    config = read(tmp_path, f"litellm_settings: {{{written}}}")
+    assert config.environ == {f"LITEMAAS_ANSWER_CACHE__{name}": value for name, value in expected.items()}
+    assert config.warnings == []
+
+
+def test_members_of_a_cache_that_have_no_effect_are_named(tmp_path: Path):
+    params = "{type: local, similarity_threshold: 0.8, supported_call_types: [acompletion, atranscription]}"
+    config = read(tmp_path, f"litellm_settings: {{cache: true, cache_params: {params}}}")
+    assert [warning.partition(":")[0].split()[0].rpartition(".")[2] for warning in config.warnings] == [
+        "similarity_threshold", "supported_call_types",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params", ["{mode: maybe}", "{supported_call_types: acompletion}", "{supported_call_types: [x]}", "[]"]
+)
+def test_a_cache_that_cannot_be_meant_stops_the_start(tmp_path: Path, params: str):
+    with pytest.raises(ConfigRefused, match="cache_params"):
+        read(tmp_path, f"litellm_settings: {{cache: true, cache_params: {params}}}")
 
 
 def test_included_files_are_merged(tmp_path: Path):

@@ -16,6 +16,8 @@ import litemaas.control.app.docs as docs
 import litemaas.control.app.health as health
 from litemaas.control.analytics import endpoints as analytics
 from litemaas.control.analytics import load, requests
+from litemaas.control.answer_cache import endpoints as answer_cache
+from litemaas.control.answer_cache.store import CacheStore
 from litemaas.control.app.portal import Portal, find_bundle
 from litemaas.control.app.settings import Settings, check_settings, surroundings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
@@ -102,6 +104,7 @@ FEATURES = (
     credentials,
     settings_endpoints,
     guardrail_endpoints,
+    answer_cache,
     notices,
     webhooks,
     trail,
@@ -194,6 +197,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             await asyncio.gather(*background, return_exceptions=True)
             await publisher.close()
             await rates.close()
+            await cache_store.close()
             await relay.close()
             await engine.dispose()
             if traces is not None:
@@ -206,16 +210,15 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
     relay = Relay(settings.gateway_public_url)
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
+    cache_store = CacheStore(settings.answer_cache, settings.redis_url)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
     for part in (app, facade := create_facade()):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
-    app.state.rates = rates
-    app.state.flights = Flights()
+        part.state.cache_store = cache_store
+    _limit(app, settings, rates)
     app.state.relay = relay
-    app.state.general_rate = rate_of("general", settings.control.requests_per_minute)
-    app.state.browser_rate = rate_of("general-browser", settings.control.browser_requests_per_minute)
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)
     app.state.carrier = carrier
     app.state.prober = prober
@@ -228,6 +231,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         app.router.routes.append(Portal(bundle))
     _surround(app, settings, traces)
     return app
+
+
+def _limit(app: FastAPI, settings: Settings, rates: Rates) -> None:
+    """How often may be asked, and that equal questions at one moment are answered once."""
+    app.state.flights = Flights()
+    app.state.rates = rates
+    app.state.general_rate = rate_of("general", settings.control.requests_per_minute)
+    app.state.browser_rate = rate_of("general-browser", settings.control.browser_requests_per_minute)
 
 
 def _surround(app: FastAPI, settings: Settings, traces: TracerProvider | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
+from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
 from litemaas.kit.zones import zone_of
@@ -53,6 +54,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     backup_target: str | None = None
     host_policy: Literal["cluster", "single-machine"] = "cluster"
     control: ListenSettings = ListenSettings()
+    answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     tracing: TracingSettings = TracingSettings()
 
 

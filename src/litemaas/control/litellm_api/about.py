@@ -23,7 +23,6 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Managemen
 <style>body{{font:16px/1.5 system-ui;max-width:70em;margin:2em auto;padding:0 1em}}td{{padding:.2em 1em .2em 0}}</style>
 <h1>Management calls</h1><p>The machine-readable contract: <a href="openapi.json">openapi.json</a>. Send a key as
 <code>Authorization: Bearer sk-…</code>.</p><table>{rows}</table></html>"""
-_NO_CACHE = "Answers are not kept for later calls, so there is no cache. Rate limits and keys are not touched by this."
 
 
 @router.get("/utils/supported_openai_params", dependencies=_ANY_KEY)
@@ -50,25 +49,6 @@ async def services(service: str) -> dict[str, str]:
         return {"status": "success", "message": "Prometheus reads /metrics."}
     message = f"The service {service[:100]!r} is not configured; there is: prometheus."
     raise Refused(422, "bad_request_error", "service", message, detail=True)
-
-
-@router.get("/cache/ping", dependencies=_READER)
-async def cache_ping() -> None:
-    """Answers 503: there is no cache."""
-    raise Refused(503, "cache_ping_error", "cache_ping", _NO_CACHE, detail=True)
-
-
-@router.get("/cache/redis/info", dependencies=_READER)
-async def cache_info() -> None:
-    """Answers 503: there is no cache."""
-    raise Refused(503, "cache_ping_error", "cache", _NO_CACHE, detail=True)
-
-
-@router.post("/cache/delete", dependencies=_READER)
-@router.post("/cache/flushall", dependencies=_READER)
-async def cache_delete() -> None:
-    """Answers 503: there is no cache."""
-    raise Refused(503, "cache_ping_error", "cache", _NO_CACHE, detail=True)
 
 
 @router.get("/openapi.json", dependencies=_PUBLIC, include_in_schema=False)

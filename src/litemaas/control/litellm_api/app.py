@@ -10,6 +10,7 @@ from litemaas.control.litellm_api import (
     about,
     activity,
     budgets,
+    cache,
     credentials,
     customers,
     guardrails,
@@ -31,7 +32,7 @@ from litemaas.control.litellm_api.errors import answer_like_litellm
 
 FEATURES = (
     guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend,
-    spend_pages, activity, reports, workshops, pass_through, price_terms, about,
+    spend_pages, activity, reports, workshops, pass_through, price_terms, cache, about,
 )  # fmt: skip
 """Modules with a ``router``."""
 

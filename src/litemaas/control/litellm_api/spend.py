@@ -16,6 +16,7 @@ from litemaas.control.litellm_api.gate import Access, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
 from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
 from litemaas.core.ledger import TERMS
 from litemaas.core.money import MILLION, NANO, usd_from_nano
@@ -26,7 +27,7 @@ from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
-_OURS = (MEMBER, TERMS, "units")
+_OURS = (MEMBER, TERMS, HIT, "units")
 """What the gateway keeps beside a client's own notes."""
 _PASSED = "pass_through_endpoint"
 _CALL_TYPES = (
@@ -148,8 +149,8 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
         "api_base": record.api_base or "",
         "user": record.user_id or "",
         "metadata": _metadata(record, total_tokens),
-        "cache_hit": "False",
-        "cache_key": "",
+        "cache_hit": "True" if HIT in record.metadata else "False",
+        "cache_key": record.metadata.get(HIT, ""),
         "request_tags": [*record.tags, *_agent_tags(record)],
         "team_id": record.team_id or "",
         "organization_id": "",

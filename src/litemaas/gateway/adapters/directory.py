@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from litemaas.core.answer_cache import SETTING, Forgetting
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.entitlements import Block
 from litemaas.core.guardrail_definitions import Definition, definitions_of
@@ -50,6 +51,7 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
        k.extras -> 'temp_budget' as temp_budget, k.extras -> 'allowed_routes' as allowed_routes,
        k.extras ->> 'key_type' as key_type, k.extras -> 'enforced_params' as enforced_params,
+       k.extras -> 'allowed_cache_controls' as cache_controls,
        t.extras -> 'model_rpm_limit' as team_model_rpm,
        t.extras -> 'model_tpm_limit' as team_model_tpm,
        coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
@@ -105,6 +107,7 @@ select t.id, t.path, t.target, t.secrets_sealed, t.methods, t.include_subpath, t
        p.request_per_million, p.discount_millionths, p.margin_millionths, p.margin_per_million_requests
 from pass_through_routes t join prices p on p.version = t.price_version order by t.path
 """
+_FORGETTING = "select value from settings where name = $1"
 _GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrails'"
 
 
@@ -156,6 +159,7 @@ class Directory:
         """The catalogue as it is now. A deployment that cannot be read is left out, with a log line."""
         async with self._postgres.connection() as connection:
             rows = await connection.fetch(_CATALOG)
+            forgetting = _forgetting_in(await connection.fetchval(_FORGETTING, SETTING))
             guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
             limits = (await _limits_of(connection, [installation_scope()])).get(installation_scope())
             routes = [self._pass_through(row) for row in await connection.fetch(_OWN_ROUTES)]
@@ -172,7 +176,7 @@ class Directory:
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
         snapshot = snapshot_of(version, models, self._zone, guardrails)
-        snapshot = msgspec.structs.replace(snapshot, pass_through=tuple(filter(None, routes)))
+        snapshot = msgspec.structs.replace(snapshot, pass_through=tuple(filter(None, routes)), forgetting=forgetting)
         if limits is None:
             return snapshot
         rates = _rate_rule(installation_scope(), INSTALLATION, limits)
@@ -378,6 +382,7 @@ def _virtual_key(
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
         routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
         enforced_params=_names_in(row["enforced_params"]),
+        cache_controls=_names_in(row["cache_controls"]),
     )  # fmt: skip
 
 
@@ -420,6 +425,10 @@ def _guardrails_in(stored: str | None) -> dict[str, Definition]:
         except ValueError as error:
             log.warning("a guardrail is left out", reason=str(error))
     return found
+
+
+def _forgetting_in(stored: str | None) -> Forgetting:
+    return Forgetting() if stored is None else msgspec.json.decode(stored, type=Forgetting)
 
 
 def _budget(nano: int | None) -> int | None:

@@ -1,0 +1,1 @@
+"""Answers that gateways keep: what is said of them, and how they are forgotten."""
