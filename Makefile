@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 COMPILED := $(CURDIR)/build/compiled/src
 LITELLM := $(CURDIR)/build/litellm-client
 
-WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, streams.py budgets.py faults.py limits.py counting.py \
+WHOLE := tests/contract tests/e2e $(addprefix tests/integration/gateway/test_, answer_cache.py streams.py budgets.py faults.py limits.py counting.py \
 	conversion.py hostile_accounting.py untouched.py recovery.py workers_leaving.py shared_budgets.py shared_limits.py routing.py guardrails.py)
 # These say nothing of the hot path that WHOLE does not say: they are about the portal, and about `up` as such.
 NOT_OF_THE_GATEWAY := $(addprefix --ignore tests/e2e/test_, portal.py portal_workshops.py portal_size.py first_day_of_a_person.py \

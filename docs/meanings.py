@@ -37,7 +37,7 @@ SETTINGS = {
     "ANSWER_CACHE__ON_REQUEST": "only calls that say `use-cache` are looked up and kept",
     "ANSWER_CACHE__ROUTES": "calls whose answers are kept, with commas between them",
     "ANSWER_CACHE__MOST_BYTES": "of one answer; larger ones are not kept",
-    "ANSWER_CACHE__LOCAL_BYTES": "of all answers in the memory of one worker",
+    "ANSWER_CACHE__WORKER_BYTES": "of all answers that one worker keeps, in its memory or in Valkey",
     "ANSWER_CACHE__TIMEOUT_S": "the most that a call waits for Valkey, before its engine is asked instead",
     "TIMEZONE": "in which days, weeks and months of budgets, quotas and figures begin, like `Europe/Berlin`; the same "
     "for all processes, set by `litemaas migrate` before anything is used",

@@ -28,8 +28,8 @@ class AnswerCacheSettings(msgspec.Struct, frozen=True):
     Units: seconds, bytes. ``type``: where answers are kept; ``local``: in each worker's memory; ``valkey``: in the Valkey of
     ``LITEMAAS_REDIS_URL``, or of ``url``, for all workers. ``shared_by``: who gets an answer that another got: calls of one
     key, of one team (of a person or key without one), or of everybody. ``on_request``: only calls that say ``use-cache``.
-    ``routes``: names out of :data:`ROUTES`, with commas between them. ``most_bytes``: of one answer; ``local_bytes``: of all in
-    a worker.
+    ``routes``: names out of :data:`ROUTES`, with commas between them. ``most_bytes``: of one answer; ``worker_bytes``: of all
+    that a worker keeps, in either place.
     """
 
     type: Literal["none", "local", "valkey"] = "none"
@@ -41,7 +41,7 @@ class AnswerCacheSettings(msgspec.Struct, frozen=True):
     on_request: bool = False
     routes: str = ",".join(ROUTES)
     most_bytes: Annotated[int, msgspec.Meta(gt=0)] = 1024 * 1024
-    local_bytes: Annotated[int, msgspec.Meta(gt=0)] = 64 * 1024 * 1024
+    worker_bytes: Annotated[int, msgspec.Meta(gt=0)] = 64 * 1024 * 1024
     timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 0.25
 
 

@@ -58,10 +58,10 @@ def answer_cache(
         return None, None
     url = own.url or settings.redis_url
     if own.type == "local":
-        return AnswerCache(LocalAnswers(own.local_bytes), own, routing, headers, settings.encryption_key), None
+        return AnswerCache(LocalAnswers(own.worker_bytes), own, routing, headers, settings.encryption_key), None
     if url is None:
         raise SettingsError(
             "LITEMAAS_ANSWER_CACHE__TYPE: valkey needs LITEMAAS_REDIS_URL, or LITEMAAS_ANSWER_CACHE__URL"
         )
-    shared = SharedAnswers(url, vault, own.timeout_s)
+    shared = SharedAnswers(url, vault, own.timeout_s, own.worker_bytes)
     return AnswerCache(shared, own, routing, headers, settings.encryption_key), shared

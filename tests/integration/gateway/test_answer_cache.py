@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from redis.asyncio import Redis
 
 from litemaas.core.answer_cache import SETTING, AnswerCacheSettings
 from litemaas.db.embedded import EmbeddedValkey
+from litemaas.gateway.adapters.kept_answers import SharedAnswers
 from litemaas.gateway.answer_stores import LocalAnswers, answer_cache
+from litemaas.gateway.http.stepping import stepped
 from litemaas.gateway.origins import Origins
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.kit.crypto import Vault
@@ -316,3 +319,15 @@ async def test_the_memory_of_a_worker_is_bounded_and_forgets_what_was_not_used()
     assert [await store.get(name) for name in ("a", "c", "huge")] == [None, None, None]
     store.put("brief", b"x", -1)
     assert await store.get("brief") is None
+
+
+async def test_what_a_worker_puts_into_valkey_is_bounded(redis_url: str):
+    store = SharedAnswers(redis_url, Vault("a key of sixteen letters"), 2.0, 250)
+    working = asyncio.create_task(store.work())
+    try:
+        for name, ttl_s in (("one", 60.0), ("two", 60.0), ("three", 60.0)):
+            store.put(name, b"x" * 100, ttl_s)
+        assert [await stepped(store.get(name)) is not None for name in ("one", "two", "three")] == [True, True, False]
+    finally:
+        working.cancel()
+        await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import OrderedDict
 
 import structlog
@@ -23,9 +24,13 @@ log = structlog.get_logger(__name__)
 
 
 class SharedAnswers:
-    """An :class:`~litemaas.gateway.answer_cache.AnswerStore`. ``timeout_s``: the most that a call waits for it."""
+    """An :class:`~litemaas.gateway.answer_cache.AnswerStore`.
 
-    def __init__(self, url: str, vault: Vault, timeout_s: float) -> None:
+    ``timeout_s``: the most that a call waits for it. ``most_bytes``: of what this worker has put there and is not over: the
+    Valkey may be the one that counts rate limits, and must not become full.
+    """
+
+    def __init__(self, url: str, vault: Vault, timeout_s: float, most_bytes: int) -> None:
         pool = BlockingConnectionPool.from_url(
             as_redis(url), max_connections=_CONNECTIONS, timeout=timeout_s, socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -35,6 +40,9 @@ class SharedAnswers:
         self._timeout_s = timeout_s
         self._waiting: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._waiting_bytes = 0
+        self._most_bytes = most_bytes
+        self._kept: list[tuple[float, int]] = []
+        self._kept_bytes = 0
         self._news = asyncio.Event()
         self._away_until = 0.0
 
@@ -55,10 +63,19 @@ class SharedAnswers:
 
     def put(self, name: str, value: bytes, ttl_s: float) -> None:
         """Waits for its turn; what finds no room is not kept."""
-        if name not in self._waiting and self._waiting_bytes + len(value) <= _MOST_WAITING_BYTES:
-            self._waiting[name] = value, ttl_s
-            self._waiting_bytes += len(value)
-            self._news.set()
+        size = len(value)
+        if name in self._waiting or self._waiting_bytes + size > _MOST_WAITING_BYTES or not self._has_room(size):
+            return
+        self._waiting[name] = value, ttl_s
+        self._waiting_bytes += size
+        heapq.heappush(self._kept, (monotonic() + ttl_s, size))
+        self._kept_bytes += size
+        self._news.set()
+
+    def _has_room(self, size: int) -> bool:
+        while self._kept and self._kept[0][0] <= monotonic():
+            self._kept_bytes -= heapq.heappop(self._kept)[1]
+        return self._kept_bytes + size <= self._most_bytes
 
     async def _read(self, name: str) -> bytes | None:
         found = await self._client.get(PREFIX + name)
