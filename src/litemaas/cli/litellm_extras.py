@@ -30,9 +30,13 @@ _BUDGETS = {
     f"customer/{DEFAULT_CUSTOMER}": {"litellm_settings.max_end_user_budget": "max_budget_nano"},
 }
 """Whose budget → key of the file → field of ours."""
-TAKEN = frozenset(
-    f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias")
-) | frozenset(where for fields in _BUDGETS.values() for where in fields)
+_TAG_BUDGETS = "litellm_settings.tag_budget_config"
+_OF_A_TAG = {"max_budget": "max_budget_nano", "budget_duration": "budget_duration"}
+TAKEN = (
+    frozenset(f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias"))
+    | frozenset(where for fields in _BUDGETS.values() for where in fields)
+    | {_TAG_BUDGETS}
+)
 """Keys that are read here and are no settings."""
 
 
@@ -103,6 +107,31 @@ def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, di
                 problems.append(f"{where}: {_SHAPES[field]}.")
         if body.keys() - {"budget_duration"}:
             found[whose] = body
+    return found | _budgets_of_tags(_written_at(document, _TAG_BUDGETS), problems)
+
+
+def _budgets_of_tags(written: Any, problems: list[str]) -> dict[str, dict[str, Any]]:
+    """``{tag: {max_budget, budget_duration}}``."""
+    if written is None:
+        return {}
+    if not isinstance(written, dict):
+        problems.append(f"{_TAG_BUDGETS}: must be a mapping of tags to budgets.")
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for tag, members in written.items():
+        where = f"{_TAG_BUDGETS}.{tag}"
+        if not isinstance(members, dict) or members.get("max_budget") is None:
+            problems.append(f"{where}: needs max_budget.")
+            continue
+        problems += [
+            f"{where}.{name}: budgets of tags have no such member." for name in members if name not in _OF_A_TAG
+        ]
+        body = found[f"tag/{tag}"] = {}
+        for name, field in _OF_A_TAG.items():
+            try:
+                body |= {field: _limit(field, members[name])} if members.get(name) is not None else {}
+            except (ValueError, ArithmeticError):
+                problems.append(f"{where}.{name}: {_SHAPES[field]}.")
     return found
 
 

@@ -15,7 +15,7 @@ from litemaas.core.pricing import Price
 
 if TYPE_CHECKING:
     from litemaas.core.guardrail_definitions import Definition
-    from litemaas.core.limits import BudgetRule, RateRule
+    from litemaas.core.limits import BudgetRule, Limits, RateRule
     from litemaas.core.pass_through import PassThrough
 
 
@@ -187,7 +187,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``aliases``: other name → name. ``wildcards``: the longest beginnings first. ``zone``: in which days begin. ``guardrails``:
     those of the installation's own, by name. ``budget``, ``rates``: what holds for all callers together, None = nothing does.
-    ``pass_through``: routes of the installation's own. ``forgetting``: which kept answers are not given any more.
+    ``tags``: limits of calls that bear one. ``pass_through``: routes of the installation's own. ``forgetting``: which kept
+    answers are not given any more.
     """
 
     version: int
@@ -200,6 +201,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     rates: RateRule | None = None
     pass_through: tuple[PassThrough, ...] = ()
     forgetting: Forgetting = Forgetting()
+    tags: dict[str, Limits] = {}
 
     def find(self, name: str) -> Model | None:
         """The model of that name, of that alias, or of a wildcard that matches it."""

@@ -86,6 +86,7 @@ class VirtualKey(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     team_id: str | None = None
     pot_id: str | None = None
+    organization_id: str | None = None
     models: tuple[str, ...] = ()
     aliases: dict[str, str] = {}
     metadata: dict[str, object] = {}

@@ -62,16 +62,22 @@ def quota_rules(
     )
 
 
-class CustomerLimits(msgspec.Struct, frozen=True):
-    """What holds for the calls of one end user, besides the limits of the key that asks. None = nothing does."""
+class Limits(msgspec.Struct, frozen=True):
+    """What holds for some calls besides the limits of the key that asks. None = nothing does."""
 
     budget: BudgetRule | None = None
     rates: RateRule | None = None
+
+
+class CustomerLimits(Limits, frozen=True):
+    """Of the calls of one end user."""
+
     is_blocked: bool = False
 
 
 INSTALLATION = "installation"
 """The level of what all callers spend and take together."""
+TAG = "tag"
 EVERYTHING = "all"
 """The installation's id among those of users and teams: there is one."""
 CAPACITY = "model"
@@ -101,6 +107,15 @@ def team_model_scope(team_id: str, model: str) -> str:
 
 def pot_scope(pot_id: str) -> str:
     return f"pot:{pot_id}"
+
+
+def organization_scope(organization_id: str) -> str:
+    return f"organization:{organization_id}"
+
+
+def tag_scope(tag: str) -> str:
+    """What calls cost that bear a tag, by themselves or by their key; booked while the tag has limits."""
+    return f"{TAG}:{tag}"
 
 
 def installation_scope(installation_id: str = EVERYTHING) -> str:

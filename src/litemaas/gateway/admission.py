@@ -68,6 +68,8 @@ class Admission:
 
         Errors: RateLimited, when requests or parallel calls are used up.
         """
+        if ask.tags and lane.snapshot.tags:
+            call.lane = lane = lane.tagged(ask.tags)
         if ask.end_user is not None and self._customers.any_limited:
             known = self._customers.known_lane(lane, ask.end_user)
             if known is None:
@@ -101,8 +103,7 @@ class Admission:
 
         Errors: BudgetExhausted, QuotaExhausted, RateLimited, ServiceUnavailable.
         """
-        if ask.end_user is not None:
-            call.lane = lane = await self._customers.lane(lane, ask.end_user)
+        call.lane = lane = await self._joined(lane, ask)
         bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
         deployment = lane.deployments[0]
         if lane.limited:
@@ -123,9 +124,7 @@ class Admission:
         """
         self._let_go(call)
         call.output_limit = None
-        if ask.end_user is not None:
-            lane = await self._customers.lane(lane, ask.end_user)
-        call.lane = lane
+        call.lane = lane = await self._joined(lane, ask)
         bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
         deployment = lane.deployments[0]
         if lane.limited:
@@ -139,6 +138,12 @@ class Admission:
             call.ticket_besides = await self._take(self._rates.counters(besides), bounds, ask, deployment)
         if ask.generates and (bounds.lowered or _needs_our_bound(ask)) and _is_bounded(lane):
             call.output_limit = bounds.output
+
+    async def _joined(self, lane: Lane, ask: Ask) -> Lane:
+        """The lane with what holds for the tags and the end user of the call. Errors: KeyBlocked, ServiceUnavailable."""
+        if ask.tags:
+            lane = lane.tagged(ask.tags)
+        return lane if ask.end_user is None else await self._customers.lane(lane, ask.end_user)
 
     async def take_place(self, call: Call, ask: Ask, lane: Lane, target: Target) -> None:
         """Counts the call on the limits of a deployment; whoever leaves it gives that back.

@@ -380,7 +380,7 @@ class Gateway:
                 if scope.startswith("customer:"):
                     await self.customers.changed(scope)
             self.identity.forget_sharers(*change.refs)
-            if installation_scope() in change.refs:
+            if any(scope == installation_scope() or scope.startswith("tag:") for scope in change.refs):
                 self._adopt(await self.directory.load_snapshot(change.seq))
 
     def _adopt(self, snapshot: Snapshot) -> None:

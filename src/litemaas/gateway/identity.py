@@ -209,18 +209,22 @@ class Identity:
                     del callers[secret]
 
     def forget_sharers(self, *scopes: str) -> None:
-        """The limits of users, teams or pots were changed: all their keys are read again. One pass, however many they are."""
+        """The limits of users, teams, organizations or pots were changed: all their keys are read again.
+
+        One pass, however many they are.
+        """
         self._generation += 1
-        shared: dict[str, set[str]] = {"user": set(), "team": set(), "pot": set()}
+        shared: dict[str, set[str]] = {"user": set(), "team": set(), "pot": set(), "organization": set()}
         for scope in scopes:
             kind, _, owner = scope.partition(":")
             if kind in shared:
                 shared[kind].add(owner)
-        users, teams, pots = shared["user"], shared["team"], shared["pot"]
+        users, teams, pots, organizations = shared.values()
         for callers in (self._callers, self._doubted):
             sharers = [
                 key_hash for key_hash, caller in callers.items()
                 if caller.key.user_id in users or caller.key.team_id in teams or caller.key.pot_id in pots
+                or caller.key.organization_id in organizations
             ]  # fmt: skip
             for key_hash in sharers:
                 del callers[key_hash]

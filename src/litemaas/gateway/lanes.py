@@ -20,7 +20,7 @@ from litemaas.gateway.records import NO_LABELS, bookings_text, labels_text, who_
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model, Snapshot
     from litemaas.core.keys import VirtualKey
-    from litemaas.core.limits import BudgetRule, CustomerLimits
+    from litemaas.core.limits import BudgetRule, CustomerLimits, Limits
     from litemaas.gateway.budgets import Budgets
     from litemaas.gateway.call import Ask
     from litemaas.gateway.caller_metrics import CallerCounters
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from litemaas.gateway.metrics import ModelCounters
     from litemaas.gateway.ratelimits import Counted, RateLimiter
     from litemaas.gateway.targets import Target
+
+
+_MAX_TAGGED = 64
+"""Sets of tags that calls name; clients make them up."""
 
 
 class Lane:
@@ -43,7 +47,7 @@ class Lane:
 
     __slots__ = (
         "_accounts", "_booked_until", "_bookings", "_counters", "_endpoint", "_input_price", "_output_price",
-        "_quota_accounts", "_served_by", "_tail", "booked", "cache_place", "caller_counters", "capture", "counters",
+        "_quota_accounts", "_served_by", "_tagged", "_tail", "booked", "cache_place", "caller_counters", "capture", "counters",
         "customers",
         "deployments", "guardrails", "is_free", "key", "labels", "limited", "limits_tokens", "lone", "model", "output_maximum",
         "price", "quotas", "rates", "snapshot", "targets", "who",
@@ -82,6 +86,9 @@ class Lane:
         if snapshot.rates is not None and not key.is_master:
             self.rates = (*self.rates, snapshot.rates)
         self.limits_tokens = any(rule.tpm is not None for rule in self.rates)
+        for tag in key.tags:
+            if tag in snapshot.tags:
+                self._add(snapshot.tags[tag])
         maximums = [d.max_output_tokens for d in model.deployments]
         known = [maximum for maximum in maximums if maximum is not None]
         self.output_maximum = max(known) if known and len(known) == len(maximums) else None
@@ -92,6 +99,7 @@ class Lane:
         """Where answers to these calls are kept (:mod:`~litemaas.gateway.answer_cache`)."""
         self.customers: dict[str, tuple[CustomerLimits, Lane]] = {}
         """This lane with what holds for an end user besides (:mod:`~litemaas.gateway.customers`)."""
+        self._tagged: dict[tuple[str, ...], Lane] = {}
         self._accounts: list[Account] = []
         self._quota_accounts: list[Account] = []
         self._counters: list[Counted] = []
@@ -100,17 +108,36 @@ class Lane:
         self._served_by = ""
         self._tail = ""
 
-    def joined_by(self, customer: CustomerLimits) -> Lane:
-        """The lane of calls that name this customer."""
+    def joined_by(self, *others: Limits) -> Lane:
+        """The lane of calls for which this holds, too, like those that name a customer."""
         joined = self._with(self.targets)
-        if customer.budget is not None:
-            joined.booked = (*self.booked, customer.budget)
-            if customer.budget.limit_nano is not None and not self.is_free:
-                joined.limited = (*self.limited, customer.budget)
-        if customer.rates is not None:
-            joined.rates = (*self.rates, customer.rates)
-            joined.limits_tokens = self.limits_tokens or customer.rates.tpm is not None
+        joined.booked, joined.limited, joined.rates = self.booked, self.limited, self.rates
+        joined.limits_tokens = self.limits_tokens
+        for limits in others:
+            joined._add(limits)
         return joined
+
+    def tagged(self, tags: Sequence[str]) -> Lane:
+        """The lane of calls that bear these tags besides those of their key; the same one where none of them has limits."""
+        limited = tuple(dict.fromkeys(tag for tag in tags if tag in self.snapshot.tags and tag not in self.key.tags))
+        if not limited:
+            return self
+        lane = self._tagged.get(limited)
+        if lane is None:
+            if len(self._tagged) >= _MAX_TAGGED:
+                self._tagged.clear()
+            lane = self._tagged[limited] = self.joined_by(*(self.snapshot.tags[tag] for tag in limited))
+        return lane
+
+    def _add(self, limits: Limits) -> None:
+        """One more that holds. The master key is booked and never limited."""
+        if limits.budget is not None:
+            self.booked = (*self.booked, limits.budget)
+            if limits.budget.limit_nano is not None and not self.is_free and not self.key.is_master:
+                self.limited = (*self.limited, limits.budget)
+        if limits.rates is not None and not self.key.is_master:
+            self.rates = (*self.rates, limits.rates)
+            self.limits_tokens = self.limits_tokens or limits.rates.tpm is not None
 
     def pinned_to(self, deployment_id: str) -> Lane | None:
         """The lane of calls that only this deployment can answer; None if it is none of the model's."""

@@ -1,4 +1,4 @@
-"""Can budgets of users, teams, customers and pots be set, listed and ended, and does everybody hear of it?"""
+"""Can budgets of people, teams, customers, pots, tags and so on be set, listed and ended, and does everybody hear of it?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,17 @@ async def live(database: asyncpg.Connection, worker: str, silent_s: float = 0.0)
 
 @pytest.mark.parametrize(
     "owner",
-    ["user/ada", "team/blue", "customer/acme", "customer/*", "pot/workshop", "team/with/slash", "installation/all"],
+    [
+        "user/ada",
+        "team/blue",
+        "customer/acme",
+        "customer/*",
+        "pot/workshop",
+        "team/with/slash",
+        "installation/all",
+        "organization/acme",
+        "tag/a/b c",
+    ],
 )
 async def test_a_budget_is_set_read_changed_and_ended(client: httpx2.AsyncClient, owner: str):
     kind, _, owner_id = owner.partition("/")

@@ -245,3 +245,19 @@ async def test_whoever_is_no_administrator_sees_and_ends_only_what_is_theirs(
     await post(client, "/user/new", user_id="second", user_role="proxy_admin")
     await post(client, "/user/update", user_id="root", user_role="internal_user")
     assert await ask("root", "POST", "/key/generate", json={}) == 401
+
+
+async def test_a_team_cannot_name_a_guardrail_that_is_none_and_one_it_names_is_not_taken_away(
+    client: httpx2.AsyncClient,
+):
+    refused = await client.post("/litellm/team/new", json={"team_id": "g", "guardrails": ["formerly"]})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "guardrails")
+    words = {"guardrail_name": "words", "litellm_params": {"blocked_words": [{"keyword": "falcon"}]}}
+    settings = "/api/v1/admin/settings/guardrails"
+    assert (await client.put(settings, json={"guardrails": [words]})).status_code == 200
+    assert (await client.post("/litellm/team/new", json={"team_id": "g", "guardrails": ["words"]})).status_code == 200
+    kept = await client.put(settings, json={"guardrails": []})
+    assert kept.status_code == 409
+    assert "words (team g)" in kept.json()["detail"]
+    changed = await client.post("/litellm/team/update", json={"team_id": "g", "guardrails": ["nonesuch"]})
+    assert changed.status_code == 400

@@ -237,6 +237,23 @@ def test_budgets_of_everything_and_of_customers_are_read(tmp_path: Path):
     assert read(tmp_path, "litellm_settings: {budget_duration: 30d}").budgets == {}
 
 
+def test_budgets_of_tags_are_read(tmp_path: Path):
+    text = (
+        "litellm_settings: {tag_budget_config: {thesis: {max_budget: 0.5, budget_duration: 1d}, lab: {max_budget: 2}}}"
+    )
+    assert read(tmp_path, text).budgets == {
+        "tag/thesis": {"max_budget_nano": 500_000_000, "budget_duration": "1d"}, "tag/lab": {"max_budget_nano": 2 * 10**9},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written", ["[]", "{a: 5}", "{a: {}}", "{a: {max_budget: -1}}", "{a: {max_budget: 1, rpm: 3}}"]
+)
+def test_a_budget_of_a_tag_that_cannot_be_meant_stops_the_start(tmp_path: Path, written: str):
+    with pytest.raises(ConfigRefused, match="tag_budget_config"):
+        read(tmp_path, f"litellm_settings: {{tag_budget_config: {written}}}")
+
+
 ROUTES = """
 general_settings:
   pass_through_endpoints:

@@ -7,19 +7,30 @@ from enum import StrEnum
 import msgspec
 
 from litemaas.core.keys import key_scope
-from litemaas.core.limits import customer_scope, installation_scope, pot_scope, team_scope, user_scope
+from litemaas.core.limits import (
+    customer_scope,
+    installation_scope,
+    organization_scope,
+    pot_scope,
+    tag_scope,
+    team_scope,
+    user_scope,
+)
 
 
 class BudgetKind(StrEnum):
     """Whom a row of ``budgets`` is for. A customer is who stands behind a call; a pot is shared by keys that name it.
 
-    Of the installation there is one, ``all``: every call counts on it.
+    A tag's holds for calls that bear it, by themselves, by their key or its team. Of the installation there is one, ``all``:
+    every call counts on it.
     """
 
     USER = "user"
     TEAM = "team"
     CUSTOMER = "customer"
     POT = "pot"
+    ORGANIZATION = "organization"
+    TAG = "tag"
     INSTALLATION = "installation"
 
 
@@ -30,6 +41,8 @@ class SpendKind(StrEnum):
     TEAM = "team"
     CUSTOMER = "customer"
     POT = "pot"
+    ORGANIZATION = "organization"
+    TAG = "tag"
     INSTALLATION = "installation"
     KEY = "key"
 
@@ -47,7 +60,7 @@ class BudgetDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 _SCOPES = {
     "user": user_scope, "team": team_scope, "customer": customer_scope, "pot": pot_scope, "key": key_scope,
-    "installation": installation_scope,
+    "installation": installation_scope, "organization": organization_scope, "tag": tag_scope,
 }  # fmt: skip
 
 

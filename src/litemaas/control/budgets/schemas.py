@@ -32,7 +32,10 @@ class BudgetIn(Body):
 class BudgetOut(BaseModel):
     kind: BudgetKind
     id: str
-    """Of the user, team, customer or pot; ``*`` = every customer without a budget of its own, ``all`` = the installation."""
+    """Of the user, team, customer, pot or organization, or the tag.
+
+    ``*`` = every customer without a budget of its own, ``all`` = the installation.
+    """
     max_budget_nano: int | None
     soft_budget_nano: int | None
     budget_duration: str | None

@@ -21,11 +21,14 @@ from litemaas.core.entitlements import Block, Check, checks
 from litemaas.core.keys import VirtualKey, extra_budget, key_model_scope, key_scope
 from litemaas.core.limits import (
     INSTALLATION,
+    TAG,
     BudgetRule,
     QuotaRule,
     installation_scope,
+    organization_scope,
     pot_scope,
     quota_rules,
+    tag_scope,
     team_scope,
     user_scope,
 )
@@ -123,6 +126,9 @@ async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
     scopes = {installation_scope(): INSTALLATION}
     if row.pot_id is not None:
         scopes[pot_scope(row.pot_id)] = "pot"
+    scopes |= {tag_scope(tag): TAG for tag in row.tags}
+    if organization := row.extras.get("organization_id"):
+        scopes[organization_scope(organization)] = "organization"
     if row.team_id is not None:
         scopes[team_scope(row.team_id)] = "team"
     elif row.user_id is not None:

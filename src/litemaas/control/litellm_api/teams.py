@@ -37,6 +37,7 @@ from litemaas.control.litellm_api.team_requests import (
     columns_of,
     limits_sent,
 )
+from litemaas.control.settings.service import require_guardrails
 from litemaas.control.teams import provisioning
 from litemaas.control.teams import repository as teams
 from litemaas.control.users import limits
@@ -60,6 +61,7 @@ async def new(work: WorkOf, request: TeamRequest) -> dict[str, Any]:
     """Makes a team; its members are made, too, where they are not known."""
     team_id = request.team_id or str(uuid4())
     columns, wanted = columns_of(request, None), limits_sent(request)
+    await require_guardrails(work, request.guardrails or ())
     columns.setdefault("name", team_id)
     if request.budget_id is not None:
         columns["extras"] = columns.get("extras", {}) | {"own_limits": sorted(wanted)}
@@ -146,6 +148,7 @@ async def update(work: WorkOf, request: TeamUpdate) -> dict[str, Any]:
     """Sets the members that were sent."""
     before = await provisioning.held(work, request.team_id, lock=True)
     columns, wanted = columns_of(request, before), limits_sent(request)
+    await require_guardrails(work, request.guardrails or ())
     if request.budget_id is not None or before.extras.get("budget_id"):
         own = set(before.extras.get("own_limits", [])) | set(wanted)
         columns["extras"] = columns.get("extras", dict(before.extras)) | {"own_limits": sorted(own)}

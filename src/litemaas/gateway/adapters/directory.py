@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
 from litemaas.core.answer_cache import SETTING, Forgetting
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
-from litemaas.core.entitlements import Block
 from litemaas.core.guardrail_definitions import Definition, definitions_of
-from litemaas.core.keys import Access, Capture, VirtualKey, ceilings_of, extra_budget, key_model_scope, key_scope
+from litemaas.core.keys import VirtualKey
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     INSTALLATION,
-    BudgetRule,
+    TAG,
     CustomerLimits,
-    RateRule,
+    Limits,
     customer_scope,
     enforced,
     installation_scope,
-    member_scope,
-    pot_scope,
-    team_model_scope,
-    team_scope,
-    user_scope,
 )
 from litemaas.core.pass_through import PassThrough
 from litemaas.core.price_terms import Terms, charged
 from litemaas.core.pricing import Price
-from litemaas.core.routes import routes_of
 from litemaas.core.windows import window_at
 from litemaas.gateway.adapters.entitlements import read_access
+from litemaas.gateway.adapters.key_rows import KEY, shared_scopes, virtual_key
+from litemaas.gateway.adapters.limit_rows import budget_rule, limits_of, rate_rule
 from litemaas.gateway.feed import Change
 from litemaas.kit.crypto import SealBroken, Vault
 
@@ -45,41 +40,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_KEY = """
-select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.team_id, k.pot_id, k.models, k.aliases,
-       k.metadata, k.blocked, k.expires_at, k.max_budget_nano, k.budget_duration, k.budget_set_at, k.rpm_limit, k.tpm_limit,
-       k.max_parallel_requests, k.model_limits, k.created_at, k.extras -> 'guardrails' as guardrails,
-       k.extras -> 'temp_budget' as temp_budget, k.extras -> 'allowed_routes' as allowed_routes,
-       k.extras ->> 'key_type' as key_type, k.extras -> 'enforced_params' as enforced_params,
-       k.extras -> 'allowed_cache_controls' as cache_controls,
-       t.extras -> 'model_rpm_limit' as team_model_rpm,
-       t.extras -> 'model_tpm_limit' as team_model_tpm,
-       coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
-       coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
-       k.governed, k.permissions, k.tags, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
-       u.extras -> 'models' as user_models, t.extras -> 'model_aliases' as team_aliases,
-       m.user_id is not null as is_member, coalesce(m.max_budget_nano, t.member_default_budget_nano) as member_budget_nano,
-       case when k.old_secret_hash = $1 then k.old_secret_until end as secret_until,
-       u.is_active is not false as owner_active,
-       (t.is_active is not false and t.archived_at is null and (not k.governed or m.user_id is not null or t.id is null
-       or k.user_id is null)) as team_active, c.id as capture_id, c.until as capture_until, now() as now
-from virtual_keys k
-left join users u on u.id = k.user_id left join teams t on t.id = k.team_id
-left join team_members m on m.team_id = k.team_id and m.user_id = k.user_id
-left join lateral (
-    select id, until from payload_captures p where (p.key_hash = k.key_hash or p.team_id = k.team_id) and p.until > now()
-    order by p.key_hash is null, p.until desc limit 1
-) c on true
-where k.deleted_at is null and (
-    (k.key_hash = $1 and (k.secret_hash is null or k.secret_hash = $1)) or k.secret_hash = $1
-    or (k.old_secret_hash = $1 and k.old_secret_until > now())
-)
-"""
 _STRATEGIES = {strategy.value: strategy for strategy in Strategy}
 _SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
-_LIMITS = """
+_TAGS = """
 select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
-from budgets where scope = any($1)
+from budgets where scope like 'tag:%'
 """
 _ANY_CUSTOMER = """
 select exists (select 1 from budgets where scope like 'customer:%') or exists (select 1 from customers where is_blocked)
@@ -126,12 +91,12 @@ class Directory:
 
     async def find_key(self, key_hash: str) -> tuple[VirtualKey, int] | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(_KEY, key_hash)
+            row = await connection.fetchrow(KEY, key_hash)
             if row is None:
                 return None
             now = row["now"]
             access = await read_access(connection, row, now) if row["governed"] else None
-            key = _virtual_key(row, await _limits_of(connection, _shared_scopes(row)), access)
+            key = virtual_key(row, await limits_of(connection, shared_scopes(row)), access)
             rule = key.budgets[0]
             window = window_at(rule.duration, now, rule.set_at, self._zone)
             spent = await connection.fetchval(_SPENT, rule.scope, window.start)
@@ -141,11 +106,11 @@ class Directory:
         """What holds for calls that name this end user: its own limits, or those of customers without any."""
         own = customer_scope(customer_id)
         async with self._postgres.connection() as connection:
-            limits = await _limits_of(connection, [own, default := customer_scope(DEFAULT_CUSTOMER)])
+            limits = await limits_of(connection, [own, default := customer_scope(DEFAULT_CUSTOMER)])
             is_blocked = bool(await connection.fetchval(_IS_BLOCKED, customer_id))
         row = limits.get(own, limits.get(default))
         return (
-            CustomerLimits(_budget_rule(own, "customer", row), _rate_rule(own, "customer", row), is_blocked)
+            CustomerLimits(budget_rule(own, "customer", row), rate_rule(own, "customer", row), is_blocked)
             if row
             else CustomerLimits(is_blocked=is_blocked)
         )
@@ -161,7 +126,8 @@ class Directory:
             rows = await connection.fetch(_CATALOG)
             forgetting = _forgetting_in(await connection.fetchval(_FORGETTING, SETTING))
             guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
-            limits = (await _limits_of(connection, [installation_scope()])).get(installation_scope())
+            limits = (await limits_of(connection, [installation_scope()])).get(installation_scope())
+            tags = _tags_in(await connection.fetch(_TAGS))
             routes = [self._pass_through(row) for row in await connection.fetch(_OWN_ROUTES)]
         deployments: dict[str, list[Deployment]] = {}
         models: dict[str, Model] = {}
@@ -176,11 +142,13 @@ class Directory:
             deployments.setdefault(name, []).append(deployment)
             models[name] = _model(row, mode, deployments[name])
         snapshot = snapshot_of(version, models, self._zone, guardrails)
-        snapshot = msgspec.structs.replace(snapshot, pass_through=tuple(filter(None, routes)), forgetting=forgetting)
+        snapshot = msgspec.structs.replace(
+            snapshot, pass_through=tuple(filter(None, routes)), forgetting=forgetting, tags=tags
+        )
         if limits is None:
             return snapshot
-        rates = _rate_rule(installation_scope(), INSTALLATION, limits)
-        budget = _budget_rule(installation_scope(), INSTALLATION, limits)
+        rates = rate_rule(installation_scope(), INSTALLATION, limits)
+        budget = budget_rule(installation_scope(), INSTALLATION, limits)
         return msgspec.structs.replace(snapshot, budget=budget, rates=rates)
 
     def _deployment(self, row: asyncpg.Record) -> Deployment:
@@ -248,174 +216,6 @@ def _model(row: asyncpg.Record, mode: Mode, deployments: Sequence[Deployment]) -
     )  # fmt: skip
 
 
-def _shared_scopes(row: asyncpg.Record) -> dict[str, str]:
-    """The scopes that a key shares with others, with their levels."""
-    scopes = {}
-    if row["pot_id"] is not None:
-        scopes[pot_scope(row["pot_id"])] = "pot"
-    if row["team_id"] is not None:
-        scopes[team_scope(row["team_id"])] = "team"
-    if row["user_id"] is not None:
-        scopes[user_scope(row["user_id"])] = "user"
-    return scopes
-
-
-async def _limits_of(connection: asyncpg.Connection, scopes: Collection[str]) -> dict[str, asyncpg.Record]:
-    return {row["scope"]: row for row in await connection.fetch(_LIMITS, list(scopes))} if scopes else {}
-
-
-def _budget_rule(scope: str, level: str, row: asyncpg.Record | None) -> BudgetRule:
-    if row is None:
-        return BudgetRule(scope, level)
-    return BudgetRule(scope, level, _budget(row["max_budget_nano"]), row["budget_duration"], row["budget_set_at"])
-
-
-def _member_rule(row: asyncpg.Record, team: asyncpg.Record | None) -> BudgetRule:
-    """A member's cap inside the team; its windows are the team's."""
-    scope, limit = member_scope(row["team_id"], row["user_id"]), _budget(row["member_budget_nano"])
-    if team is None:
-        return BudgetRule(scope, "member", limit)
-    return BudgetRule(scope, "member", limit, team["budget_duration"], team["budget_set_at"])
-
-
-def _rate_rule(scope: str, level: str, row: asyncpg.Record | None) -> RateRule | None:
-    if row is None:
-        return None
-    limits = [enforced(row[name]) for name in ("rpm_limit", "tpm_limit", "max_parallel_requests")]
-    return None if limits == [None, None, None] else RateRule(scope, level, *limits)
-
-
-def _own_rule(row: asyncpg.Record, extra_nano: int) -> BudgetRule:
-    """The key's own budget, with what it has for a while."""
-    rule = _budget_rule(key_scope(row["key_hash"]), "key", row)
-    return rule if rule.limit_nano is None else msgspec.structs.replace(rule, limit_nano=rule.limit_nano + extra_nano)
-
-
-def _member_rates(row: asyncpg.Record) -> RateRule | None:
-    """A member's own limits inside the team, or those of members without any."""
-    rpm, tpm = enforced(row["member_rpm"]), enforced(row["member_tpm"])
-    if not row["is_member"] or (rpm is None and tpm is None):
-        return None
-    return RateRule(member_scope(row["team_id"], row["user_id"]), "member", rpm, tpm)
-
-
-def _team_model_rates(row: asyncpg.Record) -> dict[str, RateRule]:
-    """What all keys of the team take of a model together."""
-    if row["team_id"] is None:
-        return {}
-    rpm, tpm = _counts(row["team_model_rpm"]), _counts(row["team_model_tpm"])
-    rules = {
-        model: RateRule(
-            team_model_scope(row["team_id"], model),
-            "team and model",
-            enforced(rpm.get(model)),
-            enforced(tpm.get(model)),
-        )
-        for model in rpm | tpm
-    }
-    return {model: rule for model, rule in rules.items() if not rule.is_empty}
-
-
-def _counts(stored: str | None) -> dict[str, int]:
-    return (msgspec.json.decode(stored, type=dict[str, int] | None) or {}) if stored is not None else {}
-
-
-def _block(row: asyncpg.Record) -> Block | None:
-    """Why nothing may be called with a key at all."""
-    if row["revoked"]:
-        return Block.KEY_REVOKED
-    if row["blocked"]:
-        return Block.KEY_DISABLED
-    if not row["owner_active"]:
-        return Block.ACCOUNT_DISABLED
-    return None if row["team_active"] else Block.TEAM_DISABLED
-
-
-def _virtual_key(
-    row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: dict[str, Access] | None
-) -> VirtualKey:
-    """``shared``: the limits of what the key shares with others. A user's budget does not count for team keys."""
-    key_hash = row["key_hash"]
-    own_scope = key_scope(key_hash)
-    limits: dict[str, dict[str, Any]] = msgspec.json.decode(row["model_limits"])
-    levels = _shared_scopes(row)
-    stored = msgspec.json.decode(row["temp_budget"]) if row["temp_budget"] is not None else None
-    extra_nano, extra_until = extra_budget(stored, row["now"])
-    budgets = [_own_rule(row, extra_nano)]
-    budgets += [
-        _budget_rule(scope, level, shared.get(scope))
-        for scope, level in levels.items() if level != "user" or row["team_id"] is None
-    ]  # fmt: skip
-    if row["is_member"]:
-        budgets.append(_member_rule(row, shared.get(team_scope(row["team_id"]))))
-    rates = [_rate_rule(own_scope, "key", row)]
-    rates += [_rate_rule(scope, level, shared.get(scope)) for scope, level in levels.items()]
-    rates.append(_member_rates(row))
-    return VirtualKey(
-        key_hash=key_hash,
-        key_name=row["key_name"],
-        alias=row["alias"],
-        user_id=row["user_id"],
-        team_id=row["team_id"],
-        pot_id=row["pot_id"],
-        models=tuple(row["models"]),
-        aliases=_aliases(row["team_aliases"]) | _aliases(row["aliases"]),
-        ceilings=() if access is not None else ceilings_of(
-            row["allowed_models"], _names_in(row["user_models"]), has_team=row["team_id"] is not None
-        ),
-        metadata=msgspec.json.decode(row["metadata"]),
-        blocked=_block(row) is not None,
-        block=_block(row),
-        tags=tuple(row["tags"]),
-        secret_until=row["secret_until"],
-        access=access,
-        permissions=frozenset(row["permissions"]) if row["permissions"] is not None else None,
-        expires_at=row["expires_at"],
-        budgets=tuple(budgets),
-        rates=tuple(rule for rule in rates if rule is not None),
-        model_budgets=_model_budgets(key_hash, limits, row["budget_set_at"]),
-        model_rates=_model_rates(key_hash, limits),
-        guardrails=_names_in(row["guardrails"]),
-        extra_budget_nano=extra_nano,
-        extra_budget_until=extra_until,
-        team_model_rates=_team_model_rates(row),
-        capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
-        routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
-        enforced_params=_names_in(row["enforced_params"]),
-        cache_controls=_names_in(row["cache_controls"]),
-    )  # fmt: skip
-
-
-def _model_budgets(key_hash: str, limits: dict[str, dict[str, Any]], set_at: datetime) -> dict[str, BudgetRule]:
-    return {
-        model: BudgetRule(
-            key_model_scope(key_hash, model), f"key and model {model}", _budget(own.get("max_budget_nano")),
-            own.get("budget_duration"), set_at,
-        )
-        for model, own in limits.items() if own.get("max_budget_nano") is not None
-    }  # fmt: skip
-
-
-def _model_rates(key_hash: str, limits: dict[str, dict[str, Any]]) -> dict[str, RateRule]:
-    rules = {
-        model: RateRule(
-            key_model_scope(key_hash, model), "key and model", enforced(own.get("rpm")), enforced(own.get("tpm"))
-        )
-        for model, own in limits.items()
-    }
-    return {model: rule for model, rule in rules.items() if not rule.is_empty}
-
-
-def _aliases(stored: str | None) -> dict[str, str]:
-    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
-
-
-def _names_in(stored: str | None) -> tuple[str, ...]:
-    """What somebody stored as names; what is none is kept as one that nobody knows, so that it is not passed over."""
-    value = msgspec.json.decode(stored) if stored is not None else None
-    return tuple(str(name) for name in value) if isinstance(value, list) else ()
-
-
 def _guardrails_in(stored: str | None) -> dict[str, Definition]:
     """One that cannot be read is left out: who names it is refused, and not let through unseen."""
     found: dict[str, Definition] = {}
@@ -427,13 +227,16 @@ def _guardrails_in(stored: str | None) -> dict[str, Definition]:
     return found
 
 
+def _tags_in(rows: Sequence[asyncpg.Record]) -> dict[str, Limits]:
+    found = {}
+    for row in rows:
+        scope = row["scope"]
+        found[scope.partition(":")[2]] = Limits(budget_rule(scope, TAG, row), rate_rule(scope, TAG, row))
+    return found
+
+
 def _forgetting_in(stored: str | None) -> Forgetting:
     return Forgetting() if stored is None else msgspec.json.decode(stored, type=Forgetting)
-
-
-def _budget(nano: int | None) -> int | None:
-    """Clients write 2147483647 USD for "no limit"."""
-    return None if nano is None or enforced(nano // 1_000_000_000) is None else nano
 
 
 def _charged(listed: Price, row: asyncpg.Record) -> tuple[Price, Price | None, Terms | None]:
