@@ -132,6 +132,8 @@ SETTINGS = {
     "GATEWAY__GUARDRAILS": "names, with commas between them, of guardrails that hold for every call",
     "GATEWAY__ROUTING__STRATEGY": "which deployment is asked first, unless the model says otherwise: `weighted`, `least-busy`, "
     "`latency`, `affinity`, `usage` or `cost`",
+    "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
+    "`default`, or without tags, are for all others",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",
     "GATEWAY__ROUTING__RETRY_PAUSE_S": "before the same deployment is tried again; doubled each time, and never quite the same",
     "GATEWAY__ROUTING__MAX_RETRY_PAUSE_S": "longest such pause",

@@ -112,7 +112,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     what it takes at most, requests and tokens per minute and calls at once, of all workers. ``cooldown_s``: how long it is
     left alone after a failure. ``listed``, ``terms``: the catalogue's price, and what leads from it to ``price``; None = that
     is the catalogue's. ``api_version``: of Azure's API. ``endpoints``: paths that the engine has besides the usual ones, like
-    ``/v1/responses``.
+    ``/v1/responses``. ``budgets``: its own and its provider's; when they are spent it is out of routing. ``tags``: of calls
+    that it is for, where calls are routed by them.
     """
 
     id: str
@@ -139,6 +140,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_s: float | None = None
     api_version: str | None = None
     endpoints: tuple[str, ...] = ()
+    budgets: tuple[BudgetRule, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ class CustomerLimits(Limits, frozen=True):
 INSTALLATION = "installation"
 """The level of what all callers spend and take together."""
 TAG = "tag"
+PROVIDER = "provider"
 EVERYTHING = "all"
 """The installation's id among those of users and teams: there is one."""
 CAPACITY = "model"
@@ -111,6 +112,16 @@ def pot_scope(pot_id: str) -> str:
 
 def organization_scope(organization_id: str) -> str:
     return f"organization:{organization_id}"
+
+
+def deployment_scope(deployment_id: str) -> str:
+    """What calls cost that a deployment served; booked while it has a budget."""
+    return f"deployment:{deployment_id}"
+
+
+def provider_scope(provider: str) -> str:
+    """What calls cost that any deployment of a provider served; booked while it has a budget."""
+    return f"{PROVIDER}:{provider}"
 
 
 def tag_scope(tag: str) -> str:

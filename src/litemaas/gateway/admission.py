@@ -108,7 +108,8 @@ class Admission:
         deployment = lane.deployments[0]
         if lane.limited:
             self._budgets.check_trust()
-            call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+            accounts = lane.accounts(self._budgets, call.started_at)
+            call.hold = await self._hold(lane.price, accounts, bounds, ask, deployment)
         if lane.quotas:
             call.quota = await self._hold_quotas(call, lane, bounds, ask)
         if lane.rates:
@@ -129,7 +130,8 @@ class Admission:
         deployment = lane.deployments[0]
         if lane.limited:
             self._budgets.check_trust()
-            call.hold = await self._hold(lane, lane.accounts(self._budgets, call.started_at), bounds, ask, deployment)
+            accounts = lane.accounts(self._budgets, call.started_at)
+            call.hold = await self._hold(lane.price, accounts, bounds, ask, deployment)
         if lane.quotas:
             call.quota = await self._hold_quotas(call, lane, bounds, ask)
         counted = {rule.scope for rule in first.rates}
@@ -150,9 +152,7 @@ class Admission:
 
         Errors: RateLimited.
         """
-        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
-        if call.output_limit is not None:
-            bounds.output = min(bounds.output, call.output_limit)
+        bounds = self._bounds_at(call, ask, lane)
         entries = target.rate_counters(self._rates)
         tokens = bounds.tokens(ask)
         place = self._rates.take(entries, tokens)
@@ -161,6 +161,27 @@ class Admission:
         call.place = place
         if ask.generates and target.deployment.tpm is not None and (bounds.lowered or _needs_our_bound(ask)):
             call.output_limit = bounds.output
+
+    async def take_money(self, call: Call, ask: Ask, lane: Lane, target: Target) -> None:
+        """Holds what the call can cost on the budgets of a deployment; whoever leaves it gives that back.
+
+        Errors: BudgetExhausted; ServiceUnavailable.
+        """
+        self._budgets.check_trust()
+        bounds = self._bounds_at(call, ask, lane)
+        accounts = [
+            account for account in self._budgets.accounts(target.budgets) if account.rule.limit_nano is not None
+        ]
+        call.spending = await self._hold(target.deployment.price, accounts, bounds, ask, target.deployment)
+        if ask.generates and (bounds.lowered or _needs_our_bound(ask)):
+            call.output_limit = bounds.output
+
+    def _bounds_at(self, call: Call, ask: Ask, lane: Lane) -> _Bounds:
+        """Of a call that its caller's budgets have let in."""
+        bounds = _Bounds(self._meter.prompt_bound(ask), self._output_bound(ask, lane) if ask.generates else 0)
+        if call.output_limit is not None:
+            bounds.output = min(bounds.output, call.output_limit)
+        return bounds
 
     def _output_bound(self, ask: Ask, lane: Lane) -> int:
         bound = ask.output_bound if ask.output_bound is not None else ask.output_default
@@ -211,9 +232,8 @@ class Admission:
     # -- money --------------------------------------------------------------------------------------------------------
 
     async def _hold(
-        self, lane: Lane, accounts: Sequence[Account], bounds: _Bounds, ask: Ask, deployment: Deployment
+        self, price: Price, accounts: Sequence[Account], bounds: _Bounds, ask: Ask, deployment: Deployment
     ) -> Hold:
-        price = lane.price
         need = _ceiling(price, bounds, ask)
         for _ in range(_ROUNDS):
             hold = self._budgets.try_hold(accounts, need)

@@ -91,6 +91,8 @@ from litemaas.kit.zones import zone_of
 
 _UPKEEP_S = 5.0
 _IDLE_LEASE_S = 30.0
+_IN_SNAPSHOT = ("tag:", "provider:")
+"""Whose limits come with the catalogue."""
 log = structlog.get_logger(__name__)
 
 
@@ -380,7 +382,7 @@ class Gateway:
                 if scope.startswith("customer:"):
                     await self.customers.changed(scope)
             self.identity.forget_sharers(*change.refs)
-            if any(scope == installation_scope() or scope.startswith("tag:") for scope in change.refs):
+            if any(scope == installation_scope() or scope.startswith(_IN_SNAPSHOT) for scope in change.refs):
                 self._adopt(await self.directory.load_snapshot(change.seq))
 
     def _adopt(self, snapshot: Snapshot) -> None:

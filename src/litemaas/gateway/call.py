@@ -93,9 +93,9 @@ class Call:
     ``output_limit``: a bound that goes upstream because a budget or a token limit needs one; None = the client's own stands.
     ``ended_at``: when its settlement began (``monotonic``), 0 before.
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
-    ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``: of the deployment where the
-    call is now, and what it takes of that one's limits. ``ticket_besides``: on limits that only a fallback has;
-    ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
+    ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``, ``spending``: of the deployment
+    where the call is now, and what it takes of that one's limits and budgets. ``ticket_besides``: on limits that only a
+    fallback has; ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
     ``listed``: what it would have cost at the catalogue's price, where another is charged.
     ``keeping``: how its answer will be kept, None = it will not.
     ``ending``: what a client hears last of a stream. ``deferred``: somebody else will bill it and write its record.
@@ -105,7 +105,7 @@ class Call:
         "ask", "attempts", "begun", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
         "first_byte_at", "guard", "hold", "id", "keeping", "lane", "listed", "output_limit", "place", "quota", "refusal",
-        "reply", "request", "slot", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
+        "reply", "request", "slot", "spending", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -126,6 +126,7 @@ class Call:
         self.ticket_besides: Ticket | None = None
         self.condition: Condition | None = None
         self.place: Ticket | None = None
+        self.spending: Hold | None = None
         self.fallbacks = 0
         self.ending = DONE
         self.deferred = False
@@ -151,3 +152,6 @@ class Call:
         if self.place is not None:
             self.place.close(0)
             self.place = None
+        if self.spending is not None:
+            self.spending.close(0)
+            self.spending = None

@@ -68,7 +68,8 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     same model. ``allowed_failures``: in a row, before a deployment is left alone that has others beside it;
     ``allowed_failures_alone``: that has none. ``max_cooldown_s``: each time after another it is twice as long.
     ``max_retry_after_s``: what an engine may ask for. ``default_fallbacks``: models, with commas between them, for those that
-    name none. ``probe_interval_s``: 0 = no probes.
+    name none. ``tag_filtering``: deployments with tags are for calls that bear one of them. ``probe_interval_s``: 0 = no
+    probes.
     """
 
     strategy: str = "weighted"
@@ -83,6 +84,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     allowed_failures: int = 0
     allowed_failures_alone: int = 2
     enforce_model_rate_limits: bool = True
+    tag_filtering: bool = False
     probe_interval_s: float = 30.0
     probe_timeout_s: float = 3.0
 

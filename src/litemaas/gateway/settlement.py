@@ -40,10 +40,12 @@ from litemaas.gateway.running import running_text
 from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
+    from litemaas.core.limits import BudgetRule
     from litemaas.core.price_terms import Terms
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.cooling import Condition
     from litemaas.gateway.journal import Journal
+    from litemaas.gateway.leasing import Account
     from litemaas.gateway.metrics import Metrics
     from litemaas.gateway.targets import Target
 
@@ -105,6 +107,8 @@ class Settlement:
                 _note_bad_end(condition, error)
             if call.place is not None:
                 call.place.close(tokens)
+            if call.spending is not None:
+                call.spending.close(cost.total)
         if call.ticket_besides is not None:
             call.ticket_besides.close(tokens)
         if call.caller is not None:
@@ -267,21 +271,31 @@ def _note_error(call: Call, error: LiteMaaSError) -> None:
 
 def _tail(call: Call) -> str:
     """Who asked, what served, and where the cost is added: in today's windows, unless it was held in one that has ended."""
-    served = call.target.served if call.target is not None else NOTHING_SERVED
+    target = call.target
+    served = target.served if target is not None else NOTHING_SERVED
     lane = call.lane
     if lane is None:
         return f"{_who(call)}\t{served}\t{NOT_BOOKED}"
-    if call.hold is not None or call.quota is not None:
+    besides = target.budgets if target is not None and not call.endpoint.defers else ()
+    if call.hold is not None or call.quota is not None or besides:
         accounts = [*(call.hold.accounts if call.hold is not None else ()),
-                    *(call.quota.accounts if call.quota is not None else ())]  # fmt: skip
+                    *(call.quota.accounts if call.quota is not None else ()),
+                    *(call.spending.accounts if call.spending is not None else ())]  # fmt: skip
+        if besides:
+            return f"{lane.who}\t{served}\t{_bookings(call, (*lane.booked, *besides), accounts)}"
         for account in accounts:
             if not account.began_at <= call.started_at < account.ends_at:
-                held = {account.rule.scope: account.window.start for account in accounts}
-                booked = [
-                    (rule.scope, held.get(rule.scope, lane.window_start(rule, call.started_at))) for rule in lane.booked
-                ]
-                return f"{lane.who}\t{served}\t{bookings_text(booked)}"
+                return f"{lane.who}\t{served}\t{_bookings(call, lane.booked, accounts)}"
     return lane.tail(served, call.started_at)
+
+
+def _bookings(call: Call, rules: tuple[BudgetRule, ...], accounts: list[Account]) -> str:
+    """Each rule in the window in which it was held, or else that of the call's beginning."""
+    lane = call.lane
+    held = {account.rule.scope: account.window.start for account in accounts}
+    return bookings_text([
+        (rule.scope, held.get(rule.scope) or lane.window_start(rule, call.started_at)) for rule in rules if lane is not None
+    ])  # fmt: skip
 
 
 def _code(error: BaseException) -> str:

@@ -44,11 +44,12 @@ class Target:
     ``lines``: header lines that name it to clients. ``served``: its columns in the journal. ``engine_model``: its
     own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
     note it; ``terms``: what leads to it from the catalogue's, None = nothing. ``condition``: how it is doing. ``rule``: its own
-    limits, None = none. ``dialect``: None = it speaks chat completions. ``is_pass_through``: that of a route of one's own.
+    limits, None = none. ``budgets``: its own and its provider's. ``dialect``: None = it speaks chat completions.
+    ``is_pass_through``: that of a route of one's own.
     """
 
     __slots__ = (
-        "_counters", "_fixed", "_heads", "_secrets", "answers", "condition", "deployment", "dialect", "engine_model",
+        "_counters", "_fixed", "_heads", "_secrets", "answers", "budgets", "condition", "deployment", "dialect", "engine_model",
         "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "terms",
         "timeout_s",
     )  # fmt: skip
@@ -62,6 +63,7 @@ class Target:
             deployment.tpm if limits_rates else None, deployment.parallel,
         )  # fmt: skip
         self.rule: RateRule | None = None if rule.is_empty else rule
+        self.budgets = deployment.budgets
         self._counters: list[Counted] = []
         url = urlsplit(deployment.api_base)
         secure = url.scheme == "https"

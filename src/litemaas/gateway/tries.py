@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from litemaas.core.errors import (
+    BudgetExhausted,
     LiteMaaSError,
     NoDeploymentAvailable,
     RateLimited,
@@ -23,19 +24,22 @@ if TYPE_CHECKING:
 
 _WORTH_ANOTHER = frozenset({401, 403, 408, 409, 429})
 """Statuses below 500 after which somebody else may do better."""
+_LONGEST_S = 3600
+"""What a client is told to wait for money at most: budgets are raised."""
 _CREDENTIAL_REFUSED = frozenset({401, 403})
 
 
 class Tries:
     """``left``: how many attempts may still be made. ``last``: what the last one met with."""
 
-    __slots__ = ("_first", "_made", "_refusal", "_settings", "_spent", "_targets", "last", "left", "rounds")
+    __slots__ = ("_broke", "_first", "_made", "_refusal", "_settings", "_spent", "_targets", "last", "left", "rounds")
 
     def __init__(self, targets: Sequence[Target], left: int, settings: RoutingSettings) -> None:
         self._targets = targets
         self._settings = settings
         self._first: UpstreamFailure | None = None
         self._refusal: RateLimited | None = None
+        self._broke: BudgetExhausted | None = None
         self._spent: set[str] = set()
         self._made = True
         self.last: UpstreamFailure | None = None
@@ -66,12 +70,18 @@ class Tries:
         if self._refusal is None or refusal.retry_after_s < self._refusal.retry_after_s:
             self._refusal = refusal
 
+    def was_spent(self, refusal: BudgetExhausted) -> None:
+        """A deployment's budget, or its provider's, has no room for the call."""
+        self._broke = refusal
+
     def verdict(self, model: str, now: float) -> LiteMaaSError:
         """Why nothing was left: the first failure, else who has room soonest, else that all are left alone."""
         if self._first is not None:
             return self._first
         if self._refusal is not None:
             return self._refusal
+        if self._broke is not None:
+            return _out_of_money(model, self._broke, datetime.now(UTC))
         seconds = max(1, ceil(min(target.condition.cold_until for target in self._targets) - now))
         ids = ", ".join(target.deployment.id for target in self._targets)
         return NoDeploymentAvailable(
@@ -79,6 +89,14 @@ class Tries:
             f"Cooling down: {ids}",
             seconds,
         )
+
+
+def _out_of_money(model: str, refusal: BudgetExhausted, now: datetime) -> NoDeploymentAvailable:
+    seconds = _LONGEST_S if refusal.frees_at is None else ceil((refusal.frees_at - now).total_seconds())
+    return NoDeploymentAvailable(
+        f"No deployments available for selected model, Passed model={model}. Budget of the {refusal.level} is spent.",
+        max(1, min(seconds, _LONGEST_S)),
+    )
 
 
 def is_worth_another(failure: UpstreamFailure) -> bool:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from litemaas.core.errors import (
+    BudgetExhausted,
     LiteMaaSError,
     NoDeploymentAvailable,
     RateLimited,
@@ -27,6 +28,7 @@ from litemaas.gateway.http.answers import UpstreamConnection
 from litemaas.gateway.http.client import Pool
 from litemaas.gateway.replies import error_text
 from litemaas.gateway.shared_rates import pause
+from litemaas.gateway.tag_routing import bearing
 from litemaas.gateway.targets import StreamUsage, Target
 from litemaas.gateway.tries import Tries
 from litemaas.gateway.wishes import retries_of, timeout_of
@@ -76,7 +78,7 @@ class Upstream:
         Errors: UpstreamFailure, the first one that was met; NoDeploymentAvailable; RateLimited, by deployments without room.
         """
         target = lane.lone
-        if target is None or target.condition.troubled:
+        if target is None or target.condition.troubled or self._settings.tag_filtering:
             return await self._open_by_turns(call, ask, lane, None)
         self._begin(call, target)
         try:
@@ -142,6 +144,8 @@ class Upstream:
     ) -> tuple[Target, UpstreamConnection]:
         """Errors: UpstreamFailure, the first one; RateLimited by whichever has room soonest; NoDeploymentAvailable."""
         targets: Sequence[Target] = lane.targets
+        if self._settings.tag_filtering:
+            targets = bearing(targets, (*(ask.tags or ()), *lane.key.tags), lane.model.name)
         if len(targets) > 1:
             targets = self._strategies.order(targets, lane.model.strategy, call, ask)
         tries = Tries(targets, self._tries(call, ask, lane), self._settings)
@@ -162,13 +166,21 @@ class Upstream:
     async def _try_target(
         self, call: Call, ask: Ask, lane: Lane, target: Target, tries: Tries
     ) -> UpstreamConnection | None:
-        """None if it has no room or has failed. Errors: UpstreamFailure, if no other would do better."""
+        """None if it has no room or no money left, or has failed. Errors: UpstreamFailure, if no other would do better."""
         limit = call.output_limit
         if target.rule is not None:
             try:
                 await self._admission.take_place(call, ask, lane, target)
             except RateLimited as full:
                 tries.was_full(full)
+                return None
+        if target.budgets and not lane.is_free and not call.endpoint.defers:
+            try:
+                await self._admission.take_money(call, ask, lane, target)
+            except BudgetExhausted as spent:
+                call.leave_deployment()
+                call.output_limit = limit
+                tries.was_spent(spent)
                 return None
         now = monotonic()
         if target.condition.is_cold(now):  # since we looked

@@ -9,9 +9,11 @@ import msgspec
 from litemaas.core.keys import key_scope
 from litemaas.core.limits import (
     customer_scope,
+    deployment_scope,
     installation_scope,
     organization_scope,
     pot_scope,
+    provider_scope,
     tag_scope,
     team_scope,
     user_scope,
@@ -21,7 +23,8 @@ from litemaas.core.limits import (
 class BudgetKind(StrEnum):
     """Whom a row of ``budgets`` is for. A customer is who stands behind a call; a pot is shared by keys that name it.
 
-    A tag's holds for calls that bear it, by themselves, by their key or its team. Of the installation there is one, ``all``:
+    A tag's holds for calls that bear it, by themselves, by their key or its team. A provider's takes its deployments out of
+    routing when it is spent. Of the installation there is one, ``all``:
     every call counts on it.
     """
 
@@ -31,6 +34,7 @@ class BudgetKind(StrEnum):
     POT = "pot"
     ORGANIZATION = "organization"
     TAG = "tag"
+    PROVIDER = "provider"
     INSTALLATION = "installation"
 
 
@@ -43,6 +47,8 @@ class SpendKind(StrEnum):
     POT = "pot"
     ORGANIZATION = "organization"
     TAG = "tag"
+    PROVIDER = "provider"
+    DEPLOYMENT = "deployment"
     INSTALLATION = "installation"
     KEY = "key"
 
@@ -61,6 +67,7 @@ class BudgetDraft(msgspec.Struct, frozen=True, kw_only=True):
 _SCOPES = {
     "user": user_scope, "team": team_scope, "customer": customer_scope, "pot": pot_scope, "key": key_scope,
     "installation": installation_scope, "organization": organization_scope, "tag": tag_scope,
+    "provider": provider_scope, "deployment": deployment_scope,
 }  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from litemaas.control.catalog.drafts import PROVIDERS, DeploymentDraft, ModelDra
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import InvalidField
 from litemaas.core.limits import UNLIMITED
-from litemaas.core.money import MILLION, NANO, per_million_from_usd_per_unit
+from litemaas.core.money import MILLION, NANO, nano_from_usd, per_million_from_usd_per_unit
 from litemaas.core.pricing import Price
+from litemaas.core.windows import check_window
 
 PRICES = {
     "input_cost_per_token": "input_per_million",
@@ -77,6 +78,7 @@ def read_model(name: str, params: Mapping[str, Any], info: Mapping[str, Any]) ->
     api_base = params.get("api_base") or params.get("base_url") or ""
     if not isinstance(api_base, str):
         raise InvalidField("api_base must be text.", "api_base")
+    _check_budget_and_tags(params)
     deployment = DeploymentDraft(
         provider=provider,
         engine_model=engine_model,
@@ -110,6 +112,25 @@ def read_model(name: str, params: Mapping[str, Any], info: Mapping[str, Any]) ->
         simulated=None if simulated is None else bool(simulated),
     )
     return model, deployment
+
+
+def _check_budget_and_tags(params: Mapping[str, Any]) -> None:
+    """The gateways read them as they are kept. Errors: InvalidField."""
+    amount, duration, tags = params.get("max_budget"), params.get("budget_duration"), params.get("tags")
+    if amount is not None:
+        try:
+            is_amount = not isinstance(amount, bool) and nano_from_usd(amount) >= 0
+        except ValueError:
+            is_amount = False
+        if not is_amount:
+            raise InvalidField("max_budget must be an amount of USD from 0 on.", "max_budget")
+    if duration is not None:
+        try:
+            check_window(str(duration))
+        except ValueError as error:
+            raise InvalidField(f"budget_duration: {error}.", "budget_duration") from None
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise InvalidField("tags must be a list of texts.", "tags")
 
 
 def split_model(params: Mapping[str, Any]) -> tuple[str, str]:

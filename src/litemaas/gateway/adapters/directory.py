@@ -16,20 +16,24 @@ from litemaas.core.keys import VirtualKey
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
     INSTALLATION,
+    PROVIDER,
     TAG,
+    BudgetRule,
     CustomerLimits,
     Limits,
     customer_scope,
+    deployment_scope,
     enforced,
     installation_scope,
 )
+from litemaas.core.money import nano_from_usd
 from litemaas.core.pass_through import PassThrough
 from litemaas.core.price_terms import Terms, charged
 from litemaas.core.pricing import Price
 from litemaas.core.windows import window_at
 from litemaas.gateway.adapters.entitlements import read_access
-from litemaas.gateway.adapters.key_rows import KEY, shared_scopes, virtual_key
-from litemaas.gateway.adapters.limit_rows import budget_rule, limits_of, rate_rule
+from litemaas.gateway.adapters.key_rows import KEY, names_in, shared_scopes, virtual_key
+from litemaas.gateway.adapters.limit_rows import budget_of, budget_rule, limits_of, rate_rule
 from litemaas.gateway.feed import Change
 from litemaas.kit.crypto import SealBroken, Vault
 
@@ -42,9 +46,9 @@ log = structlog.get_logger(__name__)
 
 _STRATEGIES = {strategy.value: strategy for strategy in Strategy}
 _SPENT = "select settled_nano from budget_windows where scope = $1 and window_start = $2"
-_TAGS = """
+_SHARED = """
 select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
-from budgets where scope like 'tag:%'
+from budgets where scope like 'tag:%' or scope like 'provider:%'
 """
 _ANY_CUSTOMER = """
 select exists (select 1 from budgets where scope like 'customer:%') or exists (select 1 from customers where is_blocked)
@@ -54,7 +58,8 @@ _CATALOG = """
 select d.id, d.model_name, d.provider, d.engine_model, d.api_base, d.api_key_sealed, d.extra_headers, d.defaults, d.weight,
        d.timeout_s, d.stream_timeout_s, d.tls_verify, d.tls_ca, d.max_output_tokens, d.max_context_tokens, d.stream_usage,
        d.rpm_limit, d.tpm_limit, d.max_parallel_requests, d.cooldown_s, d.params->>'api_version' as api_version,
-       d.info->'supported_endpoints' as endpoints,
+       d.info->'supported_endpoints' as endpoints, d.params->>'max_budget' as max_budget, d.params->'tags' as tags,
+       d.params->>'budget_duration' as budget_duration, d.created_at,
        m.mode, m.access_groups, m.aliases, m.routing_strategy, m.fallbacks, m.context_fallbacks, m.retries, m.guardrails,
        m.rpm_limit as model_rpm, m.tpm_limit as model_tpm,
        p.version, p.input_per_million, p.output_per_million, p.cached_input_per_million,
@@ -127,14 +132,14 @@ class Directory:
             forgetting = _forgetting_in(await connection.fetchval(_FORGETTING, SETTING))
             guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
             limits = (await limits_of(connection, [installation_scope()])).get(installation_scope())
-            tags = _tags_in(await connection.fetch(_TAGS))
+            shared = _limits_in(await connection.fetch(_SHARED))
             routes = [self._pass_through(row) for row in await connection.fetch(_OWN_ROUTES)]
         deployments: dict[str, list[Deployment]] = {}
         models: dict[str, Model] = {}
         for row in rows:
             name = row["model_name"]
             try:
-                deployment, mode = self._deployment(row), Mode(row["mode"])
+                deployment, mode = self._deployment(row, shared[PROVIDER]), Mode(row["mode"])
             except (SealBroken, msgspec.MsgspecError, ValueError) as error:
                 reason = str(error) if isinstance(error, SealBroken) else type(error).__name__
                 log.warning("a deployment is left out", deployment=row["id"], model=name, reason=reason)
@@ -143,7 +148,7 @@ class Directory:
             models[name] = _model(row, mode, deployments[name])
         snapshot = snapshot_of(version, models, self._zone, guardrails)
         snapshot = msgspec.structs.replace(
-            snapshot, pass_through=tuple(filter(None, routes)), forgetting=forgetting, tags=tags
+            snapshot, pass_through=tuple(filter(None, routes)), forgetting=forgetting, tags=shared[TAG]
         )
         if limits is None:
             return snapshot
@@ -151,7 +156,7 @@ class Directory:
         budget = budget_rule(installation_scope(), INSTALLATION, limits)
         return msgspec.structs.replace(snapshot, budget=budget, rates=rates)
 
-    def _deployment(self, row: asyncpg.Record) -> Deployment:
+    def _deployment(self, row: asyncpg.Record, providers: dict[str, Limits]) -> Deployment:
         sealed = row["api_key_sealed"]
         price, listed, terms = _charged(_price(row), row)
         return Deployment(
@@ -179,6 +184,8 @@ class Directory:
             cooldown_s=row["cooldown_s"],
             api_version=row["api_version"],
             endpoints=tuple(msgspec.json.decode(row["endpoints"] or "null", type=list[str] | None) or ()),
+            budgets=_budgets_of(row, providers),
+            tags=names_in(row["tags"]),
         )
 
     def _pass_through(self, row: asyncpg.Record) -> PassThrough | None:
@@ -227,12 +234,26 @@ def _guardrails_in(stored: str | None) -> dict[str, Definition]:
     return found
 
 
-def _tags_in(rows: Sequence[asyncpg.Record]) -> dict[str, Limits]:
-    found = {}
+def _limits_in(rows: Sequence[asyncpg.Record]) -> dict[str, dict[str, Limits]]:
+    """By kind, then by whose they are."""
+    found: dict[str, dict[str, Limits]] = {TAG: {}, PROVIDER: {}}
     for row in rows:
         scope = row["scope"]
-        found[scope.partition(":")[2]] = Limits(budget_rule(scope, TAG, row), rate_rule(scope, TAG, row))
+        kind, _, whose = scope.partition(":")
+        found[kind][whose] = Limits(budget_rule(scope, kind, row), rate_rule(scope, kind, row))
     return found
+
+
+def _budgets_of(row: asyncpg.Record, providers: dict[str, Limits]) -> tuple[BudgetRule, ...]:
+    """What a deployment's calls are booked on besides their callers' budgets. Errors: ValueError, ArithmeticError."""
+    rules = []
+    if row["max_budget"] is not None:
+        limit, scope = budget_of(nano_from_usd(row["max_budget"])), deployment_scope(row["id"])
+        rules.append(BudgetRule(scope, "deployment", limit, row["budget_duration"], row["created_at"]))
+    of_provider = providers.get(row["provider"])
+    if of_provider is not None and of_provider.budget is not None:
+        rules.append(of_provider.budget)
+    return tuple(rules)
 
 
 def _forgetting_in(stored: str | None) -> Forgetting:

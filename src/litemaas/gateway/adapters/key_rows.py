@@ -158,7 +158,7 @@ def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: 
         models=tuple(row["models"]),
         aliases=_aliases(row["team_aliases"]) | _aliases(row["aliases"]),
         ceilings=() if access is not None else ceilings_of(
-            row["allowed_models"], _names_in(row["user_models"]), has_team=row["team_id"] is not None
+            row["allowed_models"], names_in(row["user_models"]), has_team=row["team_id"] is not None
         ),
         metadata=msgspec.json.decode(row["metadata"]),
         blocked=_block(row) is not None,
@@ -172,14 +172,14 @@ def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: 
         rates=tuple(rule for rule in rates if rule is not None),
         model_budgets=_model_budgets(key_hash, limits, row["budget_set_at"]),
         model_rates=_model_rates(key_hash, limits),
-        guardrails=(*_names_in(row["guardrails"]), *_names_in(row["team_guardrails"])),
+        guardrails=(*names_in(row["guardrails"]), *names_in(row["team_guardrails"])),
         extra_budget_nano=extra_nano,
         extra_budget_until=extra_until,
         team_model_rates=_team_model_rates(row),
         capture=Capture(row["capture_id"], row["capture_until"].timestamp()) if row["capture_id"] is not None else None,
-        routes=routes_of({"allowed_routes": _names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
-        enforced_params=_names_in(row["enforced_params"]),
-        cache_controls=_names_in(row["cache_controls"]),
+        routes=routes_of({"allowed_routes": names_in(row["allowed_routes"]), "key_type": row["key_type"]}),
+        enforced_params=names_in(row["enforced_params"]),
+        cache_controls=names_in(row["cache_controls"]),
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def _aliases(stored: str | None) -> dict[str, str]:
     return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
 
 
-def _names_in(stored: str | None) -> tuple[str, ...]:
+def names_in(stored: str | None) -> tuple[str, ...]:
     """What somebody stored as names; what is none is kept as one that nobody knows, so that it is not passed over."""
     value = msgspec.json.decode(stored) if stored is not None else None
     return tuple(str(name) for name in value) if isinstance(value, list) else ()
@@ -215,5 +215,5 @@ def _names_in(stored: str | None) -> tuple[str, ...]:
 
 def _tags_of(row: asyncpg.Record) -> tuple[str, ...]:
     """Of all its calls: the key's own, those that LiteLLM's clients put among its notes, and its team's."""
-    given = (*row["tags"], *_names_in(row["own_tags"]), *_names_in(row["team_tags"]))
+    given = (*row["tags"], *names_in(row["own_tags"]), *names_in(row["team_tags"]))
     return tuple(dict.fromkeys(given))
