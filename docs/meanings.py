@@ -129,6 +129,11 @@ SETTINGS = {
     "GATEWAY__BUDGETS__LEASE_TRUST_S": "for so long a worker spends its leases while the database is away",
     "GATEWAY__BUDGETS__LOST_AFTER_S": "a worker that is silent for so long is lost, and others take back what it had free",
     "GATEWAY__RATES__REPLICA_COUNT": "workers of all machines, at least; without Valkey each keeps to its share of a limit",
+    "GATEWAY__RATES__TOKENS": "which tokens limits of tokens per minute count: `total` (prompt and completion, less cached "
+    "ones), `input` or `output`",
+    "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS": "a user's budget holds for their keys of teams, too",
+    "GATEWAY__ENFORCE_KEY_PERMISSIONS": "`allow_chat_completions`, `allow_completions` and `allow_embeddings` in a key's "
+    "`permissions` hold; `false` is refused with 403",
     "GATEWAY__GUARDRAILS": "names, with commas between them, of guardrails that hold for every call",
     "GATEWAY__ROUTING__STRATEGY": "which deployment is asked first, unless the model says otherwise: `weighted`, `least-busy`, "
     "`latency`, `affinity`, `usage` or `cost`",

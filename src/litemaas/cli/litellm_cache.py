@@ -41,7 +41,7 @@ def cache_of(document: Mapping[str, Any], problems: list[str], warnings: list[st
         return {}
     warnings += [f"{_WHERE}.{name} is not read; it has no effect here." for name in params if name not in _READ]
     found = {"TYPE": _TYPES[kind]}
-    if kind == "redis" and (url := _url(params)):
+    if kind == "redis" and (url := redis_url(params)):
         found["URL"] = url
     ttl = params.get("ttl", params.get("default_in_memory_ttl" if kind == "local" else "default_in_redis_ttl"))
     if ttl is not None:
@@ -58,8 +58,8 @@ def cache_of(document: Mapping[str, Any], problems: list[str], warnings: list[st
     return {f"LITEMAAS_ANSWER_CACHE__{name}": value for name, value in found.items()}
 
 
-def _url(params: Mapping[str, Any]) -> str | None:
-    """Of a Redis that is not the one of all else."""
+def redis_url(params: Mapping[str, Any]) -> str | None:
+    """Of the Redis that is named by its host; None where none is."""
     if params.get("url"):
         return str(params["url"])
     if not params.get("host"):

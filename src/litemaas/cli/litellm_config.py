@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from litemaas.cli.litellm_extras import (
 )
 from litemaas.cli.litellm_routes import pass_through_of
 from litemaas.control.catalog.drafts import PROVIDERS
+from litemaas.core.windows import EPOCH, duration_end
 
 _REFERENCE = "os.environ/"
 _MOST_FILES = 20
@@ -70,8 +72,24 @@ _VARIABLES: dict[str, str] = {
     "router_settings.disable_cooldowns": "GATEWAY__ROUTING__COOLDOWNS",
     "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
     "router_settings.redis_url": "REDIS_URL",
+    "router_settings.enable_tag_filtering": "GATEWAY__ROUTING__TAG_FILTERING",
+    "general_settings.token_rate_limit_type": "GATEWAY__RATES__TOKENS",
+    "general_settings.user_budget_on_team_keys": "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS",
+    "general_settings.enforce_key_permissions": "GATEWAY__ENFORCE_KEY_PERMISSIONS",
+    "general_settings.maximum_spend_logs_retention_period": "CONTROL__RECORDS_KEPT_DAYS",
+    "general_settings.user_header_mappings": "GATEWAY__USER_HEADER",
 }
 """Keys that are settings of ours; those of the router come after LiteLLM's own and win."""
+_ALWAYS_SO = {
+    "general_settings.store_model_in_db": (True,),
+    "litellm_settings.json_logs": (True,),
+    "litellm_settings.turn_off_message_logging": (True,),
+    "litellm_settings.callbacks": (["prometheus"], "prometheus"),
+    "litellm_settings.success_callback": (["prometheus"], "prometheus"),
+    "litellm_settings.failure_callback": (["prometheus"], "prometheus"),
+    "router_settings.optional_pre_call_checks": (["enforce_model_rate_limits"], []),
+}
+"""What is done here in any case, where the file asks for it with one of these values."""
 _REFUSED: dict[str, str] = {
     "general_settings.custom_auth": "code of one's own is not run; give out virtual keys",
     "general_settings.custom_key_generate": "code of one's own is not run; set maximums in the settings of keys",
@@ -82,8 +100,10 @@ _REFUSED: dict[str, str] = {
 _NO_PARAMS = ("mock_response",)
 _CALLBACKS = ("litellm_settings.callbacks", "litellm_settings.success_callback", "litellm_settings.failure_callback")
 _OWN_ROUTES = "general_settings.pass_through_endpoints"
+_REDIS = ("router_settings.redis_host", "router_settings.redis_port", "router_settings.redis_password")
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
+_READ_ELSEWHERE = TAKEN | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS}
 
 
 class ConfigRefused(Exception):
@@ -119,7 +139,8 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     settled = _resolved(document, known, "", problems)
     warnings: list[str] = []
     models = _models(settled.get("model_list") or [], problems, warnings)
-    found = _settings(settled, problems, warnings) | litellm_cache.cache_of(settled, problems, warnings)
+    found = _redis_of(settled) | _settings(settled, problems, warnings)
+    found |= litellm_cache.cache_of(settled, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
     if guardrails.names:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)
@@ -234,7 +255,7 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: false is not offered for all; set ssl_verify in litellm_params of a model.")
             elif unsafe := _unsafe(where, value):
                 problems.append(f"{where}: {unsafe}.")
-            elif where in TAKEN or where in (_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN):
+            elif where in _READ_ELSEWHERE or value in _ALWAYS_SO.get(where, ()):
                 continue
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
@@ -253,6 +274,41 @@ def _unsafe(where: str, value: Any) -> str | None:
         own = next((name for name in names if isinstance(name, str) and "." in name), None)
         return f"code of one's own like {own[:100]!r} is not run; read /metrics or traces" if own is not None else None
     return None
+
+
+def _redis_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """The router's Redis, where it is not said as a URL."""
+    members = document.get("router_settings")
+    members = members if isinstance(members, dict) else {}
+    said = {name: members.get(f"redis_{name}") for name in ("host", "port", "password")}
+    url = litellm_cache.redis_url(said)
+    return {"LITEMAAS_REDIS_URL": url} if url else {}
+
+
+def _days(value: Any) -> str:
+    """A span like ``30d`` in whole days, so that nothing goes earlier."""
+    try:
+        end = duration_end(str(value), EPOCH)
+    except ValueError as error:
+        raise ValueError(f"{error}.") from None
+    return str(max(1, ceil((end - EPOCH).total_seconds() / 86_400)))
+
+
+def _customers_header(value: Any) -> str:
+    """The header that names the customer; headers that name an internal user are not believed to."""
+    entries = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, dict) and isinstance(entry.get("header_name"), str) for entry in entries):
+        raise ValueError("must be a list of {header_name, litellm_user_role}.")
+    found = [entry["header_name"] for entry in entries if entry.get("litellm_user_role") == "customer"]
+    if len(found) != 1 or len(entries) != 1:
+        raise ValueError("one header can be given, for the role customer.")
+    return str(found[0])
+
+
+def _token_kind(value: Any) -> str:
+    if value not in ("total", "input", "output"):
+        raise ValueError("must be total, input or output.")
+    return str(value)
 
 
 def _text(value: Any) -> str:
@@ -293,4 +349,7 @@ _READ: dict[str, Callable[[Any], str]] = {
     "general_settings.max_request_size_mb": _megabytes,
     "router_settings.disable_cooldowns": _inverted,
     "general_settings.database_url": _postgres,
+    "general_settings.maximum_spend_logs_retention_period": _days,
+    "general_settings.user_header_mappings": _customers_header,
+    "general_settings.token_rate_limit_type": _token_kind,
 }

@@ -32,10 +32,12 @@ _BUDGETS = {
 """Whose budget → key of the file → field of ours."""
 _TAG_BUDGETS = "litellm_settings.tag_budget_config"
 _OF_A_TAG = {"max_budget": "max_budget_nano", "budget_duration": "budget_duration"}
+_PROVIDER_BUDGETS = "router_settings.provider_budget_config"
+_OF_A_PROVIDER = _OF_A_TAG | {"budget_limit": "max_budget_nano", "time_period": "budget_duration"}
 TAKEN = (
     frozenset(f"{section}.{name}" for section in _SECTIONS for name in (*_FALLBACKS, "model_group_alias"))
     | frozenset(where for fields in _BUDGETS.values() for where in fields)
-    | {_TAG_BUDGETS}
+    | {_TAG_BUDGETS, _PROVIDER_BUDGETS}
 )
 """Keys that are read here and are no settings."""
 
@@ -107,27 +109,32 @@ def budgets_of(document: Mapping[str, Any], problems: list[str]) -> dict[str, di
                 problems.append(f"{where}: {_SHAPES[field]}.")
         if body.keys() - {"budget_duration"}:
             found[whose] = body
-    return found | _budgets_of_tags(_written_at(document, _TAG_BUDGETS), problems)
+    found |= _budgets_by_name(document, _TAG_BUDGETS, "tag", _OF_A_TAG, problems)
+    return found | _budgets_by_name(document, _PROVIDER_BUDGETS, "provider", _OF_A_PROVIDER, problems)
 
 
-def _budgets_of_tags(written: Any, problems: list[str]) -> dict[str, dict[str, Any]]:
-    """``{tag: {max_budget, budget_duration}}``."""
+def _budgets_by_name(
+    document: Mapping[str, Any], place: str, kind: str, fields: Mapping[str, str], problems: list[str]
+) -> dict[str, dict[str, Any]]:
+    """``{name: {max_budget, budget_duration}}``."""
+    written = _written_at(document, place)
     if written is None:
         return {}
     if not isinstance(written, dict):
-        problems.append(f"{_TAG_BUDGETS}: must be a mapping of tags to budgets.")
+        problems.append(f"{place}: must be a mapping of names to budgets.")
         return {}
     found: dict[str, dict[str, Any]] = {}
-    for tag, members in written.items():
-        where = f"{_TAG_BUDGETS}.{tag}"
-        if not isinstance(members, dict) or members.get("max_budget") is None:
-            problems.append(f"{where}: needs max_budget.")
+    for owner, members in written.items():
+        where = f"{place}.{owner}"
+        amounts = [name for name, field in fields.items() if field == "max_budget_nano"]
+        if not isinstance(members, dict) or all(members.get(name) is None for name in amounts):
+            problems.append(f"{where}: needs {amounts[-1]}.")
             continue
         problems += [
-            f"{where}.{name}: budgets of tags have no such member." for name in members if name not in _OF_A_TAG
+            f"{where}.{name}: a budget of a {kind} has no such member." for name in members if name not in fields
         ]
-        body = found[f"tag/{tag}"] = {}
-        for name, field in _OF_A_TAG.items():
+        body = found[f"{kind}/{owner}"] = {}
+        for name, field in fields.items():
             try:
                 body |= {field: _limit(field, members[name])} if members.get(name) is not None else {}
             except (ValueError, ArithmeticError):

@@ -52,16 +52,21 @@ class _Bounds:
 
 
 class Admission:
-    """Fills in a call's ``hold``, ``quota`` and ``ticket``; the settlement closes them."""
+    """Fills in a call's ``hold``, ``quota`` and ``ticket``; the settlement closes them.
+
+    ``rated``: which tokens limits of tokens per minute count, ``total``, ``input`` or ``output``.
+    """
 
     def __init__(
-        self, budgets: Budgets, rates: RateLimiter, customers: Customers, meter: Meter, settings: BudgetSettings
-    ) -> None:
+        self, budgets: Budgets, rates: RateLimiter, customers: Customers, meter: Meter, settings: BudgetSettings,
+        rated: str = "total",
+    ) -> None:  # fmt: skip
         self._budgets = budgets
         self._customers = customers
         self._rates = rates
         self._meter = meter
         self._settings = settings
+        self._rated = "" if rated == "total" else rated
 
     def try_reserve(self, call: Call, lane: Lane, ask: Ask) -> bool:
         """The usual case, in which there is room for the widest bounds; False when it takes a closer look.
@@ -90,7 +95,10 @@ class Admission:
             self._let_go(call)
             return False
         if lane.rates:
-            call.ticket = self._rates.take(lane.rate_counters(self._rates), prompt + completion)
+            tokens = prompt + completion
+            if self._rated:
+                tokens = completion if self._rated == "output" else prompt
+            call.ticket = self._rates.take(lane.rate_counters(self._rates), tokens)
             if call.ticket is None:
                 self._let_go(call)
                 return False
@@ -154,8 +162,7 @@ class Admission:
         """
         bounds = self._bounds_at(call, ask, lane)
         entries = target.rate_counters(self._rates)
-        tokens = bounds.tokens(ask)
-        place = self._rates.take(entries, tokens)
+        place = self._rates.take(entries, self._rated_tokens(bounds, ask))
         if place is None:
             place = await self._take(entries, bounds, ask, target.deployment)
         call.place = place
@@ -299,6 +306,8 @@ class Admission:
 
     async def _take(self, entries: Sequence[Counted], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
         """Errors: RateLimited; ServiceUnavailable."""
+        if self._rated:
+            return await self._take_some(entries, bounds, ask, deployment)
         await self._rates.draw(entries, bounds.tokens(ask))
         left, fresh = self._rates.tokens_left(entries)
         tokens = 0
@@ -318,6 +327,29 @@ class Admission:
         if ticket is None:
             raise self._rates.refusal(entries, tokens)
         return ticket
+
+    async def _take_some(self, entries: Sequence[Counted], bounds: _Bounds, ask: Ask, deployment: Deployment) -> Ticket:
+        """The same where only one kind of tokens counts. Errors: RateLimited; ServiceUnavailable."""
+        await self._rates.draw(entries, self._rated_tokens(bounds, ask))
+        left, fresh = self._rates.tokens_left(entries)
+        if self._rated == "input" and bounds.prompt > left:
+            await self._count_exactly(bounds, ask, deployment)
+        elif self._rated == "output" and bounds.output * ask.choices > left:
+            prompt, bounds.prompt = bounds.prompt, 0
+            self._lower(bounds, ask, left, fresh)
+            bounds.prompt = prompt
+        tokens = self._rated_tokens(bounds, ask)
+        await self._rates.draw(entries, tokens)
+        ticket = self._rates.take(entries, tokens)
+        if ticket is None:
+            raise self._rates.refusal(entries, tokens)
+        return ticket
+
+    def _rated_tokens(self, bounds: _Bounds, ask: Ask) -> int:
+        """What a call within these bounds can take of limits of tokens per minute."""
+        if not self._rated:
+            return bounds.tokens(ask)
+        return bounds.prompt if self._rated == "input" else bounds.output * ask.choices
 
     def _lower(self, bounds: _Bounds, ask: Ask, left: int, fresh: bool) -> None:
         """Lowers the output bound to what a token limit has left, where an answer of that length is of use."""

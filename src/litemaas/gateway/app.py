@@ -26,6 +26,7 @@ from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
 from litemaas.gateway.adapters.conversion_tasks import ConversionTasks
 from litemaas.gateway.adapters.directory import Directory
+from litemaas.gateway.adapters.key_rows import KeyRules
 from litemaas.gateway.adapters.leases import CHANNEL, Leases, read_news
 from litemaas.gateway.adapters.ledger import PREPARE, Ledger
 from litemaas.gateway.adapters.payloads import Payloads
@@ -116,7 +117,10 @@ class Gateway:
         )
         vault = Vault(settings.encryption_key)
         self._zone = setting_of_zone(settings.timezone)
-        self.directory = Directory(self.postgres, vault, self._zone)
+        self.directory = Directory(
+            self.postgres, vault, self._zone,
+            KeyRules(own.budgets.user_on_team_keys, own.enforce_key_permissions),
+        )  # fmt: skip
         self.captures = Captures(Payloads(self.postgres, vault))
         self.leases = Leases(self.postgres, self.worker_id)
         self.feed = ChangeFeed(
@@ -141,7 +145,7 @@ class Gateway:
         self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
         origins = Origins(own.cors_origins)
         refusals = Refusals(origins, own.error_profile)
-        settlement = Settlement(self.journal, self.metrics, own.error_profile)
+        settlement = Settlement(self.journal, self.metrics, own.error_profile, own.rates.tokens)
         self.conversions = self._conversions(own, settlement, refusals)
         headers = ReplyHeaders(own.litellm_version, origins)
         self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault)
@@ -164,7 +168,7 @@ class Gateway:
 
     def _proxy(self, own: GatewaySection, engines: Engines, settlement: Settlement, headers: ReplyHeaders) -> Proxy:
         meter = Meter(engines, own.budgets)
-        admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets)
+        admission = Admission(self.budgets, self.rates, self.customers, meter, own.budgets, own.rates.tokens)
         return Proxy(
             identity=self.identity,
             routing=self.routing,

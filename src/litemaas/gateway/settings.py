@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -39,6 +39,7 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     ``media_allowance``: prompt tokens per image, audio or video part.
     ``estimate_without_tokenizer``: a prompt whose engine has no tokenizer, and whose bytes do not fit into what is left, gets
     all of it if it likely fits; it can then cost more than was left. False = such a call is refused.
+    ``user_on_team_keys``: a user's budget holds for their keys of teams, too.
     ``lease_calls``: a worker draws room for about this many calls at once, but never more than a quarter of what is left.
     ``lease_trust_s``: for how long a worker spends what it has leased after the database last confirmed that it lives.
     ``lost_after_s``: after how long without a sign of it others take its leases back; much longer than the former, because what
@@ -53,12 +54,17 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     lease_trust_s: float = 90.0
     lost_after_s: float = 900.0
     estimate_without_tokenizer: bool = True
+    user_on_team_keys: bool = False
 
 
 class RateSettings(msgspec.Struct, frozen=True):
-    """``replica_count``: workers of all machines, at least; without Valkey each keeps to its share of every rate limit."""
+    """``replica_count``: workers of all machines, at least; without Valkey each keeps to its share of every rate limit.
+
+    ``tokens``: which of them limits of tokens per minute count.
+    """
 
     replica_count: Annotated[int, msgspec.Meta(ge=1)] = 1
+    tokens: Literal["total", "input", "output"] = "total"
 
 
 class RoutingSettings(msgspec.Struct, frozen=True):
@@ -114,7 +120,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``conversion_pages_per_document``: pages that are held for a document before it is known how many it has.
     ``guardrails``: names, with commas between them, of those that hold for every call.
     ``user_header``: a header in which clients name their end user, besides ``x-litellm-customer-id``.
-    ``enforce_user``: calls must name their end user.
+    ``enforce_user``: calls must name their end user. ``enforce_key_permissions``: LiteLLM's ``permissions`` of keys hold.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
@@ -143,6 +149,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     key_header: str = ""
     user_header: str = ""
     enforce_user: bool = False
+    enforce_key_permissions: bool = False
     cors_origins: str = "*"
     always_include_stream_usage: bool = False
     messages_error_style: str = "openai"

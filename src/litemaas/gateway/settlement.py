@@ -57,12 +57,13 @@ _OF_TEXT: Final = frozenset({Mode.CHAT, Mode.COMPLETION, Mode.EMBEDDING})
 
 
 class Settlement:
-    """Closes calls."""
+    """Closes calls. ``rated``: which tokens limits of tokens per minute count, ``total``, ``input`` or ``output``."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, profile: str) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, profile: str, rated: str = "total") -> None:
         self._journal = journal
         self._metrics = metrics
         self._profile = profile
+        self._rated = "" if rated == "total" else rated
         self._instant = InstantText()
 
     def of(self, call: Call) -> _Settling:
@@ -95,20 +96,12 @@ class Settlement:
         if call.hold is not None:
             call.hold.close(cost.total)
         tokens = usage.prompt_tokens + usage.completion_tokens - usage.cached_tokens
+        if self._rated:
+            tokens = usage.completion_tokens if self._rated == "output" else tokens - usage.completion_tokens
         if call.ticket is not None:
             call.ticket.close(tokens)
-        condition = call.condition
-        if condition is not None:
-            condition.running -= 1
-            if error is None:
-                streamed = call.reply is None
-                condition.answered(streamed, call.upstream_s, usage.completion_tokens, tokens, now)
-            else:
-                _note_bad_end(condition, error)
-            if call.place is not None:
-                call.place.close(tokens)
-            if call.spending is not None:
-                call.spending.close(cost.total)
+        if call.condition is not None:
+            _leave_deployment(call, call.condition, cost.total, tokens, error)
         if call.ticket_besides is not None:
             call.ticket_besides.close(tokens)
         if call.caller is not None:
@@ -175,6 +168,21 @@ class Settlement:
             call.begun or self._begun(call), held, int(duration_s * 1e6), ttft, outcome, engine_id, usage, cost, labels,
             _tail(call),
         )  # fmt: skip
+
+
+def _leave_deployment(
+    call: Call, condition: Condition, cost_nano: int, tokens: int, error: BaseException | None
+) -> None:
+    """How the call went there, and what it took of the deployment's own limits and budgets."""
+    condition.running -= 1
+    if error is None:
+        condition.answered(call.reply is None, call.upstream_s, call.usage.completion_tokens, tokens, call.ended_at)
+    else:
+        _note_bad_end(condition, error)
+    if call.place is not None:
+        call.place.close(tokens)
+    if call.spending is not None:
+        call.spending.close(cost_nano)
 
 
 def _note_bad_end(condition: Condition, error: BaseException) -> None:

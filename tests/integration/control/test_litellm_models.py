@@ -245,3 +245,19 @@ async def test_provider_and_mode_are_read_from_the_params(
     row = await database.fetchrow("SELECT d.*, m.mode FROM deployments d JOIN models m ON m.name = d.model_name")
     assert (row["provider"], row["engine_model"], row["mode"]) == (provider, engine_model, mode)
     assert not row["api_base"].endswith("/")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_budget": -1}, {"max_budget": "much"}, {"max_budget": True}, {"budget_duration": "soon"}, {"tags": "free"}],
+)
+async def test_a_budget_or_tags_that_gateways_could_not_read_are_refused_by_name(
+    client: httpx2.AsyncClient, wrong: dict[str, Any]
+):
+    params = {"model": "openai/granite-3", "api_base": "http://engine:1/v1", **wrong}
+    refused = await client.post("/litellm/model/new", json={"model_name": "granite", "litellm_params": params})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, next(iter(wrong)))
+    params |= {"max_budget": "0.5", "budget_duration": "30d", "tags": ["free"]}
+    made = await client.post("/litellm/model/new", json={"model_name": "granite", "litellm_params": params})
+    shown = made.json()["litellm_params"]
+    assert (shown["max_budget"], shown["budget_duration"], shown["tags"]) == ("0.5", "30d", ["free"])

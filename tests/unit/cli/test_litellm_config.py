@@ -162,7 +162,7 @@ def test_guardrails_of_ones_own_are_for_the_settings(tmp_path: Path):
 
 
 def test_callbacks_without_effect_are_only_named(tmp_path: Path):
-    config = read(tmp_path, "litellm_settings: {callbacks: [prometheus]}")
+    config = read(tmp_path, "litellm_settings: {callbacks: [langfuse]}")
     assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == ["callbacks"]
 
 
@@ -252,6 +252,62 @@ def test_budgets_of_tags_are_read(tmp_path: Path):
 def test_a_budget_of_a_tag_that_cannot_be_meant_stops_the_start(tmp_path: Path, written: str):
     with pytest.raises(ConfigRefused, match="tag_budget_config"):
         read(tmp_path, f"litellm_settings: {{tag_budget_config: {written}}}")
+
+
+def test_budgets_of_providers_are_read_in_both_spellings(tmp_path: Path):
+    text = """
+    router_settings:
+      provider_budget_config:
+        openai: {budget_limit: 0.5, time_period: 1d}
+        mistral: {max_budget: 3, budget_duration: 30d}
+    """
+    assert read(tmp_path, text).budgets == {
+        "provider/openai": {"max_budget_nano": 500_000_000, "budget_duration": "1d"},
+        "provider/mistral": {"max_budget_nano": 3 * 10**9, "budget_duration": "30d"},
+    }
+    with pytest.raises(ConfigRefused, match=r"provider_budget_config\.openai: needs budget_limit"):
+        read(tmp_path, "router_settings: {provider_budget_config: {openai: {time_period: 1d}}}")
+
+
+def test_what_is_done_here_in_any_case_is_not_named(tmp_path: Path):
+    text = """
+    general_settings: {store_model_in_db: true}
+    litellm_settings: {json_logs: true, turn_off_message_logging: true, callbacks: [prometheus]}
+    router_settings: {optional_pre_call_checks: [enforce_model_rate_limits]}
+    """
+    config = read(tmp_path, text)
+    assert (config.environ, config.warnings) == ({}, [])
+    assert read(tmp_path, "litellm_settings: {json_logs: false}").warnings
+
+
+def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
+    text = """
+    general_settings:
+      token_rate_limit_type: output
+      user_budget_on_team_keys: true
+      enforce_key_permissions: true
+      maximum_spend_logs_retention_period: 720h
+      user_header_mappings: [{header_name: X-Person, litellm_user_role: customer}]
+    router_settings: {enable_tag_filtering: true, redis_host: keys, redis_port: 6380, redis_password: "a b"}
+    """
+    config = read(tmp_path, text)
+    assert config.environ == {
+        "LITEMAAS_REDIS_URL": "redis://:a%20b@keys:6380", "LITEMAAS_GATEWAY__RATES__TOKENS": "output",
+        "LITEMAAS_GATEWAY__BUDGETS__USER_ON_TEAM_KEYS": "true", "LITEMAAS_GATEWAY__ENFORCE_KEY_PERMISSIONS": "true",
+        "LITEMAAS_CONTROL__RECORDS_KEPT_DAYS": "30", "LITEMAAS_GATEWAY__USER_HEADER": "X-Person",
+        "LITEMAAS_GATEWAY__ROUTING__TAG_FILTERING": "true",
+    }  # fmt: skip
+    assert config.warnings == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["token_rate_limit_type: some", "maximum_spend_logs_retention_period: long",
+     "user_header_mappings: [{header_name: X, litellm_user_role: internal_user}]", "user_header_mappings: [X]"],
+)  # fmt: skip
+def test_rules_that_cannot_be_meant_stop_the_start(tmp_path: Path, wrong: str):
+    with pytest.raises(ConfigRefused, match=wrong.partition(":")[0]):
+        read(tmp_path, f"general_settings: {{{wrong}}}")
 
 
 ROUTES = """

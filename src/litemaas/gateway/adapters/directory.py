@@ -32,7 +32,7 @@ from litemaas.core.price_terms import Terms, charged
 from litemaas.core.pricing import Price
 from litemaas.core.windows import window_at
 from litemaas.gateway.adapters.entitlements import read_access
-from litemaas.gateway.adapters.key_rows import KEY, names_in, shared_scopes, virtual_key
+from litemaas.gateway.adapters.key_rows import KEY, USUAL, KeyRules, names_in, shared_scopes, virtual_key
 from litemaas.gateway.adapters.limit_rows import budget_of, budget_rule, limits_of, rate_rule
 from litemaas.gateway.feed import Change
 from litemaas.kit.crypto import SealBroken, Vault
@@ -84,10 +84,11 @@ _GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrai
 class Directory:
     """Keys, models and news. Every method: ServiceUnavailable when the database does not answer."""
 
-    def __init__(self, postgres: Postgres, vault: Vault, zone: tzinfo) -> None:
+    def __init__(self, postgres: Postgres, vault: Vault, zone: tzinfo, rules: KeyRules = USUAL) -> None:
         self._postgres = postgres
         self._vault = vault
         self._zone = zone
+        self._rules = rules
 
     async def zone_kept(self) -> str:
         """The time zone of the database's windows."""
@@ -101,7 +102,7 @@ class Directory:
                 return None
             now = row["now"]
             access = await read_access(connection, row, now) if row["governed"] else None
-            key = virtual_key(row, await limits_of(connection, shared_scopes(row)), access)
+            key = virtual_key(row, await limits_of(connection, shared_scopes(row)), access, self._rules)
             rule = key.budgets[0]
             window = window_at(rule.duration, now, rule.set_at, self._zone)
             spent = await connection.fetchval(_SPENT, rule.scope, window.start)

@@ -40,6 +40,7 @@ select k.key_hash, k.key_name, coalesce(k.alias, k.name) as alias, k.user_id, k.
        t.extras -> 'model_tpm_limit' as team_model_tpm,
        coalesce(m.rpm_limit, (t.extras ->> 'team_member_rpm_limit')::bigint) as member_rpm,
        coalesce(m.tpm_limit, (t.extras ->> 'team_member_tpm_limit')::bigint) as member_tpm,
+       k.extras -> 'permissions' as litellm_permissions,
        k.governed, k.permissions, k.tags, k.revoked_at is not null as revoked, u.groups, t.allowed_models,
        u.extras -> 'models' as user_models, t.extras -> 'model_aliases' as team_aliases,
        m.user_id is not null as is_member, coalesce(m.max_budget_nano, t.member_default_budget_nano) as member_budget_nano,
@@ -59,6 +60,23 @@ where k.deleted_at is null and (
     or (k.old_secret_hash = $1 and k.old_secret_until > now())
 )
 """
+
+
+_KINDS = {"allow_chat_completions": "chat", "allow_completions": "completions", "allow_embeddings": "embeddings"}
+"""Members of LiteLLM's ``permissions`` (gateway-api contract 3.2) and our kinds of endpoints."""
+_ALL_KINDS = frozenset({"chat", "completions", "embeddings", "convert"})
+
+
+class KeyRules(msgspec.Struct, frozen=True):
+    """What the installation says of all keys: whether a user's budget holds for their keys of teams, and whether LiteLLM's
+    ``permissions`` hold.
+    """
+
+    user_on_team_keys: bool = False
+    enforces_permissions: bool = False
+
+
+USUAL = KeyRules()
 
 
 def shared_scopes(row: asyncpg.Record) -> dict[str, str]:
@@ -129,7 +147,9 @@ def _block(row: asyncpg.Record) -> Block | None:
     return None if row["team_active"] else Block.TEAM_DISABLED
 
 
-def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: dict[str, Access] | None) -> VirtualKey:
+def virtual_key(
+    row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: dict[str, Access] | None, rules: KeyRules = USUAL
+) -> VirtualKey:
     """``shared``: the limits of what the key shares with others. A user's budget does not count for team keys."""
     key_hash = row["key_hash"]
     own_scope = key_scope(key_hash)
@@ -140,7 +160,7 @@ def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: 
     budgets = [_own_rule(row, extra_nano)]
     budgets += [
         budget_rule(scope, level, shared.get(scope))
-        for scope, level in levels.items() if level != "user" or row["team_id"] is None
+        for scope, level in levels.items() if level != "user" or row["team_id"] is None or rules.user_on_team_keys
     ]  # fmt: skip
     if row["is_member"]:
         budgets.append(_member_rule(row, shared.get(team_scope(row["team_id"]))))
@@ -166,7 +186,7 @@ def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: 
         tags=_tags_of(row),
         secret_until=row["secret_until"],
         access=access,
-        permissions=frozenset(row["permissions"]) if row["permissions"] is not None else None,
+        permissions=_permissions(row, rules),
         expires_at=row["expires_at"],
         budgets=tuple(budgets),
         rates=tuple(rule for rule in rates if rule is not None),
@@ -181,6 +201,16 @@ def virtual_key(row: asyncpg.Record, shared: dict[str, asyncpg.Record], access: 
         enforced_params=names_in(row["enforced_params"]),
         cache_controls=names_in(row["cache_controls"]),
     )  # fmt: skip
+
+
+def _permissions(row: asyncpg.Record, rules: KeyRules) -> frozenset[str] | None:
+    """Kinds of endpoints that the key may call; None = all."""
+    own = frozenset(row["permissions"]) if row["permissions"] is not None else None
+    if not rules.enforces_permissions or row["litellm_permissions"] is None:
+        return own
+    said = msgspec.json.decode(row["litellm_permissions"])
+    refused = {kind for name, kind in _KINDS.items() if isinstance(said, dict) and said.get(name) is False}
+    return own if not refused else (own if own is not None else _ALL_KINDS) - refused
 
 
 def _model_budgets(key_hash: str, limits: dict[str, dict[str, Any]], set_at: datetime) -> dict[str, BudgetRule]:
