@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from litemaas.core.answer_cache import CONTROLS, HIT, AnswerCacheSettings, Forgetting, routes_in
 from litemaas.core.errors import InvalidField
-from litemaas.gateway.bodies import object_of
+from litemaas.gateway.bodies import NOT_JSON, object_of
 from litemaas.gateway.call import Reply
 from litemaas.gateway.endpoints.openai import SPECIAL_MEMBERS
 from litemaas.kit.settings import SettingsError
@@ -114,10 +114,15 @@ class AnswerCache:
         members = ask.members
         if members is None or ask.foreign is not None or call.endpoint.route not in self._routes:
             return False
+        if len(ask.payload) > self._settings.most_bytes:  # to read it whole would keep other calls waiting
+            return False
         controls = self._controls(members, lane) if "cache" in members else Controls(self._settings)
         if not controls.reads and not controls.writes:
             return False
-        name = self._name(call, ask, lane, controls.namespace)
+        try:
+            name = self._name(call, ask, lane, controls.namespace)
+        except NOT_JSON:  # what is only sent on need not be what we can read
+            return False
         forgetting = self._routing.snapshot.forgetting
         if controls.reads and (found := await self._find(name, forgetting, controls)) is not None:
             self._give(found, name, call, ask, response)

@@ -164,6 +164,24 @@ async def test_a_key_may_say_only_what_it_is_allowed_to(caching: Platform):
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "cache")
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        '"x": ' + "[" * 2000 + "]" * 2000,
+        '"x": "\\ud800"',
+        '"x": 1e400',
+        '"pad": "' + "x" * 30_000 + '"',
+    ],
+)
+async def test_a_body_that_cannot_be_read_whole_is_asked_each_time(caching: Platform, secret: str, extra: str):
+    body = json.dumps(QUESTION)[:-1] + f", {extra}}}"
+    headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+    for _ in range(2):
+        reply = await caching.http.post("/v1/chat/completions", content=body, headers=headers)
+        assert reply.status_code in (200, 400)
+        assert not is_hit(reply)
+
+
 async def test_a_failed_answer_a_cut_one_and_a_huge_one_are_not_kept(caching: Platform, secret: str):
     async with scripted(answer(b'{"error": "out of order"}', "500 Internal Server Error")) as engine:
         await caching.add_model("failing", engine.url)
