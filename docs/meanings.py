@@ -134,6 +134,8 @@ SETTINGS = {
     "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS": "a user's budget holds for their keys of teams, too",
     "GATEWAY__ENFORCE_KEY_PERMISSIONS": "`allow_chat_completions`, `allow_completions` and `allow_embeddings` in a key's "
     "`permissions` hold; `false` is refused with 403",
+    "GATEWAY__ALLOWED_ROUTES": "what the gateway answers at all, with commas between: `llm_api_routes`, `management_routes`, "
+    "`info_routes`, paths, with `*` at their end; empty = everything. `/health/…` is answered in any case",
     "GATEWAY__GUARDRAILS": "names, with commas between them, of guardrails that hold for every call",
     "GATEWAY__ROUTING__STRATEGY": "which deployment is asked first, unless the model says otherwise: `weighted`, `least-busy`, "
     "`latency`, `affinity`, `usage` or `cost`",

@@ -73,6 +73,7 @@ _VARIABLES: dict[str, str] = {
     "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
     "router_settings.redis_url": "REDIS_URL",
     "router_settings.enable_tag_filtering": "GATEWAY__ROUTING__TAG_FILTERING",
+    "general_settings.allowed_routes": "GATEWAY__ALLOWED_ROUTES",
     "general_settings.token_rate_limit_type": "GATEWAY__RATES__TOKENS",
     "general_settings.user_budget_on_team_keys": "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS",
     "general_settings.enforce_key_permissions": "GATEWAY__ENFORCE_KEY_PERMISSIONS",
@@ -93,6 +94,7 @@ _ALWAYS_SO = {
 _REFUSED: dict[str, str] = {
     "general_settings.custom_auth": "code of one's own is not run; give out virtual keys",
     "general_settings.custom_key_generate": "code of one's own is not run; set maximums in the settings of keys",
+    "general_settings.admin_only_routes": "give keys the routes that they are for; managing is for administrators anyway",
     "general_settings.enable_jwt_auth": "tokens of other issuers are not taken as keys; sign in to the portal with OIDC",
     "general_settings.key_management_system": "secrets come from the environment; mount them there",
     "litellm_settings.network_mock": "mocks are not offered; `litemaas sim` simulates model servers",

@@ -61,6 +61,7 @@ from litemaas.gateway.loads import Loads
 from litemaas.gateway.management import Management
 from litemaas.gateway.metering import Meter
 from litemaas.gateway.metrics import Metrics
+from litemaas.gateway.offered_routes import OfferedRoutes
 from litemaas.gateway.origins import Origins
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
@@ -151,7 +152,9 @@ class Gateway:
         self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault)
         proxy = self._proxy(own, engines, settlement, headers)
         dispatch = self._dispatch(own, proxy, engines, origins, refusals)
-        self.server = Server(dispatch.serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
+        routes = _names_in(own.allowed_routes)
+        serve = OfferedRoutes(routes, dispatch.serve, refusals).serve if routes else dispatch.serve
+        self.server = Server(serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
         self.probes = Probes(engines, self.targets, self.routing, own.routing)
         self._background = Background(self._on_dead_task)
         self.port = settings.gateway.port

@@ -121,6 +121,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``guardrails``: names, with commas between them, of those that hold for every call.
     ``user_header``: a header in which clients name their end user, besides ``x-litellm-customer-id``.
     ``enforce_user``: calls must name their end user. ``enforce_key_permissions``: LiteLLM's ``permissions`` of keys hold.
+    ``allowed_routes``: groups and paths, with commas between them, that are answered; empty = all.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
@@ -150,6 +151,7 @@ class GatewaySection(msgspec.Struct, frozen=True):
     user_header: str = ""
     enforce_user: bool = False
     enforce_key_permissions: bool = False
+    allowed_routes: str = ""
     cors_origins: str = "*"
     always_include_stream_usage: bool = False
     messages_error_style: str = "openai"

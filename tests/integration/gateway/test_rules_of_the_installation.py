@@ -87,3 +87,31 @@ async def test_permissions_of_litellms_keys_hold_only_where_that_is_said(
         assert (await other.post("/v1/embeddings", key, embedding)).status_code == 200
         completion = {"model": QUESTION["model"], "prompt": "How"}
         assert (await other.post("/v1/completions", key, completion)).status_code == 200
+
+
+async def test_only_the_routes_that_are_named_are_answered(platform: Platform, module_database: str, tmp_path: Path):
+    allowed = "/chat/completions, info_routes, /key/*"
+    async with ruled(platform, module_database, tmp_path, allowed_routes=allowed) as other:
+        key = await platform.ledger.add_key()
+        await other.catch_up()
+        headers = {"authorization": f"Bearer {key}"}
+        assert (await other.chat(key)).status_code == 200
+        refused = await other.post("/v1/embeddings", key, {"model": "nomic", "input": "a"})
+        assert refused.status_code == 403
+        assert "not offered" in refused.json()["detail"]
+        asked = {
+            path: (await other.http.get(path, headers=headers)).status_code
+            for path in (
+                "/v1/models",
+                "/health/liveliness",
+                "/key/info",
+                "/team/list",
+                "/team/list/",
+                "/nowhere",
+                "/metrics",
+            )
+        }
+        assert asked == {
+            "/v1/models": 200, "/health/liveliness": 200, "/key/info": 503, "/team/list": 403, "/team/list/": 403,
+            "/nowhere": 403, "/metrics": 200,
+        }  # fmt: skip

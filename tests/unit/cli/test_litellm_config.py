@@ -283,6 +283,7 @@ def test_what_is_done_here_in_any_case_is_not_named(tmp_path: Path):
 def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
     text = """
     general_settings:
+      allowed_routes: [llm_api_routes, /key/info]
       token_rate_limit_type: output
       user_budget_on_team_keys: true
       enforce_key_permissions: true
@@ -292,6 +293,7 @@ def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
     """
     config = read(tmp_path, text)
     assert config.environ == {
+        "LITEMAAS_GATEWAY__ALLOWED_ROUTES": "llm_api_routes,/key/info",
         "LITEMAAS_REDIS_URL": "redis://:a%20b@keys:6380", "LITEMAAS_GATEWAY__RATES__TOKENS": "output",
         "LITEMAAS_GATEWAY__BUDGETS__USER_ON_TEAM_KEYS": "true", "LITEMAAS_GATEWAY__ENFORCE_KEY_PERMISSIONS": "true",
         "LITEMAAS_CONTROL__RECORDS_KEPT_DAYS": "30", "LITEMAAS_GATEWAY__USER_HEADER": "X-Person",
@@ -302,7 +304,7 @@ def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "wrong",
-    ["token_rate_limit_type: some", "maximum_spend_logs_retention_period: long",
+    ["admin_only_routes: [/v1/rerank]", "token_rate_limit_type: some", "maximum_spend_logs_retention_period: long",
      "user_header_mappings: [{header_name: X, litellm_user_role: internal_user}]", "user_header_mappings: [X]"],
 )  # fmt: skip
 def test_rules_that_cannot_be_meant_stop_the_start(tmp_path: Path, wrong: str):
