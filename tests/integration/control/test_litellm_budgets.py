@@ -56,7 +56,56 @@ async def test_keys_people_and_teams_have_the_limits_of_the_budget_they_name(cli
     assert "not found" in refused["error"]["message"]
     await post(client, "/key/update", key=key["key"], budget_id=None)
     await post(client, "/budget/update", budget_id="b1", max_budget=3)
-    assert (await get(client, "/key/info", key=key["key"]))["info"]["max_budget"] == 2.0
+    told = (await get(client, "/key/info", key=key["key"]))["info"]
+    assert (told["max_budget"], told["tpm_limit"], told["rpm_limit"], told["budget_id"]) == (None, None, 99, None)
+
+
+@pytest.mark.parametrize("kind", ["key", "user", "team"])
+async def test_what_a_budget_gave_goes_with_it_and_what_is_ones_own_stays(client: httpx2.AsyncClient, kind: str):
+    await post(client, "/budget/new", **B1)
+    await post(client, "/budget/new", budget_id="b2", max_parallel_requests=3)
+    if kind == "key":
+        own = {"key": (await post(client, "/key/generate", budget_id="b1", rpm_limit=99))["key"]}
+    else:
+        own = {f"{kind}_id": "x"}
+        await post(client, f"/{kind}/new", **own, budget_id="b1", rpm_limit=99)
+
+    async def update(**members: object) -> tuple[object, ...]:
+        row = await post(client, f"/{kind}/update", **own, **members)
+        names = ("max_budget", "tpm_limit", "rpm_limit", "max_parallel_requests", "budget_duration")
+        return tuple(row.get("data", row)[name] for name in names)
+
+    assert await update(metadata={"a": 1}) == (1.0, 10, 99, None, "1d")
+    assert await update(rpm_limit=None) == (1.0, 10, 5, None, "1d")
+    assert await update(rpm_limit=98) == (1.0, 10, 98, None, "1d")
+    assert await update(budget_id="b2") == (None, None, 98, 3, None)
+    assert await update(budget_id=None) == (None, None, 98, None, None)
+    assert await update(budget_id="b1") == (1.0, 10, 5, None, "1d")
+
+
+async def test_a_limit_sent_as_null_is_none_of_ones_own_beside_a_budget(client: httpx2.AsyncClient):
+    await post(client, "/budget/new", **B1)
+    key = await post(client, "/key/generate", budget_id="b1", max_budget=None, rpm_limit=None, model_max_budget={})
+    assert (key["max_budget"], key["rpm_limit"]) == (1.0, 5)
+
+
+async def test_what_a_budget_says_of_a_model_holds_for_keys_that_name_it(client: httpx2.AsyncClient):
+    per_model = {"granite": {"budget_limit": 0.25, "time_period": "1d"}}
+    made = await post(client, "/budget/new", budget_id="b1", model_max_budget=per_model)
+    assert made["model_max_budget"] == per_model
+    key = await post(client, "/key/generate", budget_id="b1", model_rpm_limit={"granite": 3})
+    assert (key["model_max_budget"], key["metadata"]) == (per_model, {"model_rpm_limit": {"granite": 3}})
+    own = await post(client, "/key/generate", budget_id="b1", model_max_budget={"qwen": {"budget_limit": 1}})
+    other = {"qwen": {"budget_limit": 2.0, "time_period": None}}
+    await post(client, "/budget/update", budget_id="b1", model_max_budget=other)
+    told = (await get(client, "/key/info", key=key["key"]))["info"]
+    assert (told["model_max_budget"], told["metadata"]) == (other, {"model_rpm_limit": {"granite": 3}})
+    assert (await get(client, "/key/info", key=own["key"]))["info"]["model_max_budget"]["qwen"]["budget_limit"] == 1.0
+    assert (await post(client, "/key/update", key=key["key"], budget_id=None))["model_max_budget"] == {}
+    bad = {"granite": {"budget_limit": 1, "time_period": "sometimes"}}
+    assert "duration" in (await post(client, "/budget/new", 400, model_max_budget=bad))["error"]["message"]
+    regenerated = await post(client, f"/key/{key['token']}/regenerate", budget_id="b1")
+    assert regenerated["model_max_budget"] == other
 
 
 @pytest.mark.parametrize("name", ["customer", "end_user"])

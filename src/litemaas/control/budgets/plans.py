@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from sqlalchemy import Row
 
 from litemaas.control.audit.service import record
@@ -16,14 +17,25 @@ from litemaas.control.budgets import plans_repository as repository
 from litemaas.control.http.feed import ChangeKind
 from litemaas.control.http.work import Work
 from litemaas.control.keys import service as keys
-from litemaas.control.keys.drafts import check_limits
+from litemaas.control.keys.drafts import ModelLimit, check_limits
 from litemaas.control.users import limits
 from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
 from litemaas.core.limits import customer_scope, team_scope, user_scope
+from litemaas.core.money import nano_from_usd
 
 LIMITS = ("budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests")
 COLUMNS = ("max_budget_nano", "soft_budget_nano", *LIMITS)
+PER_MODEL = "model_max_budget"
+"""What a plan says of single models, by their public names; only keys have such limits."""
+OF_KEYS = (*COLUMNS, PER_MODEL)
 _MOST_CHARACTERS = 256
+
+
+class Link(msgspec.Struct, frozen=True):
+    """What somebody has of a plan. ``values``: limits to set; None ends one. ``own``: names of those that are no plan's."""
+
+    values: dict[str, Any]
+    own: list[str]
 
 
 async def held(work: Work, plan_id: str, *, lock: bool = False) -> Row[Any]:
@@ -46,9 +58,61 @@ async def limits_of(work: Work, plan_id: str) -> dict[str, Any]:
     return {name: value for name in COLUMNS if (value := getattr(row, name)) is not None}
 
 
+async def link(
+    work: Work, plan_id: str | None, extras: Mapping[str, Any], current: Mapping[str, Any], sent: Mapping[str, Any]
+) -> Link:
+    """Names a plan, another or none for somebody; what a former plan gave goes with it.
+
+    ``current``: limits that they have; ``sent``: those named in the same breath, where null means those of the plan. Errors:
+    InvalidField.
+    """
+    planned: dict[str, Any] = {}
+    if plan_id is not None:
+        planned = dict(await limits_of(work, plan_id))
+        row = await held(work, plan_id)
+        planned |= {PER_MODEL: model_budgets(row.extras)} if row.extras.get(PER_MODEL) else {}
+    had_plan = extras.get("budget_id") is not None
+    named = {name for name, value in sent.items() if value is not None}
+    if had_plan:
+        own = set(extras.get("own_limits", [])) - sent.keys() | named
+    else:
+        own = {
+            name for name, value in current.items() if value is not None and name not in planned
+        } - sent.keys() | named
+    values = {name: planned.get(name) for name in OF_KEYS if name not in own and (had_plan or name in planned)}
+    return Link(values, sorted(own))
+
+
+def model_budgets(extras: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a plan's ``extras`` say of single models, as members of a key's limits per model. Units: nano-USD."""
+    told = {}
+    for model, budget in (extras.get(PER_MODEL) or {}).items():
+        amount = budget.get("budget_limit")
+        amount = budget.get("max_budget") if amount is None else amount
+        nano = None if amount is None else nano_from_usd(str(amount))
+        told[model] = {
+            "max_budget_nano": nano, "budget_duration": budget.get("time_period") or budget.get("budget_duration")
+        }  # fmt: skip
+    return told
+
+
+def with_model_budgets(
+    limits: Mapping[str, ModelLimit], budgets: Mapping[str, Mapping[str, Any]] | None
+) -> dict[str, ModelLimit]:
+    """A key's limits per model with these budgets in place of those that there are."""
+    none = {
+        name: msgspec.structs.replace(one, max_budget_nano=None, budget_duration=None) for name, one in limits.items()
+    }
+    given = {
+        name: msgspec.structs.replace(none.get(name, ModelLimit()), **budget)
+        for name, budget in (budgets or {}).items()
+    }
+    return {name: limit for name, limit in {**none, **given}.items() if limit != ModelLimit()}
+
+
 async def create(work: Work, plan_id: str | None, values: Mapping[str, Any]) -> str:
     """Errors: AlreadyExists, InvalidField."""
-    check_limits({name: values[name] for name in COLUMNS if name in values})
+    _check(values)
     plan_id = plan_id or str(uuid4())
     if len(plan_id) > _MOST_CHARACTERS:
         raise InvalidField(f"A budget's id has at most {_MOST_CHARACTERS} characters.", "budget_id")
@@ -63,8 +127,10 @@ async def create(work: Work, plan_id: str | None, values: Mapping[str, Any]) -> 
 async def change(work: Work, plan_id: str, values: Mapping[str, Any]) -> None:
     """Sets the named members, also of all who name the plan and have no own. Errors: NotFound, InvalidField."""
     before = await held(work, plan_id, lock=True)
+    _check(values)
     wanted = {name: values[name] for name in COLUMNS if name in values}
-    check_limits(wanted)
+    if "extras" in values:
+        wanted[PER_MODEL] = model_budgets(values["extras"])
     connection = await work.connection()
     stamps = {"updated_at": work.now, "updated_by": work.actor}
     if "budget_duration" in wanted and wanted["budget_duration"] != before.budget_duration:
@@ -73,6 +139,13 @@ async def change(work: Work, plan_id: str, values: Mapping[str, Any]) -> None:
     await record(work, "budget_plan.updated", "budget_plan", plan_id, dict(values))
     if wanted:
         await _spread(work, plan_id, wanted)
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    """Errors: InvalidField."""
+    check_limits({name: values[name] for name in COLUMNS if name in values})
+    per_model = with_model_budgets({}, model_budgets(values.get("extras", {})))
+    check_limits({"model_limits": per_model})
 
 
 async def delete(work: Work, plan_id: str) -> None:
@@ -85,12 +158,20 @@ async def delete(work: Work, plan_id: str) -> None:
 async def _spread(work: Work, plan_id: str, wanted: Mapping[str, Any]) -> None:
     connection = await work.connection()
     for key in await repository.keys_of(connection, plan_id):
-        own = key.extras.get("own_limits", [])
-        if values := {name: value for name, value in wanted.items() if name not in own}:
+        values = _not_own(key.extras, wanted)
+        if PER_MODEL in values:
+            limits_before = msgspec.convert(key.model_limits, dict[str, ModelLimit])
+            values["model_limits"] = with_model_budgets(limits_before, values.pop(PER_MODEL))
+        if values:
             await keys.change_key(work, key.key_hash, values)
     for row, scope in await repository.sharers_of(connection, plan_id):
         scopes = {"user": user_scope, "team": team_scope, "customer": customer_scope}
-        own = row.extras.get("own_limits", [])
-        if values := {name: value for name, value in wanted.items() if name not in own}:
+        values = _not_own(row.extras, wanted)
+        values.pop(PER_MODEL, None)
+        if values:
             await limits.set_limits(work, [scopes[scope](row.id)], values)
             work.changed(ChangeKind.BUDGET, scopes[scope](row.id))
+
+
+def _not_own(extras: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if name not in extras.get("own_limits", [])}

@@ -53,7 +53,8 @@ async def remove(connection: AsyncConnection, plan_id: str) -> None:
 
 async def keys_of(connection: AsyncConnection, plan_id: str) -> Sequence[Row[Any]]:
     named = virtual_keys.c.extras.contains({"budget_id": plan_id})
-    found = select(virtual_keys.c.key_hash, virtual_keys.c.extras).where(named, virtual_keys.c.deleted_at.is_(None))
+    columns = virtual_keys.c.key_hash, virtual_keys.c.extras, virtual_keys.c.model_limits
+    found = select(*columns).where(named, virtual_keys.c.deleted_at.is_(None))
     rows: Sequence[Any] = (await connection.execute(found.order_by(virtual_keys.c.key_hash))).all()
     return rows
 

@@ -59,7 +59,10 @@ def plan_of(request: BudgetFields) -> dict[str, Any]:
         if name in sent:
             values[f"{name}_nano"] = nano(getattr(request, name), name)
     if "model_max_budget" in sent:
-        kept = request.model_dump(mode="json", include={"model_max_budget"})["model_max_budget"]
+        for budget in (request.model_max_budget or {}).values():
+            for amount in (budget.budget_limit, budget.max_budget):
+                nano(amount, "model_max_budget")
+        kept = request.model_dump(mode="json", include={"model_max_budget"}, exclude_none=True).get("model_max_budget")
         values["extras"] = {"model_max_budget": kept} if kept else {}
     return values
 

@@ -22,9 +22,10 @@ from litemaas.control.http.work import Work
 from litemaas.control.keys import repository as keys
 from litemaas.control.keys import service as key_service
 from litemaas.control.keys.drafts import KeyDraft
+from litemaas.control.litellm_api.budget_links import key_columns, shared_limits
 from litemaas.control.litellm_api.budgets import NewBudget, plan_of
 from litemaas.control.litellm_api.errors import Refused
-from litemaas.control.litellm_api.key_requests import KeyRequest, columns_of, nano
+from litemaas.control.litellm_api.key_requests import KeyRequest, nano
 from litemaas.control.litellm_api.model_params import read_model
 from litemaas.control.litellm_api.team_requests import Member, TeamRequest
 from litemaas.control.litellm_api.team_requests import columns_of as team_columns
@@ -146,6 +147,7 @@ async def _team(work: Work, row: Row) -> bool:
         return False
     request = TeamRequest.model_validate(_sent(row, "admins", "members", "members_with_roles", "budget_reset_at"))
     columns, wanted = team_columns(request, None), team_limits(request)
+    wanted = await shared_limits(work, team_scope(team_id), request, columns, wanted, None)
     columns.setdefault("name", team_id)
     await provisioning.provision(work, team_id, columns, wanted)
     if spent := nano(request.spend, "spend"):
@@ -162,9 +164,7 @@ async def _user(work: Work, row: Row) -> bool:
         sent.pop("user_role", None)
     request = UserRequest.model_validate(sent)
     columns, wanted = user_columns(request), user_limits(request)
-    if request.budget_id is not None:
-        columns["extras"] = columns.get("extras", {}) | {"own_limits": sorted(wanted)}
-        wanted = await plans.limits_of(work, request.budget_id) | wanted
+    wanted = await shared_limits(work, user_scope(user_id), request, columns, wanted, None)
     await people.register(work, user_id, columns, wanted)
     if spent := nano(request.spend, "spend"):
         await limits.set_spend(work, user_scope(user_id), spent)
@@ -205,9 +205,7 @@ async def _key(work: Work, row: Row) -> bool:
     if isinstance(ends := sent.get("expires"), datetime) and ends.tzinfo is None:
         sent["expires"] = ends.replace(tzinfo=UTC)
     request = KeyRequest.model_validate(sent)
-    values = columns_of(request, work.now, None)
-    if request.budget_id is not None:
-        values = await plans.limits_of(work, request.budget_id) | values
+    values = await key_columns(work, request, None)
     spent = nano(request.spend, "spend") or 0
     await key_service.adopt_key(work, KeyDraft(**values), key_hash, str(row.get("key_name") or "sk-..."), spent)
     return True

@@ -10,7 +10,6 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from litemaas.control.budgets.plans import COLUMNS as PLANNED
 from litemaas.control.keys.drafts import ModelLimit, expiry
 from litemaas.core.errors import InvalidField
 from litemaas.core.keys import NO_MODELS
@@ -118,10 +117,6 @@ def columns_of(request: KeyRequest, now: datetime, before: Row[Any] | None) -> d
         values["model_limits"] = _model_limits(request, before)
     extras = _kept(request, now)
     kept = dict(before.extras) if before is not None else {}
-    if "budget_id" in sent or kept.get("budget_id"):
-        own = {*kept.get("own_limits", []), *(values.keys() & PLANNED)}
-        extras |= {"budget_id": request.budget_id or None} if "budget_id" in sent else {}
-        extras["own_limits"] = sorted(own)
     if extras:
         values["extras"] = {name: value for name, value in (kept | extras).items() if value is not None}
         owner = values.get("user_id", before.user_id if before is not None else None)

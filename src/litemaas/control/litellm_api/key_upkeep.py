@@ -11,10 +11,11 @@ from sqlalchemy import Row
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import lifecycle, repository, service
 from litemaas.control.keys.drafts import check_secret, expiry
+from litemaas.control.litellm_api.budget_links import key_columns
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import generated, with_z
-from litemaas.control.litellm_api.key_requests import KeyRequest, KeyUpdate, Usd, columns_of, nano
+from litemaas.control.litellm_api.key_requests import KeyRequest, KeyUpdate, Usd, nano
 from litemaas.control.litellm_api.key_surroundings import rows_shown
 from litemaas.control.litellm_api.keys import require_owner, update
 from litemaas.core.errors import AlreadyExists, InvalidField, LiteMaaSError
@@ -110,7 +111,7 @@ async def _regenerated(work: Work, caller: Any, key: str, request: Regeneration)
         await require_owner(work, caller, row.key_hash)
         if wanted.model_fields_set - {"new_key", "grace_period"}:
             raise Refused(401, "auth_error", "None", "Only the master key changes more than the secret.")
-    if columns := columns_of(wanted, work.now, row):
+    if columns := await key_columns(work, wanted, row):
         await service.change_key(work, row.key_hash, columns, nano(request.spend, "spend"))
         row = await _held(work, row.key_hash)
     if request.new_key is not None:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query
 from sqlalchemy import Row
 
-from litemaas.control.budgets import plans
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository, service
 from litemaas.control.keys.drafts import KeyDraft
 from litemaas.control.keys.repository import KeyFilter
+from litemaas.control.litellm_api.budget_links import key_columns
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import generated, listed
@@ -20,7 +20,6 @@ from litemaas.control.litellm_api.key_requests import (
     KeyReference,
     KeyRequest,
     KeyUpdate,
-    columns_of,
     nano,
 )
 from litemaas.control.litellm_api.key_surroundings import owners_of, plans_of, rows_shown
@@ -40,9 +39,7 @@ _ALL = 1000
 async def generate(work: WorkOf, request: Annotated[KeyRequest | None, Body()] = None) -> dict[str, Any]:
     """Makes a key; the secret is in the answer and nowhere else."""
     request = request or KeyRequest()
-    columns = columns_of(request, work.now, None)
-    if request.budget_id is not None:
-        columns = await plans.limits_of(work, request.budget_id) | columns
+    columns = await key_columns(work, request, None)
     if request.team_id is not None:
         await _require_team(work, request.team_id)
     spent = nano(request.spend, "spend") or 0
@@ -155,11 +152,7 @@ async def update(work: WorkOf, request: KeyUpdate) -> dict[str, Any]:
     before = await repository.find_key(await work.connection(), key_hash, lock=True)
     if before is None:
         raise Refused(401, "auth_error", "key", "The key to update was not found.")
-    columns = columns_of(request, work.now, before)
-    if request.budget_id is not None:
-        own = columns["extras"]["own_limits"]
-        planned = await plans.limits_of(work, request.budget_id)
-        columns = {name: value for name, value in planned.items() if name not in own} | columns
+    columns = await key_columns(work, request, before)
     if request.team_id is not None and request.team_id != before.team_id:
         await _require_team(work, request.team_id)
     await service.change_key(work, before.key_hash, columns, nano(request.spend, "spend"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Row
 
+from litemaas.control.budgets.plans import model_budgets
 from litemaas.control.litellm_api.key_replies import with_z
 from litemaas.core.money import usd_from_nano
 from litemaas.core.windows import window_at
@@ -25,9 +27,17 @@ def plan_limits(row: Row[Any]) -> dict[str, Any]:
         "max_parallel_requests": row.max_parallel_requests,
         "tpm_limit": row.tpm_limit,
         "rpm_limit": row.rpm_limit,
-        "model_max_budget": row.extras.get("model_max_budget"),
+        "model_max_budget": _per_model(row.extras),
         "budget_duration": row.budget_duration,
     }
+
+
+def _per_model(extras: Mapping[str, Any]) -> dict[str, Any] | None:
+    shown = {
+        model: {"budget_limit": _usd(budget["max_budget_nano"]), "time_period": budget["budget_duration"]}
+        for model, budget in model_budgets(extras).items()
+    }
+    return shown or None
 
 
 def plan_row(row: Row[Any], now: datetime, zone: tzinfo) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query
 
-from litemaas.control.budgets import plans
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository as keys
 from litemaas.control.keys import service as key_service
 from litemaas.control.keys.repository import KeyFilter
+from litemaas.control.litellm_api.budget_links import shared_limits
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_requests import nano
@@ -63,9 +63,7 @@ async def new(work: WorkOf, request: TeamRequest) -> dict[str, Any]:
     columns, wanted = columns_of(request, None), limits_sent(request)
     await require_guardrails(work, request.guardrails or ())
     columns.setdefault("name", team_id)
-    if request.budget_id is not None:
-        columns["extras"] = columns.get("extras", {}) | {"own_limits": sorted(wanted)}
-        wanted = await plans.limits_of(work, request.budget_id) | wanted
+    wanted = await shared_limits(work, team_scope(team_id), request, columns, wanted, None)
     people = [*request.members_with_roles, *(Member(user_id=one, role="admin") for one in request.admins)]
     people += [Member(user_id=one) for one in request.members]
     if not any(one.role == "admin" for one in people):
@@ -149,11 +147,7 @@ async def update(work: WorkOf, request: TeamUpdate) -> dict[str, Any]:
     before = await provisioning.held(work, request.team_id, lock=True)
     columns, wanted = columns_of(request, before), limits_sent(request)
     await require_guardrails(work, request.guardrails or ())
-    if request.budget_id is not None or before.extras.get("budget_id"):
-        own = set(before.extras.get("own_limits", [])) | set(wanted)
-        columns["extras"] = columns.get("extras", dict(before.extras)) | {"own_limits": sorted(own)}
-    if request.budget_id is not None:
-        wanted = await plans.limits_of(work, request.budget_id) | wanted
+    wanted = await shared_limits(work, team_scope(request.team_id), request, columns, wanted, before)
     await provisioning.change(work, request.team_id, columns, wanted)
     if (spent := nano(request.spend, "spend")) is not None:
         await limits.set_spend(work, team_scope(request.team_id), spent)

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Body, Query
 from pydantic import ValidationError
 from sqlalchemy import Row
 
-from litemaas.control.budgets import plans
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository as keys
 from litemaas.control.keys import service as key_service
 from litemaas.control.keys.drafts import KeyDraft, expiry
 from litemaas.control.keys.repository import KeyFilter
+from litemaas.control.litellm_api.budget_links import shared_limits
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.key_replies import generated, key_row, no_key
@@ -67,9 +67,7 @@ async def new(work: WorkOf, request: Annotated[UserRequest | None, Body()] = Non
 
 async def _register(work: Work, user_id: str, request: UserRequest) -> None:
     columns, wanted = columns_of(request), limits_sent(request)
-    if request.budget_id is not None:
-        columns["extras"] = columns.get("extras", {}) | {"own_limits": sorted(wanted)}
-        wanted = await plans.limits_of(work, request.budget_id) | wanted
+    wanted = await shared_limits(work, user_scope(user_id), request, columns, wanted, None)
     try:
         await provisioning.register(work, user_id, columns, wanted)
     except AlreadyExists as taken:
@@ -155,11 +153,7 @@ async def _updated(work: Work, request: UserUpdate) -> str:
         await _join(work, user_id, request)
         return user_id
     columns, wanted = columns_of(request, row), limits_sent(request)
-    own = set(row.extras.get("own_limits", [])) | set(wanted)
-    if request.budget_id is not None or row.extras.get("budget_id"):
-        columns["extras"] = columns.get("extras", dict(row.extras)) | {"own_limits": sorted(own)}
-    if request.budget_id is not None:
-        wanted = await plans.limits_of(work, request.budget_id) | wanted
+    wanted = await shared_limits(work, user_scope(row.id), request, columns, wanted, row)
     try:
         await provisioning.change(work, row.id, columns, wanted)
     except AlreadyExists as taken:

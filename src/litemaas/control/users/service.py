@@ -20,7 +20,7 @@ from litemaas.core.errors import NotFound
 from litemaas.core.limits import user_scope
 from litemaas.core.permissions import Role
 
-_LIMITS = ("max_budget_nano", "budget_duration", "tpm_limit", "rpm_limit")
+_LIMITS = ("max_budget_nano", "soft_budget_nano", "budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests")
 
 
 async def held(work: Work, user_id: str, *, lock: bool = False) -> Row[Any]:
