@@ -162,6 +162,11 @@ SETTINGS = {
     "GATEWAY__JOURNAL__MAX_BYTES": "when more than this waits for the database, new calls get 503",
     "CONTROL__HOST": "address to listen on",
     "CONTROL__PORT": "port to listen on; 0 lets the system choose",
+    "CONTROL__DEFAULT_KEY_GENERATE_PARAMS": "what `/key/generate` fills in where nothing is said, as a JSON object; LiteLLM's "
+    "`default_key_generate_params`",
+    "CONTROL__UPPERBOUND_KEY_GENERATE_PARAMS": "the most of `max_budget`, `tpm_limit`, `rpm_limit`, `max_parallel_requests`, "
+    "`duration` and `budget_duration` that `/key/generate` gives, as a JSON object; LiteLLM's `upperbound_key_generate_params`",
+    "CONTROL__EMPTY_MODELS_ON_UPDATE": "what `/key/update` with `models: []` leaves: `none` or `all`",
     "CONTROL__PORTAL_DIR": "folder of a built portal to serve; without it that of the wheel or of the checkout",
     "CONTROL__POOL_SIZE": "connections to the database",
     "CONTROL__RECORDS_KEPT_DAYS": "usage records of earlier days are dropped, their rollups stay; without it all are kept",

@@ -27,6 +27,7 @@ from litemaas.cli.litellm_extras import (
 )
 from litemaas.cli.litellm_routes import pass_through_of
 from litemaas.control.catalog.drafts import PROVIDERS
+from litemaas.control.litellm_api.key_params import read_key_params
 from litemaas.core.windows import EPOCH, duration_end
 
 _REFERENCE = "os.environ/"
@@ -79,6 +80,9 @@ _VARIABLES: dict[str, str] = {
     "general_settings.enforce_key_permissions": "GATEWAY__ENFORCE_KEY_PERMISSIONS",
     "general_settings.maximum_spend_logs_retention_period": "CONTROL__RECORDS_KEPT_DAYS",
     "general_settings.user_header_mappings": "GATEWAY__USER_HEADER",
+    "general_settings.empty_models_on_update": "CONTROL__EMPTY_MODELS_ON_UPDATE",
+    "litellm_settings.default_key_generate_params": "CONTROL__DEFAULT_KEY_GENERATE_PARAMS",
+    "litellm_settings.upperbound_key_generate_params": "CONTROL__UPPERBOUND_KEY_GENERATE_PARAMS",
 }
 """Keys that are settings of ours; those of the router come after LiteLLM's own and win."""
 _ALWAYS_SO = {
@@ -313,6 +317,22 @@ def _token_kind(value: Any) -> str:
     return str(value)
 
 
+def _object(value: Any) -> str:
+    if not isinstance(value, dict):
+        raise ValueError("must be a mapping.")  # noqa: TRY004 — every reader of a value refuses so
+    return msgspec.json.encode(value).decode()
+
+
+def _defaults(value: Any) -> str:
+    read_key_params(text := _object(value), None)
+    return text
+
+
+def _most(value: Any) -> str:
+    read_key_params(None, text := _object(value))
+    return text
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -354,4 +374,6 @@ _READ: dict[str, Callable[[Any], str]] = {
     "general_settings.maximum_spend_logs_retention_period": _days,
     "general_settings.user_header_mappings": _customers_header,
     "general_settings.token_rate_limit_type": _token_kind,
+    "litellm_settings.default_key_generate_params": _defaults,
+    "litellm_settings.upperbound_key_generate_params": _most,
 }

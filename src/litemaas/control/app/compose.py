@@ -19,7 +19,7 @@ from litemaas.control.analytics import load, requests
 from litemaas.control.answer_cache import endpoints as answer_cache
 from litemaas.control.answer_cache.store import CacheStore
 from litemaas.control.app.portal import Portal, find_bundle
-from litemaas.control.app.settings import Settings, check_settings, surroundings, trusted_networks
+from litemaas.control.app.settings import Settings, check_settings, key_params_of, surroundings, trusted_networks
 from litemaas.control.app.upkeep import keep_up
 from litemaas.control.auth.service import Authenticator
 from litemaas.control.backup import endpoints as backup
@@ -217,6 +217,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
         part.state.cache_store = cache_store
+    facade.state.key_params = key_params_of(settings)
     _limit(app, settings, rates)
     app.state.relay = relay
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)

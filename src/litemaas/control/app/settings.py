@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from litemaas.control.litellm_api.key_params import KeyParams, read_key_params
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.kit.settings import SettingsError
@@ -21,6 +22,9 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     ``requests_per_minute``: of programs with one person's or service's tokens; ``browser_requests_per_minute``: of one person's
     pages; None: any.
+    ``default_key_generate_params``, ``upperbound_key_generate_params``: what LiteLLM's clients get for keys where they say
+    nothing, and the most that they may say; JSON objects. ``empty_models_on_update``: what their ``/key/update`` with no models
+    leaves.
     ``portal_dir``: where a built portal is; None: in the wheel, or in the checkout that this code runs from.
     """
 
@@ -31,6 +35,9 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 100
     browser_requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = 1_200
     portal_dir: str | None = None
+    default_key_generate_params: str | None = None
+    upperbound_key_generate_params: str | None = None
+    empty_models_on_update: Literal["none", "all"] = "none"
 
 
 class Settings(SignInSettings, frozen=True, kw_only=True):
@@ -71,10 +78,23 @@ def check_settings(settings: Settings) -> Settings:
         zone_of(settings.timezone)
     except ValueError as error:
         raise SettingsError(f"LITEMAAS_TIMEZONE: {error}") from None
+    key_params_of(settings)
     check_sign_in(settings, surroundings(settings))
     if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://", "smtp+starttls://")):
         raise SettingsError("LITEMAAS_SMTP_URL: must begin with smtp://, smtps:// or smtp+starttls://")
     return settings
+
+
+def key_params_of(settings: Settings) -> KeyParams:
+    """Errors: SettingsError."""
+    control = settings.control
+    try:
+        return read_key_params(
+            control.default_key_generate_params, control.upperbound_key_generate_params,
+            no_models_means_all=control.empty_models_on_update == "all",
+        )  # fmt: skip
+    except ValueError as error:
+        raise SettingsError(f"LITEMAAS_CONTROL__{error}") from None
 
 
 def surroundings(settings: Settings) -> Surroundings:

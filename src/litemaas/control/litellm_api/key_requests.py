@@ -25,8 +25,8 @@ STORED_WITHOUT_EFFECT = (
     "object_permission", "organization_id", "permissions", "policies", "project_id", "prompts", "rotation_interval",
     "router_settings", "rpm_limit_type", "tpm_limit_type",
 )  # fmt: skip
-"""Members that are kept in ``extras`` and given back. ``guardrails``, ``key_type``, ``allowed_routes`` and ``enforced_params``
-have an effect, too.
+"""Members that are kept in ``extras`` and given back. ``guardrails``, ``key_type``, ``allowed_routes``, ``enforced_params``,
+``allowed_cache_controls``, ``organization_id`` and rotation have an effect, too, and ``permissions`` where that is set.
 """
 _ROTATION = {"auto_rotate", "rotation_interval"}
 _SAME_NAME = ("user_id", "team_id", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests")

@@ -14,6 +14,7 @@ from litemaas.control.keys.drafts import check_secret, expiry
 from litemaas.control.litellm_api.budget_links import key_columns
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, CallerOf, facade_requires
+from litemaas.control.litellm_api.key_params import KeyParamsOf
 from litemaas.control.litellm_api.key_replies import generated, with_z
 from litemaas.control.litellm_api.key_requests import KeyRequest, KeyUpdate, Usd, nano
 from litemaas.control.litellm_api.key_surroundings import rows_shown
@@ -65,14 +66,14 @@ async def aliases(work: WorkOf, caller: CallerOf) -> dict[str, Any]:
 
 
 @router.post("/key/bulk_update", dependencies=_MASTER)
-async def bulk_update(work: WorkOf, request: BulkUpdate) -> dict[str, Any]:
+async def bulk_update(work: WorkOf, params: KeyParamsOf, request: BulkUpdate) -> dict[str, Any]:
     """Each key by itself: one that cannot be changed is named, and the others are."""
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     for one in request.keys:
         try:
             async with (await work.connection()).begin_nested():
-                good.append({"key": one.key, "key_info": await update(work, one)})
+                good.append({"key": one.key, "key_info": await update(work, params, one)})
         except (LiteMaaSError, Refused) as refusal:
             reason = refusal.message if isinstance(refusal, LiteMaaSError) else str(refusal.detail)
             bad.append({"key": one.key, "key_info": None, "failed_reason": reason})

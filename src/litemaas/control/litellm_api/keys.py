@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Body, Query
 from sqlalchemy import Row
 
@@ -14,6 +15,7 @@ from litemaas.control.keys.repository import KeyFilter
 from litemaas.control.litellm_api.budget_links import key_columns
 from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
+from litemaas.control.litellm_api.key_params import KeyParams, KeyParamsOf
 from litemaas.control.litellm_api.key_replies import generated, listed
 from litemaas.control.litellm_api.key_requests import (
     KeyDeletion,
@@ -36,12 +38,13 @@ _ALL = 1000
 
 
 @router.post("/generate", dependencies=_MASTER)
-async def generate(work: WorkOf, request: Annotated[KeyRequest | None, Body()] = None) -> dict[str, Any]:
+async def generate(
+    work: WorkOf, params: KeyParamsOf, request: Annotated[KeyRequest | None, Body()] = None
+) -> dict[str, Any]:
     """Makes a key; the secret is in the answer and nowhere else."""
     request = request or KeyRequest()
+    request = params.applied(request, work.now, of_team=await _given_by_team(work, request, params))
     columns = await key_columns(work, request, None)
-    if request.team_id is not None:
-        await _require_team(work, request.team_id)
     spent = nano(request.spend, "spend") or 0
     secret = await service.create_key(work, KeyDraft(**columns), request.key, spent)
     row = await repository.find_key(await work.connection(), hash_key(secret))
@@ -50,20 +53,33 @@ async def generate(work: WorkOf, request: Annotated[KeyRequest | None, Body()] =
     return generated(row, secret, spent) | plan
 
 
-async def _require_team(work: Work, team_id: str) -> None:
+async def _given_by_team(work: Work, request: KeyRequest, params: KeyParams) -> dict[str, Any]:
+    """What a team has for keys of its members. Errors: InvalidField for a team that there is not."""
+    team_id = request.team_id or params.defaults.get("team_id")
+    if team_id is None:
+        return {}
+    team = await _require_team(work, team_id)
+    lives = team.extras.get("team_member_key_duration")
+    return {"duration": lives} if lives is not None and request.user_id is not None else {}
+
+
+async def _require_team(work: Work, team_id: str) -> Row[Any]:
     """Errors: InvalidField for a team that there is not."""
     try:
-        await teams.held(work, team_id)
+        return await teams.held(work, team_id)
     except NotFound:
         raise InvalidField(f"The team {team_id[:200]!r} was not found.", "team_id") from None
 
 
 @router.post("/service-account/generate", dependencies=_MASTER)
-async def generate_for_a_service(work: WorkOf, request: KeyRequest) -> dict[str, Any]:
+async def generate_for_a_service(work: WorkOf, params: KeyParamsOf, request: KeyRequest) -> dict[str, Any]:
     """Makes a key that belongs to a team and to nobody in it."""
     if request.team_id is None:
         raise Refused(400, "bad_request_error", "team_id", "Name the team of the service in team_id.", detail=True)
-    return await generate(work, request.model_copy(update={"user_id": None}))
+    for_nobody = msgspec.structs.replace(
+        params, defaults={name: value for name, value in params.defaults.items() if name != "user_id"}
+    )
+    return await generate(work, for_nobody, request.model_copy(update={"user_id": None}))
 
 
 @router.get("/info", dependencies=[facade_requires(Access.VIRTUAL_KEY)])
@@ -146,13 +162,15 @@ def _person_of(key: dict[str, Any]) -> dict[str, Any] | None:
 
 
 @router.post("/update", dependencies=_MASTER)
-async def update(work: WorkOf, request: KeyUpdate) -> dict[str, Any]:
+async def update(work: WorkOf, params: KeyParamsOf, request: KeyUpdate) -> dict[str, Any]:
     """Sets the members that were sent."""
     key_hash = service.hash_of(request.key)
     before = await repository.find_key(await work.connection(), key_hash, lock=True)
     if before is None:
         raise Refused(401, "auth_error", "key", "The key to update was not found.")
     columns = await key_columns(work, request, before)
+    if params.no_models_means_all and "models" in columns:
+        columns["models"] = request.models or []
     if request.team_id is not None and request.team_id != before.team_id:
         await _require_team(work, request.team_id)
     await service.change_key(work, before.key_hash, columns, nano(request.spend, "spend"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Row
 
-from litemaas.control.keys.drafts import check_limits
+from litemaas.control.keys.drafts import check_limits, expiry
 from litemaas.control.litellm_api.key_requests import Usd, nano
 from litemaas.core.errors import InvalidField
 from litemaas.core.keys import ALL_MODELS, NO_MODELS
@@ -145,6 +146,8 @@ def _check_counts(request: TeamRequest) -> None:
         numbers = sent.values() if isinstance(sent, dict) else [sent]
         if any(number is not None and not 0 <= number < 2**63 for number in numbers):
             raise InvalidField(f"{name} must be a whole number and at least 0.", name)
+    if request.team_member_key_duration is not None:
+        expiry(request.team_member_key_duration, datetime(2026, 1, 1, tzinfo=UTC), "team_member_key_duration")
 
 
 def allowed_models(models: list[str]) -> list[str] | None:
