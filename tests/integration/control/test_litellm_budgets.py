@@ -143,6 +143,19 @@ async def test_a_customer_without_limits_shows_what_the_ledger_says(
     assert (await get(client, "/customer/info", end_user_id="c1"))["spend"] == 0.000025
 
 
+async def test_whoever_stood_behind_a_call_is_a_customer(client: httpx2.AsyncClient, database: asyncpg.Connection):
+    await write(database, record("r1", end_user="seen", engine_request_id="1"), record("r2", end_user="kept"))
+    await post(client, "/customer/new", user_id="kept", alias="z")
+    told = await get(client, "/customer/info", end_user_id="seen")
+    assert set(told) == CUSTOMER_MEMBERS
+    assert (told["spend"], told["blocked"], told["litellm_budget_table"]) == (0.000025, False, None)
+    assert [one["user_id"] for one in await get(client, "/customer/list")] == ["kept", "seen"]
+    changed = await post(client, "/customer/update", user_id="seen", alias="y", max_budget=1)
+    assert (changed["alias"], changed["litellm_budget_table"]["max_budget"]) == ("y", 1.0)
+    assert "not found" in (await post(client, "/customer/update", 404, user_id="never", alias="y"))["error"]["message"]
+    await get(client, "/customer/info", 404, end_user_id="never")
+
+
 async def test_models_are_grouped_by_their_public_name(client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient):
     for base, rpm in (("http://a:1/v1", 60), ("http://b:1/v1", 40)):
         params = {"model": "openai/granite-3", "api_base": base, "rpm": rpm, "input_cost_per_token": 0.000001}

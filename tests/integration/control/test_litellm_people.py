@@ -261,3 +261,39 @@ async def test_a_team_cannot_name_a_guardrail_that_is_none_and_one_it_names_is_n
     assert "words (team g)" in kept.json()["detail"]
     changed = await client.post("/litellm/team/update", json={"team_id": "g", "guardrails": ["nonesuch"]})
     assert changed.status_code == 400
+
+
+async def test_teams_are_found_by_their_organization_and_deleted_ones_when_they_are_asked_for(
+    client: httpx2.AsyncClient,
+):
+    made = await post(client, "/team/new", team_id="t1", organization_id="o1")
+    assert made["organization_id"] == "o1"
+    await post(client, "/team/new", team_id="t2")
+    assert [team["team_id"] for team in await get(client, "/team/list", organization_id="o1")] == ["t1"]
+    assert [team["team_id"] for team in (await get(client, "/v2/team/list", organization_id="o1"))["teams"]] == ["t1"]
+    await post(client, "/team/delete", team_ids=["t2"])
+    assert [team["team_id"] for team in (await get(client, "/v2/team/list", status="deleted"))["teams"]] == ["t2"]
+    assert [team["team_id"] for team in (await get(client, "/v2/team/list", status="active"))["teams"]] == ["t1"]
+
+
+async def test_people_are_found_by_the_id_of_their_sign_in_and_an_unknown_role_finds_nobody(client: httpx2.AsyncClient):
+    await post(client, "/user/new", user_id="u1", sso_user_id="sso-1", auto_create_key=False)
+    await post(client, "/user/new", user_id="u2", auto_create_key=False)
+    assert [user["user_id"] for user in (await get(client, "/user/list", sso_user_ids="sso-1,x"))["users"]] == ["u1"]
+    assert (await get(client, "/user/list", 400, role="wizard"))["error"]["param"] == "role"
+
+
+async def test_an_overseer_reads_single_calls(client: httpx2.AsyncClient, anonymous: httpx2.AsyncClient):
+    for role, status in (("proxy_admin_viewer", 200), ("internal_user", 401)):
+        key = (await post(client, "/user/new", user_role=role))["key"]
+        logs = await anonymous.get("/litellm/spend/logs", headers={"Authorization": f"Bearer {key}"})
+        assert logs.status_code == status
+
+
+async def test_a_users_parallel_calls_are_limited_by_an_update(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    await post(client, "/user/new", user_id="u1", auto_create_key=False)
+    changed = await post(client, "/user/update", user_id="u1", max_parallel_requests=3, soft_budget="0.5")
+    assert changed["data"]["max_parallel_requests"] == 3
+    assert await database.fetchval("select soft_budget_nano from budgets where scope = 'user:u1'") == 500_000_000

@@ -173,3 +173,14 @@ async def test_calls_to_routes_of_ones_own_are_told_as_such_whatever_their_paths
     await write(database, record("r1", **passed))
     (row,) = (await client.get("/litellm/spend/logs")).json()
     assert (row["call_type"], row["model"]) == ("pass_through_endpoint", "pass_through/search/rerank")
+
+
+async def test_a_call_whose_client_left_and_usage_that_is_estimated_are_marked(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    left = {"status": Status.CANCELLED, "http_status": 499, "error_code": "client_closed", "error_message": "It left."}
+    await write(database, record("r1", **left, usage_source="estimate"))
+    (row,) = (await client.get("/litellm/spend/logs")).json()
+    told = row["metadata"]
+    assert (row["status"], told["status"], told["error_information"]["error_code"]) == ("failure", "cancelled", "499")
+    assert told["usage_estimated"] is True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import Row
@@ -96,21 +97,43 @@ async def new(work: WorkOf, request: NewCustomer) -> dict[str, Any]:
 async def info(work: WorkOf, end_user_id: str) -> dict[str, Any]:
     """A customer with its limits and spend."""
     try:
-        row = await customers.held(work, end_user_id)
+        row: Any = await customers.held(work, end_user_id)
     except NotFound as missing:
-        raise Refused(404, "not_found", "end_user_id", missing.message, detail=True) from None
+        if not (seen := await _seen(work, UsageFilter(end_users=(end_user_id,)))):
+            raise Refused(404, "not_found", "end_user_id", missing.message, detail=True) from None
+        [row] = seen
     return (await _shown(work, [row]))[0]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A customer of whom only calls are known: whoever stands behind a call is one (gateway-api contract 5.7)."""
+
+    id: str
+    alias: str | None = None
+    is_blocked: bool = False
+    plan_id: str | None = None
+    extras: dict[str, Any] = {}
+
+
+async def _seen(work: Work, wanted: UsageFilter) -> list[Seen]:
+    cells = await figures.grouped(await work.connection(), wanted, ("end_user",), ("cost_nano",))
+    return [Seen(cell.g0) for cell in cells if cell.g0]
 
 
 @customer_routes.get("/list", dependencies=_READER)
 async def list_customers(work: WorkOf) -> list[dict[str, Any]]:
-    """All customers, the newest first."""
-    return await _shown(work, await list_all(await work.connection(), _MOST))
+    """All customers, the newest first; then those of whom only calls are known, the dearest first."""
+    kept = await list_all(await work.connection(), _MOST)
+    known = {row.id for row in kept}
+    seen = [one for one in await _seen(work, UsageFilter()) if one.id not in known]
+    every: list[Row[Any] | Seen] = [*kept, *seen]
+    return await _shown(work, every[:_MOST])
 
 
 @customer_routes.post("/update", dependencies=_MASTER)
 async def update(work: WorkOf, request: NewCustomer) -> dict[str, Any]:
-    """Sets the members that were sent."""
+    """Sets the members that were sent; whoever stood behind a call is a customer, too."""
+    await _keep_if_seen(work, request.user_id)
     before = await customers.held(work, request.user_id, lock=True)
     plan = await _plan(work, request, before)
     extras = _extras(request, before.extras | plan.get("extras", {}))
@@ -118,6 +141,14 @@ async def update(work: WorkOf, request: NewCustomer) -> dict[str, Any]:
     if (spent := nano(request.spend, "spend")) is not None:
         await limits.set_spend(work, customer_scope(request.user_id), spent)
     return (await _shown(work, [await customers.held(work, request.user_id)]))[0]
+
+
+async def _keep_if_seen(work: Work, customer_id: str) -> None:
+    try:
+        await customers.held(work, customer_id)
+    except NotFound:
+        if await _seen(work, UsageFilter(end_users=(customer_id,))):
+            await customers.create(work, customer_id, {})
 
 
 @customer_routes.post("/delete", dependencies=_MASTER)
@@ -154,7 +185,7 @@ async def _set_blocked(work: Work, ids: Sequence[str], *, blocked: bool) -> dict
     }
 
 
-async def _shown(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+async def _shown(work: Work, rows: Sequence[Row[Any] | Seen]) -> list[dict[str, Any]]:
     ids = {row.plan_id for row in rows if row.plan_id is not None}
     named = {plan.id: plan_limits(plan) for plan in await plans.held_many(work, ids)} if ids else {}
     spent = await _spend(work, rows)
@@ -174,7 +205,7 @@ async def _shown(work: Work, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-async def _spend(work: Work, rows: Sequence[Row[Any]]) -> dict[str, int]:
+async def _spend(work: Work, rows: Sequence[Row[Any] | Seen]) -> dict[str, int]:
     """In the current window where there are limits, else all that is in the ledger. Units: nano-USD."""
     standings = await limits.standing_of(work, [customer_scope(row.id) for row in rows])
     spent = {row.id: standings[customer_scope(row.id)].spent_nano for row in rows}

@@ -18,11 +18,12 @@ from litemaas.control.usage import figures, repository, service
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
-from litemaas.core.ledger import TERMS
+from litemaas.core.ledger import TERMS, Status
 from litemaas.core.money import MILLION, NANO, usd_from_nano
 from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
 from litemaas.core.price_terms import Terms, parts_of
 from litemaas.core.refusals import MEMBER
+from litemaas.core.usage import UsageSource
 from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
@@ -47,7 +48,7 @@ _CALL_TYPES = (
 )
 
 
-@router.get("/spend/logs", dependencies=[facade_requires(Access.MASTER)], response_model=None)
+@router.get("/spend/logs", dependencies=[facade_requires(Access.READER)], response_model=None)
 async def logs(
     work: WorkOf,
     api_key: str | None = None,
@@ -188,8 +189,10 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "llm_provider": record.provider or "",
         "error_message": record.error_message or "",
     }
+    is_cancelled = record.status == Status.CANCELLED
+    estimated = {"usage_estimated": True} if record.usage_source == UsageSource.ESTIMATE else {}
     return {
-        "status": "failure" if failed else None,
+        "status": Status.CANCELLED.value if is_cancelled else "failure" if failed else None,
         "error_information": error if failed else None,
         "usage_object": {
             "total_tokens": total_tokens,
@@ -204,6 +207,7 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "cost_breakdown": _breakdown(record),
         "attempted_retries": max(0, record.attempts - 1),
         "applied_guardrails": [],
+        **estimated,
     }
 
 

@@ -21,7 +21,7 @@ from litemaas.core.limits import member_scope, team_scope
 from litemaas.core.money import usd_from_nano
 
 MOST_KEYS = 1000
-_NULL = ("organization_id", "model_id", "object_permission", "object_permission_id")
+_NULL = ("model_id", "object_permission", "object_permission_id")
 _OF_CHANGES = ("allow_team_guardrail_config", "litellm_organization_table", "projects")
 
 
@@ -58,6 +58,7 @@ def team_row(team: Team, *, changed: bool = False) -> dict[str, Any]:
         **dict.fromkeys(_NULL),
         "team_id": row.id,
         "team_alias": alias_of(row),
+        "organization_id": extras.get("organization_id"),
         "admins": extras.get("admins", []),
         "members": extras.get("members", []),
         "members_with_roles": _members(team),

@@ -112,9 +112,7 @@ async def list_teams(
         if caller.user is None or (user_id is not None and user_id != caller.user.id):
             raise Refused(401, "auth_error", "None", "A key may only list the teams of its own user.")
         user_id = caller.user.id
-    if organization_id is not None:
-        return []
-    wanted = teams.TeamFilter(member_id=user_id)
+    wanted = teams.TeamFilter(member_id=user_id, organization_id=organization_id)
     rows, _ = await teams.page(await work.connection(), wanted, "created_at", True, 0, _MOST)
     return await full_rows(work, await teams_of(work, rows))
 
@@ -125,6 +123,8 @@ async def page_of_teams(
     user_id: str | None = None,
     team_id: str | None = None,
     team_alias: str | None = None,
+    organization_id: str | None = None,
+    status: Literal["active", "deleted"] | None = None,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100)] = 10,
     sort_by: str | None = None,
@@ -132,7 +132,10 @@ async def page_of_teams(
 ) -> dict[str, Any]:
     """A page of teams; ``team_alias`` is a part of it."""
     sort = "name" if sort_by == "team_alias" else "created_at"
-    wanted = teams.TeamFilter(member_id=user_id, search=team_alias, team_id=team_id)
+    wanted = teams.TeamFilter(
+        member_id=user_id, search=team_alias, team_id=team_id, organization_id=organization_id,
+        archived=status == "deleted",
+    )  # fmt: skip
     descending = sort_order == "desc"
     rows, total = await teams.page(await work.connection(), wanted, sort, descending, (page - 1) * page_size, page_size)
     shown = [team_row(team) for team in await teams_of(work, rows)]

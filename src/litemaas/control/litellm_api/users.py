@@ -36,7 +36,7 @@ from litemaas.control.teams import provisioning as team_provisioning
 from litemaas.control.teams import repository as teams
 from litemaas.control.users import limits, provisioning, repository, service
 from litemaas.control.users.repository import UserFilter
-from litemaas.core.errors import AlreadyExists, LiteMaaSError, NotFound
+from litemaas.core.errors import AlreadyExists, InvalidField, LiteMaaSError, NotFound
 from litemaas.core.keys import hash_key
 from litemaas.core.limits import user_scope
 
@@ -210,10 +210,11 @@ async def list_users(
     sort_order: Literal["asc", "desc"] = "asc",
 ) -> dict[str, Any]:
     """A page of people; ``user_email`` is a part of it."""
-    ids = user_ids.split(",") if user_ids else sso_user_ids.split(",") if sso_user_ids else None
+    if role and role not in ROLES:
+        raise InvalidField(f"role must be one of: {', '.join(ROLES)}.", "role")
     wanted = UserFilter(
-        ids=[one.strip() for one in ids] if ids else None, search=user_email, team_id=team,
-        role=ROLES.get(role) if role else None, anonymised=False,
+        ids=_listed(user_ids), sso_ids=_listed(sso_user_ids), search=user_email, team_id=team,
+        role=ROLES[role] if role else None, anonymised=False,
     )  # fmt: skip
     connection = await work.connection()
     place = (page - 1) * page_size
@@ -226,6 +227,10 @@ async def list_users(
     return {
         "users": listed, "total": total, "page": page, "page_size": page_size, "total_pages": -(-total // page_size)
     }  # fmt: skip
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return [one.strip() for one in text.split(",")] if text else None
 
 
 @router.post("/delete", dependencies=_MASTER)

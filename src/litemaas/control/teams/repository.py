@@ -28,6 +28,7 @@ class TeamFilter(msgspec.Struct, frozen=True, kw_only=True):
     cost_centre: str | None = None
     archived: bool = False
     team_id: str | None = None
+    organization_id: str | None = None
 
 
 # -- teams --------------------------------------------------------------------------------------------------------------
@@ -47,6 +48,8 @@ def chosen(wanted: TeamFilter) -> Select[Any]:
         where.append(teams.c.is_active == wanted.is_active)
     if wanted.team_id is not None:
         where.append(teams.c.id == wanted.team_id)
+    if wanted.organization_id is not None:
+        where.append(teams.c.extras.contains({"organization_id": wanted.organization_id}))
     if wanted.cost_centre is not None:
         where.append(teams.c.cost_centre == wanted.cost_centre)
     return select(teams).where(*where)

@@ -38,9 +38,10 @@ _ROLES = users.c.granted_roles.op("||")(users.c.derived_roles)
 
 
 class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """None = any. ``ids``: only these."""
+    """None = any. ``ids``: only these; ``sso_ids``: only whom LiteLLM's clients gave one of these."""
 
     ids: Collection[str] | None = None
+    sso_ids: Collection[str] | None = None
     search: str | None = None
     role: Role | None = None
     is_active: bool | None = None
@@ -54,6 +55,8 @@ def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if wanted.ids is not None:
         where.append(users.c.id == any_(literal(list(wanted.ids), ARRAY(TEXT))))
+    if wanted.sso_ids is not None:
+        where.append(users.c.extras["sso_user_id"].astext == any_(literal(list(wanted.sso_ids), ARRAY(TEXT))))
     if wanted.search:
         columns = (users.c.username, users.c.email, users.c.full_name)
         where.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
