@@ -240,6 +240,13 @@ async def test_whoever_is_no_administrator_sees_and_ends_only_what_is_theirs(
         401,
         200,
     ]
+    for path, answers in (("block", [401, 401, 401, 200]), ("unblock", [401] * 4), ("delete", [401, 401, 401, 200])):
+        of_team = (await post(client, "/key/generate", user_id="bob", team_id="t1"))["key"]
+        body = {"json": {"keys": [of_team]} if path == "delete" else {"key": of_team}}
+        assert [await ask(who, "POST", f"/key/{path}", **body) for who in ("plain", "ann", "eye", "lead")] == answers
+    assert [await ask(who, "GET", f"/key/info?key={of_team}") for who in ("ann", "eye", "lead")] == [404, 404, 404]
+    of_team = (await post(client, "/key/generate", user_id="bob", team_id="t1"))["key"]
+    assert [await ask(who, "GET", f"/key/info?key={of_team}") for who in ("ann", "eye", "lead")] == [403, 200, 200]
     assert await ask("root", "POST", "/key/generate", json={}) == 200
     await post(client, "/user/update", 409, user_id="root", user_role="internal_user")  # the last administrator stays
     await post(client, "/user/new", user_id="second", user_role="proxy_admin")

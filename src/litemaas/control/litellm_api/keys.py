@@ -89,7 +89,7 @@ async def info(work: WorkOf, caller: CallerOf, key: str | None = None) -> dict[s
         raise NotFound("The master key has no record: key not found. Name one with ?key=.", "key")
     key_hash = service.hash_of(key) if key is not None else str(caller.row.key_hash) if caller.row else ""
     row = await _held(work, key_hash)
-    if not caller.sees_all and not caller.owns(row):
+    if not caller.sees_all and not caller.owns(row) and not await _leads_team_of(work, caller, row):
         raise Refused(403, "auth_error", "key", "A key may only read about itself.")
     return {"key": key or key_hash, "info": (await rows_shown(work, [row]))[0]}
 
@@ -179,7 +179,7 @@ async def update(work: WorkOf, params: KeyParamsOf, request: KeyUpdate) -> dict[
 
 @router.post("/delete", dependencies=_ANY_KEY)
 async def delete(work: WorkOf, caller: CallerOf, request: KeyDeletion) -> dict[str, Any]:
-    """Ends keys at once, by key, hash or alias; who may not manage everything ends their own."""
+    """Ends keys at once, by key, hash or alias; who may not manage everything ends their own, and those of teams they lead."""
     named = [*(request.keys or []), *([request.key] if request.key else [])]
     aliases = request.key_aliases or []
     if request.keys is None and request.key_aliases is None and request.key is None:
@@ -191,7 +191,7 @@ async def delete(work: WorkOf, caller: CallerOf, request: KeyDeletion) -> dict[s
     # Always in the same order, so that two clean-ups at once do not wait for one another in a circle.
     for key_hash in sorted(sent):
         if not caller.is_admin:
-            await require_owner(work, caller, key_hash)
+            await _require_say(work, caller, key_hash)
         try:
             await service.delete_key(work, key_hash)
         except NotFound:
@@ -211,13 +211,30 @@ async def require_owner(work: Work, caller: Caller, key_hash: str) -> None:
         raise Refused(401, "auth_error", "None", "This call needs the master key, or is about a key of your own user.")
 
 
+async def _require_say(work: Work, caller: Caller, key_hash: str) -> None:
+    """As :func:`require_owner`, and keys that a team pays for are its administrators' to stop. Errors: Refused 401."""
+    row = await repository.find_key(await work.connection(), key_hash)
+    if row is None or not await _leads_team_of(work, caller, row):
+        await require_owner(work, caller, key_hash)
+
+
+async def _leads_team_of(work: Work, caller: Caller, row: Row[Any]) -> bool:
+    """Whether the caller's person administers the team that pays for a key of LiteLLM's clients (gateway-api contract 2)."""
+    if caller.user is None or row.team_id is None or row.governed or Role.USER not in caller.roles:
+        return False
+    role: str | None = await team_rows.role_of(await work.connection(), row.team_id, caller.user.id)
+    return role == "admin"
+
+
 # A clean-up job of the workshops sends DELETE.
 router.add_api_route("/delete", delete, methods=["DELETE"], dependencies=_ANY_KEY)
 
 
-@router.post("/block", dependencies=_MASTER)
-async def block(work: WorkOf, request: KeyReference) -> dict[str, Any]:
-    """Stops a key at once; it can be undone."""
+@router.post("/block", dependencies=_ANY_KEY)
+async def block(work: WorkOf, caller: CallerOf, request: KeyReference) -> dict[str, Any]:
+    """Stops a key at once; administrators can undo it. Who may not manage everything stops whichever they could end."""
+    if not caller.is_admin:
+        await _require_say(work, caller, service.hash_of(request.key))
     return await _set_blocked(work, request.key, blocked=True)
 
 
