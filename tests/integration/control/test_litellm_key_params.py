@@ -87,6 +87,12 @@ async def test_keys_of_a_teams_members_live_as_long_as_the_team_says(client: htt
     assert (service["user_id"], lives(service)) == (None, timedelta(days=30))
 
 
+async def test_what_a_named_budget_limits_is_not_left_out(client: httpx2.AsyncClient):
+    await post(client, "/budget/new", budget_id="b1", max_budget=1, tpm_limit=10)
+    key = await post(client, "/key/generate", budget_id="b1", max_budget=None)
+    assert (key["max_budget"], key["tpm_limit"], key["budget_duration"]) == (1.0, 10, "30d")
+
+
 async def test_an_update_to_no_models_lifts_the_restriction_where_it_is_set_so(client: httpx2.AsyncClient):
     key = await post(client, "/key/generate", models=["granite"])
     assert (await post(client, "/key/update", key=key["key"], models=[]))["models"] == []
@@ -98,6 +104,8 @@ async def test_an_update_to_no_models_lifts_the_restriction_where_it_is_set_so(c
         {"default_key_generate_params": "max_budget"},
         {"default_key_generate_params": '{"key": "sk-all-the-same-0"}'},
         {"default_key_generate_params": '{"tpm_limit": "many"}'},
+        {"default_key_generate_params": '{"duration": "soon"}'},
+        {"upperbound_key_generate_params": '{"max_budget": 1e11}'},
         {"upperbound_key_generate_params": "[]"},
         {"upperbound_key_generate_params": '{"models": ["granite"]}'},
         {"upperbound_key_generate_params": '{"duration": "soon"}'},

@@ -7,7 +7,7 @@ cap: what is missing becomes the most, what is above is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -16,7 +16,8 @@ import msgspec
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
-from litemaas.control.litellm_api.key_requests import STORED_WITHOUT_EFFECT, KeyRequest
+from litemaas.control.keys.drafts import check_limits
+from litemaas.control.litellm_api.key_requests import STORED_WITHOUT_EFFECT, KeyRequest, columns_of
 from litemaas.core.errors import InvalidField
 from litemaas.core.windows import duration_end
 
@@ -38,13 +39,18 @@ class KeyParams(msgspec.Struct, frozen=True):
     most: dict[str, Any] = {}
     no_models_means_all: bool = False
 
-    def applied(self, request: KeyRequest, now: datetime, *, of_team: Mapping[str, Any]) -> KeyRequest:
-        """The request with what it leaves out; ``of_team``: what its team's keys get first. Errors: InvalidField."""
+    def applied(
+        self, request: KeyRequest, now: datetime, *, of_team: Mapping[str, Any], planned: Collection[str] = ()
+    ) -> KeyRequest:
+        """The request with what it leaves out. Errors: InvalidField.
+
+        ``of_team``: what its team's keys get first. ``planned``: limits that it has of a named budget, which are not left out.
+        """
         sent = request.model_dump(exclude_unset=True)
-        missing = {
-            name: value for name, value in {**self.most, **self.defaults, **of_team}.items()
-            if sent.get(name) in (None, [], {}) and not (name == "duration" and sent.get("expires") is not None)
-        }  # fmt: skip
+        said = {name for name, value in sent.items() if value not in (None, [], {})} | set(planned)
+        said |= {"duration"} if "expires" in said else set()
+        given = {**self.most, **self.defaults, **of_team}
+        missing = {name: value for name, value in given.items() if name not in said}
         if missing:
             request = KeyRequest.model_validate({**sent, **missing})
         for name, most in self.most.items():
@@ -70,7 +76,9 @@ def _defaults_in(text: str | None) -> dict[str, Any]:
         if name not in known:
             raise ValueError(f"DEFAULT_KEY_GENERATE_PARAMS: {name!r} is nothing that keys have by default")
     try:
-        KeyRequest.model_validate(found)
+        check_limits(columns_of(KeyRequest.model_validate(found), _ANY_DAY, None))
+    except InvalidField as error:
+        raise ValueError(f"DEFAULT_KEY_GENERATE_PARAMS: {error.message}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"DEFAULT_KEY_GENERATE_PARAMS: {first['loc'][0]}: {first['msg']}") from None
@@ -84,6 +92,9 @@ def _most_in(text: str | None) -> dict[str, Any]:
             raise ValueError(f"UPPERBOUND_KEY_GENERATE_PARAMS: {name!r} has no upper bound here")
         try:
             _size(name, value)
+            check_limits(columns_of(KeyRequest.model_validate({name: value}), _ANY_DAY, None))
+        except (InvalidField, ValidationError):
+            raise ValueError(f"UPPERBOUND_KEY_GENERATE_PARAMS: {name} is no limit that a key can have") from None
         except (ArithmeticError, ValueError, TypeError):
             raise ValueError(f"UPPERBOUND_KEY_GENERATE_PARAMS: {name} cannot be read") from None
     return found

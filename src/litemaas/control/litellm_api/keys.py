@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Body, Query
 from sqlalchemy import Row
 
+from litemaas.control.budgets import plans
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.keys import repository, service
 from litemaas.control.keys.drafts import KeyDraft
@@ -43,7 +44,11 @@ async def generate(
 ) -> dict[str, Any]:
     """Makes a key; the secret is in the answer and nowhere else."""
     request = request or KeyRequest()
-    request = params.applied(request, work.now, of_team=await _given_by_team(work, request, params))
+    of_team = await _given_by_team(work, request, params)
+    budget_id = request.budget_id or params.defaults.get("budget_id")
+    planned = await plans.limits_of(work, budget_id) if budget_id else {}
+    names = [name.removesuffix("_nano") for name in planned]
+    request = params.applied(request, work.now, of_team=of_team, planned=names)
     columns = await key_columns(work, request, None)
     spent = nano(request.spend, "spend") or 0
     secret = await service.create_key(work, KeyDraft(**columns), request.key, spent)
