@@ -212,12 +212,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     cache_store = CacheStore(settings.answer_cache, settings.redis_url)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
-    for part in (app, facade := create_facade()):
+    for part in (app, facade := create_facade(key_params_of(settings))):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
         part.state.cache_store = cache_store
-    facade.state.key_params = key_params_of(settings)
     _limit(app, settings, rates)
     app.state.relay = relay
     app.state.sign_in = sign_in_of(settings, surroundings(settings), rates)

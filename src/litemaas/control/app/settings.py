@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from litemaas.control.litellm_api.key_params import KeyParams, read_key_params
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
 from litemaas.kit.zones import zone_of
+
+if TYPE_CHECKING:
+    from litemaas.control.litellm_api.key_params import KeyParams
 
 _MIN_SECRET = 16
 
@@ -78,7 +80,8 @@ def check_settings(settings: Settings) -> Settings:
         zone_of(settings.timezone)
     except ValueError as error:
         raise SettingsError(f"LITEMAAS_TIMEZONE: {error}") from None
-    key_params_of(settings)
+    if settings.control.default_key_generate_params or settings.control.upperbound_key_generate_params:
+        key_params_of(settings)
     check_sign_in(settings, surroundings(settings))
     if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://", "smtp+starttls://")):
         raise SettingsError("LITEMAAS_SMTP_URL: must begin with smtp://, smtps:// or smtp+starttls://")
@@ -87,6 +90,9 @@ def check_settings(settings: Settings) -> Settings:
 
 def key_params_of(settings: Settings) -> KeyParams:
     """Errors: SettingsError."""
+    # Imported only here: whoever only reads settings loads no framework.
+    from litemaas.control.litellm_api.key_params import read_key_params
+
     control = settings.control
     try:
         return read_key_params(

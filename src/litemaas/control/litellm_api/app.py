@@ -29,6 +29,7 @@ from litemaas.control.litellm_api import (
     workshops,
 )
 from litemaas.control.litellm_api.errors import answer_like_litellm
+from litemaas.control.litellm_api.key_params import KeyParams
 
 FEATURES = (
     guardrails, keys, key_upkeep, users, teams, members, budgets, customers, credentials, models, model_groups, spend,
@@ -37,7 +38,7 @@ FEATURES = (
 """Modules with a ``router``."""
 
 
-def create_facade() -> FastAPI:
+def create_facade(key_params: KeyParams | None = None) -> FastAPI:
     """The caller puts ``plane`` and ``authenticator`` on its state."""
     facade = FastAPI(
         title="LiteLLM-compatible management",
@@ -47,6 +48,7 @@ def create_facade() -> FastAPI:
         redirect_slashes=False,
     )
     facade.add_middleware(BodiesAreJson)
+    facade.state.key_params = key_params or KeyParams()
     answer_like_litellm(facade)
     for feature in FEATURES:
         facade.include_router(feature.router)
