@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.analytics import repository, service
 from litemaas.control.analytics.ranges import Days, days_of
@@ -38,6 +37,7 @@ from litemaas.control.settings import service as settings
 from litemaas.control.settings.groups import AnalyticsSettings, CurrencySettings
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.moment import Moment
 from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
 
@@ -56,7 +56,7 @@ T = TypeVar("T")
 class Asked(msgspec.Struct, frozen=True):
     """A question of one moment of the database: whose usage, which calls, which days."""
 
-    connection: AsyncConnection
+    moment: Moment
     scope: Scope
     wanted: UsageFilter
     days: Days
@@ -67,7 +67,7 @@ async def show_analytics(work: WorkOf, request: Request, query: Annotated[Analyt
     """The whole page: sums, comparison with the days before, days, models, people, keys; of one moment."""
 
     async def answer(asked: Asked) -> Analytics:
-        return await service.analytics(work, asked.connection, asked.scope, asked.wanted, asked.days, query.top_n)
+        return await service.analytics(work, asked.moment, asked.scope, asked.wanted, asked.days, query.top_n)
 
     return await _shared(work, request, "analytics", query, answer)
 
@@ -84,7 +84,7 @@ async def show_series(work: WorkOf, request: Request, query: Annotated[SeriesQue
 
     async def answer(asked: Asked) -> Series:
         return await service.series(
-            work, asked.connection, asked.wanted, asked.days, query.by, query.group_by, query.top_n,
+            work, asked.moment, asked.wanted, asked.days, query.by, query.group_by, query.top_n,
             latency=query.latency,
         )  # fmt: skip
 
@@ -102,7 +102,7 @@ async def show_heat_map(work: WorkOf, request: Request, query: Annotated[ScopedQ
     """Weekdays by hours of the day, in the installation's time zone."""
 
     async def answer(asked: Asked) -> HeatMap:
-        return await service.heat_map(work, asked.connection, asked.wanted, asked.days)
+        return await service.heat_map(work, asked.moment.connection, asked.wanted, asked.days)
 
     return await _shared(work, request, "heatmap", query, answer)
 
@@ -115,7 +115,7 @@ async def show_breakdown(
 
     async def answer(asked: Asked) -> Breakdown:
         return await service.breakdown(
-            work, asked.connection, asked.wanted, asked.days, dimension, query.sort, descending=query.order == "desc",
+            work, asked.moment, asked.wanted, asked.days, dimension, query.sort, descending=query.order == "desc",
             page=query.page, limit=query.limit, latency=query.latency,
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ async def show_options(work: WorkOf, request: Request, query: Annotated[ScopedQu
     """What can be filtered by in this range and scope."""
 
     async def answer(asked: Asked) -> FilterOptions:
-        return await service.options(work, asked.connection, asked.scope, asked.wanted)
+        return await service.options(work, asked.moment, asked.scope, asked.wanted)
 
     return await _shared(work, request, "options", query, answer)
 
@@ -151,15 +151,15 @@ async def show_budgets(work: WorkOf) -> BudgetCards:
 async def export_usage(work: WorkOf, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
     """A breakdown, or the days, as a file; audited."""
     asked = await _asked(work, query, exporting=True)
-    connection, scope, wanted, days = asked.connection, asked.scope, asked.wanted, asked.days
+    moment, scope, wanted, days = asked.moment, asked.scope, asked.wanted, asked.days
     currency = (await settings.read(work, CurrencySettings)).code
     if query.breakdown == "day":
-        columns, rows = _DAY_COLUMNS, [_day_row(day) for day in await service.all_days(connection, wanted, work.now)]
+        columns, rows = _DAY_COLUMNS, [_day_row(day) for day in await service.all_days(moment, wanted, work.now)]
     else:
-        groups = await service.all_groups(connection, wanted, query.breakdown)
+        groups = await service.all_groups(moment, wanted, query.breakdown)
         emails = {}
         if query.breakdown == "user":
-            emails = await repository.emails_of(connection, [group.id for group in groups if group.id])
+            emails = await repository.emails_of(moment.connection, [group.id for group in groups if group.id])
         columns, rows = _group_columns(query.breakdown), [_group_row(group, emails) for group in groups]
     chosen = {name: getattr(query, name) for name in _FILTERS if getattr(query, name)}
     period = {"start_date": str(days.first), "end_date": str(days.last)}
@@ -179,14 +179,14 @@ async def export_usage(work: WorkOf, query: Annotated[ExportQuery, Query()]) -> 
 
 async def _asked(work: Work, query: ScopedQuery, *, exporting: bool = False) -> Asked:
     """Errors: PermissionDenied for what lies outside of the scope, InvalidDateRange, DateRangeTooLarge."""
-    connection = await usage.snapshot(work)
+    moment = await usage.moment(work)
     scope = await scope_of(work, query.scope, exporting=exporting)
     limits = await settings.read(work, AnalyticsSettings)
     most = limits.max_export_days if exporting else limits.max_days
     days = days_of(query.start_date, query.end_date, service.today(work), most, work.zone)
     members: dict[str, Any] = {name: tuple(getattr(query, name)) for name in _FILTERS}
     wanted = await narrowed(work, scope, UsageFilter(**members, zone=work.zone))
-    return Asked(connection, scope, service.within(wanted, days, work.now), days)
+    return Asked(moment, scope, service.within(wanted, days, work.now), days)
 
 
 async def _shared(

@@ -90,10 +90,10 @@ async def _of_minutes(work: Work, model: str) -> list[LoadPoint]:
 
 
 async def _of_hours(work: Work, query: LoadQuery) -> list[LoadPoint]:
-    connection = await usage.snapshot(work)
+    moment = await usage.moment(work)
     first = beginning("hour", work.now, work.zone) - (_HOURS[query.span] - 1) * _HOUR
     wanted = UsageFilter(models=(query.model,), since=first, zone=work.zone)
-    trend = await usage.trend(connection, wanted, work.now, "hour", None, 1, latency=True)
+    trend = await usage.trend(moment, wanted, work.now, "hour", None, 1, latency=True)
     points = []
     for found in trend.data:
         if found.at > work.now or found.latency is None:

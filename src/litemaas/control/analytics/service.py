@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -37,8 +38,9 @@ from litemaas.control.keys import repository as keys
 from litemaas.control.usage import figures
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.moment import Moment
 from litemaas.control.usage.ranking import Sort
-from litemaas.control.usage.schemas import Change, GroupFigures, Overview, TrendPoint
+from litemaas.control.usage.schemas import Change, GroupFigures, Overview, Trend, TrendPoint
 from litemaas.control.usage.spans import Grain
 from litemaas.core.errors import InvalidField
 from litemaas.core.windows import day_of, window_at
@@ -48,30 +50,79 @@ _ALL_GROUPS = 100_000
 _PEOPLE_TOP = 5
 
 
-async def analytics(
-    work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter, days: Days, top: int
-) -> Analytics:
-    """Everything of the analytics page, of one moment. What two parts of it show is asked for once."""
-    now, few = work.now, min(top, _PEOPLE_TOP)
-    users = await figures.callers(connection, wanted, "user", _MOST_OPTIONS)
-    keys = await figures.callers(connection, wanted, "key", few)
-    overview = await usage.overview(connection, wanted, now, active=(users.active, keys.active))
-    models = await _named(connection, wanted, "model", _MOST_OPTIONS)
-    kept = [model.id or "" for model in sorted(models, key=_dearest)[:top]]
-    daily = await usage.trend(connection, wanted, now, "day", "model", top, latency=True, kept=kept)
-    costs = {"model": [(model.id or "", model.cost_nano) for model in models]}
-    costs["provider"] = await figures.costs(connection, wanted, "provider", _MOST_OPTIONS)
+class _Answers(msgspec.Struct, frozen=True):
+    """What the parts of the analytics page are made of. ``top_users``, ``costs_by_team``: empty where people are not shown."""
+
+    keys: figures.Callers
+    top_keys: list[Named]
+    users: figures.Callers
+    top_users: list[Named]
+    models: list[Named]
+    daily: Trend
+    overview: Overview
+    costs_by_provider: list[tuple[str, int]]
+    costs_by_team: list[tuple[str, int]]
+    people: int | None
+    began: datetime | None
+
+
+async def _ask(moment: Moment, now: datetime, scope: Scope, wanted: UsageFilter, days: Days, top: int) -> _Answers:
+    """Everything side by side, what takes longest first. What two parts of the page show is asked for once."""
+    few = min(top, _PEOPLE_TOP)
+    current, before = usage.compared(wanted, now)
+
+    async def keys(connection: AsyncConnection) -> tuple[figures.Callers, list[Named]]:
+        found = await figures.callers(connection, wanted, "key", few)
+        return found, await _those(connection, wanted, "key", found.costs)
+
+    async def users(connection: AsyncConnection) -> tuple[figures.Callers, list[Named]]:
+        found = await figures.callers(connection, wanted, "user", _MOST_OPTIONS)
+        shown = found.costs[:few] if scope.shows_people else []
+        return found, await _those(connection, wanted, "user", shown)
+
+    async def models(connection: AsyncConnection) -> tuple[list[Named], Trend]:
+        found = await _named(connection, wanted, "model", _MOST_OPTIONS)
+        kept = [model.id or "" for model in sorted(found, key=_dearest)[:top]]
+        one = Moment(connection)
+        return found, await usage.trend(one, wanted, now, "day", "model", top, latency=True, kept=kept)
+
+    async def teams(connection: AsyncConnection) -> tuple[list[tuple[str, int]], int | None]:
+        if not scope.shows_people:
+            return [], None
+        costs = await figures.costs(connection, wanted, "team", _MOST_OPTIONS)
+        return costs, await repository.count_people(connection, min(days.until, now), scope.team_id)
+
+    (
+        (by_key, top_keys), (by_user, top_users), keys_before, users_before, (by_model, daily), total_before, total,
+        providers, (by_team, people), began,
+    ) = await moment.together(
+        keys, users, partial(figures.count_active, wanted=before, by="key"),
+        partial(figures.count_active, wanted=before, by="user"), models, partial(usage.whole, wanted=before),
+        partial(usage.whole, wanted=current),
+        partial(figures.costs, wanted=wanted, by="provider", limit=_MOST_OPTIONS), teams, repository.first_call_at,
+    )  # fmt: skip
+    overview = usage.overview_of(
+        wanted, now, usage.overview_figures(total, by_user.active, by_key.active),
+        usage.overview_figures(total_before, users_before, keys_before),
+    )  # fmt: skip
+    return _Answers(by_key, top_keys, by_user, top_users, by_model, daily, overview, providers, by_team, people, began)
+
+
+async def analytics(work: Work, moment: Moment, scope: Scope, wanted: UsageFilter, days: Days, top: int) -> Analytics:
+    """Everything of the analytics page, of one moment."""
+    now = work.now
+    found = await _ask(moment, now, scope, wanted, days, top)
+    overview, models, daily = found.overview, found.models, found.daily
+    costs = {"model": [(model.id or "", model.cost_nano) for model in models], "provider": found.costs_by_provider}
     if scope.shows_people:
-        costs |= {"user": users.costs, "team": await figures.costs(connection, wanted, "team", _MOST_OPTIONS)}
-    began = await repository.first_call_at(connection)
+        costs |= {"user": found.users.costs, "team": found.costs_by_team}
     current = overview.current
-    parts = {dimension: _parts(found, current.cost_nano) for dimension, found in costs.items()}
+    parts = {dimension: _parts(of_groups, current.cost_nano) for dimension, of_groups in costs.items()}
     return Analytics(
         as_of=now,
         period=_range(days),
         comparison_period=_range(days.before()),
-        total_users=await repository.count_people(connection, min(days.until, now), scope.team_id)
-        if scope.shows_people else None,
+        total_users=found.people,
         active_users=current.active_users if scope.shows_people else None,
         active_keys=current.active_keys,
         requests=_requests(current),
@@ -83,12 +134,12 @@ async def analytics(
         success_rate=current.success_rate,
         latency=current.latency.duration if current.latency else None,
         ttft=current.latency.ttft if current.latency else None,
-        trends=_trends(overview, compared=began is not None and began < days.since, people=scope.shows_people),
+        trends=_trends(overview, compared=found.began is not None and found.began < days.since, people=scope.shows_people),
         daily=[_day(point, work.zone) for point in daily.data],
         daily_models=[row for point in daily.data for row in _day_models(point, work.zone)],
         top_models=models[:top],
-        top_users=await _those(connection, wanted, "user", users.costs[:few]) if scope.shows_people else None,
-        top_keys=await _those(connection, wanted, "key", keys.costs),
+        top_users=found.top_users if scope.shows_people else None,
+        top_keys=found.top_keys,
     )  # fmt: skip
 
 
@@ -98,25 +149,26 @@ def _dearest(model: Named) -> tuple[int, int, str]:
 
 
 async def series(
-    work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days, by: Grain, group_by: Dimension | None,
+    work: Work, moment: Moment, wanted: UsageFilter, days: Days, by: Grain, group_by: Dimension | None,
     top: int, *, latency: bool,
 ) -> Series:  # fmt: skip
-    trend = await usage.trend(connection, wanted, work.now, by, group_by, top, latency=latency)
+    trend = await usage.trend(moment, wanted, work.now, by, group_by, top, latency=latency)
     ids = sorted({group.group for point in trend.data for group in point.groups or () if group.group is not None})
-    names = await repository.names_of(connection, group_by, ids) if group_by else {}
+    names = await repository.names_of(moment.connection, group_by, ids) if group_by else {}
     return Series(as_of=work.now, period=_range(days), data=[_series_point(point, names) for point in trend.data])
 
 
 async def breakdown(
-    work: Work, connection: AsyncConnection, wanted: UsageFilter, days: Days, dimension: Dimension, sort: Any, *,
+    work: Work, moment: Moment, wanted: UsageFilter, days: Days, dimension: Dimension, sort: Any, *,
     descending: bool, page: int, limit: int, latency: bool,
 ) -> Breakdown:  # fmt: skip
     found = await usage.summarize(
-        connection, wanted, dimension, sort, descending=descending, limit=limit, page=page, latency=latency
+        moment, wanted, dimension, sort, descending=descending, limit=limit, page=page, latency=latency
     )
+    named = await _with_names(moment.connection, found.data, dimension)
     return Breakdown(
-        as_of=work.now, period=_range(days), dimension=dimension, data=await _with_names(connection, found.data, dimension),
-        rest=found.rest, total=found.total, groups=found.groups,
+        as_of=work.now, period=_range(days), dimension=dimension, data=named, rest=found.rest, total=found.total,
+        groups=found.groups,
     )  # fmt: skip
 
 
@@ -134,12 +186,12 @@ async def heat_map(work: Work, connection: AsyncConnection, wanted: UsageFilter,
     return HeatMap(as_of=work.now, period=_range(days), data=data)
 
 
-async def options(work: Work, connection: AsyncConnection, scope: Scope, wanted: UsageFilter) -> FilterOptions:
-    found = await usage.options(connection, wanted, work.now, _MOST_OPTIONS)
-    centres, workshops = await usage.payers_that_occur(connection, wanted, work.now, _MOST_OPTIONS)
+async def options(work: Work, moment: Moment, scope: Scope, wanted: UsageFilter) -> FilterOptions:
+    found = await usage.options(moment, wanted, work.now, _MOST_OPTIONS)
+    centres, workshops = await usage.payers_that_occur(moment.connection, wanted, work.now, _MOST_OPTIONS)
 
     async def named(by: str, ids: Sequence[str]) -> list[Option]:
-        names = await repository.names_of(connection, by, ids)
+        names = await repository.names_of(moment.connection, by, ids)
         return [Option(id=one, name=names.get(one, one)) for one in ids]
 
     return FilterOptions(
@@ -189,22 +241,22 @@ async def budget_cards(work: Work, user_id: str, username: str) -> list[BudgetCa
     return cards
 
 
-async def all_groups(connection: AsyncConnection, wanted: UsageFilter, dimension: Dimension) -> list[Named]:
+async def all_groups(moment: Moment, wanted: UsageFilter, dimension: Dimension) -> list[Named]:
     """Every group of a breakdown, for exports, which are never cut silently. Errors: InvalidField when they are too many."""
     sort: Sort = "group" if dimension == "day" else "total_tokens"
     found = await usage.summarize(
-        connection, wanted, dimension, sort, descending=dimension != "day", limit=_ALL_GROUPS, page=1, latency=False
+        moment, wanted, dimension, sort, descending=dimension != "day", limit=_ALL_GROUPS, page=1, latency=False
     )
     if found.rest is not None:
         message = f"There are {found.groups} lines; a file has at most {_ALL_GROUPS}. Narrow the filters or the days."
         raise InvalidField(message, "breakdown")
-    return await _with_names(connection, found.data, dimension)
+    return await _with_names(moment.connection, found.data, dimension)
 
 
-async def all_days(connection: AsyncConnection, wanted: UsageFilter, now: datetime) -> list[Day]:
+async def all_days(moment: Moment, wanted: UsageFilter, now: datetime) -> list[Day]:
     return [
         _day(point, wanted.calendar)
-        for point in (await usage.trend(connection, wanted, now, "day", None, 1, latency=True)).data
+        for point in (await usage.trend(moment, wanted, now, "day", None, 1, latency=True)).data
     ]
 
 
@@ -233,7 +285,7 @@ def _requests(figures: Any) -> Requests:
 
 async def _named(connection: AsyncConnection, wanted: UsageFilter, by: Dimension, top: int) -> list[Named]:
     found = await usage.summarize(
-        connection, wanted, by, "cost_nano", descending=True, limit=top, page=1, latency=False
+        Moment(connection), wanted, by, "cost_nano", descending=True, limit=top, page=1, latency=False
     )
     return await _with_names(connection, found.data, by)
 

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import exc, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 from starlette.exceptions import HTTPException
 
 from litemaas.control.http.feed import ChangeKind, Publisher, append_changes
@@ -78,6 +79,7 @@ class Work:
         """Audit records that must stay although the request is refused and rolled back."""
         self._engine = plane.engine
         self._connection: AsyncConnection | None = None
+        self._others: list[AsyncConnection] = []
         self._pending: dict[ChangeKind, dict[str, None]] = {}
         self._paused_at: int | None = None
 
@@ -89,6 +91,18 @@ class Work:
         if self._connection is None:
             self._connection = await self._engine.connect().start()
         return self._connection
+
+    async def spare_connection(self) -> AsyncConnection | None:
+        """Another connection, for reading beside the first, given back with it; None unless half of the pool would stay free.
+
+        So nobody who holds a connection ever waits for a second one.
+        """
+        pool = self._engine.pool
+        if not isinstance(pool, QueuePool) or (pool.checkedout() + 1) * 2 > pool.size():
+            return None
+        connection = await self._engine.connect().start()
+        self._others.append(connection)
+        return connection
 
     def changed(self, kind: ChangeKind, *refs: str) -> None:
         """Notes for the change feed what became different; written as the last thing before the commit."""
@@ -118,7 +132,9 @@ class Work:
         self._connection = None
 
     async def close(self) -> None:
-        """Rolls back what is not committed and gives the connection back."""
+        """Rolls back what is not committed and gives the connections back."""
+        while self._others:
+            await self._others.pop().close()
         if self._connection is not None:
             await self._connection.close()
 

@@ -71,7 +71,7 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
     sort = query.sort or ("group" if is_time else "cost_nano")
     descending = query.order == "desc" if query.order else sort != "group"
     return await service.summarize(
-        await service.snapshot(work), _filter(work, query), query.group_by, sort, descending=descending, limit=query.limit,
+        await service.moment(work), _filter(work, query), query.group_by, sort, descending=descending, limit=query.limit,
         page=query.page, latency=query.latency,
     )  # fmt: skip
 
@@ -79,14 +79,14 @@ async def summarize(work: WorkOf, query: Annotated[SummaryQuery, Query()]) -> Su
 @router.get("/overview")
 async def show_overview(work: WorkOf, query: Annotated[OverviewQuery, Query()]) -> Overview:
     """A period beside the one before it, with latencies and who was active."""
-    return await service.overview(await service.snapshot(work), _filter(work, query), work.now)
+    return await service.overview(await service.moment(work), _filter(work, query), work.now)
 
 
 @router.get("/trend")
 async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Trend:
     """Sums per hour, day, ISO week or month of the installation's time zone, if wanted of the dearest groups one by one."""
     return await service.trend(
-        await service.snapshot(work),
+        await service.moment(work),
         _filter(work, query),
         work.now,
         query.by,
@@ -99,7 +99,7 @@ async def show_trend(work: WorkOf, query: Annotated[TrendQuery, Query()]) -> Tre
 @router.get("/options")
 async def list_options(work: WorkOf, query: Annotated[OptionsQuery, Query()]) -> Options:
     """What can be filtered by, deleted things included."""
-    return await service.options(await service.snapshot(work), _filter(work, query), work.now, query.limit)
+    return await service.options(await service.moment(work), _filter(work, query), work.now, query.limit)
 
 
 def _filter(work: Work, query: UsageQuery) -> UsageFilter:

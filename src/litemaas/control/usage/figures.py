@@ -302,6 +302,8 @@ async def latencies(
     connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, kept: Sequence[str]
 ) -> dict[str, Mapping[str, int]]:
     """The sums of LATENCY for each of the groups ``kept`` that has any."""
+    if not kept:
+        return {}
     values = Values()
     name, figures = named_figures(values, wanted, by, LATENCY, kept)
     rows = await ask(connection, f"SELECT *, {name} AS name FROM ({figures}) AS f", values)  # noqa: S608
@@ -365,23 +367,16 @@ async def trend_of(
     return await ask(connection, f"{figures} ORDER BY at, cost_nano DESC, g0", values)
 
 
-async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tuple[int, int]:
-    """How many users and keys made a call that reached a model or failed on the way; those without a name do not count.
+async def count_active(connection: AsyncConnection, wanted: UsageFilter, by: Literal["user", "key"]) -> int:
+    """How many made a call that reached a model or failed on the way; those without a name do not count.
 
     Nothing is added up: for most of it, the index of the cells is enough.
     """
     values = Values()
-    # Apart, because the cube that knows users is much smaller than the one that knows keys.
-    users, keys = (f"({_how_many(values, wanted, group)})" for group in ("user", "key"))
-    found = await ask(connection, f"SELECT {users} AS users, {keys} AS keys", values)
-    return found[0].users, found[0].keys
-
-
-def _how_many(values: Values, wanted: UsageFilter, group: Literal["user", "key"]) -> str:
-    name = _DIMENSION[group]
-    question = _Question(wanted, (name,), None, (), None, values)
-    parts = _who(question, name)
-    return f"SELECT count(*) FROM ({' UNION '.join(parts)}) AS who WHERE {name} <> ''"  # noqa: S608
+    name = _DIMENSION[by]
+    parts = _who(_Question(wanted, (name,), None, (), None, values), name)
+    query = f"SELECT count(*) AS active FROM ({' UNION '.join(parts)}) AS who WHERE {name} <> ''"  # noqa: S608
+    return int((await ask(connection, query, values))[0].active)
 
 
 def _who(question: _Question, name: str) -> list[str]:

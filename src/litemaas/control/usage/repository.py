@@ -58,3 +58,18 @@ async def prepare(connection: AsyncConnection) -> None:
     await connection.exec_driver_sql(
         "SELECT set_config('work_mem', '64MB', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
     )
+
+
+async def export_snapshot(connection: AsyncConnection) -> str:
+    """The name under which others can take over what this transaction sees, while it lasts."""
+    name: str = (await connection.exec_driver_sql("SELECT pg_export_snapshot()")).scalar_one()
+    return name
+
+
+async def take_snapshot(connection: AsyncConnection, name: str) -> None:
+    """Begins a transaction on a fresh connection that sees what the one of :func:`export_snapshot` sees, and no more."""
+    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    await connection.exec_driver_sql(
+        f"SET TRANSACTION SNAPSHOT '{name}'"
+    )  # a name of PostgreSQL's, of digits and hyphens
+    await prepare(connection)

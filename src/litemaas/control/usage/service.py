@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from litemaas.control.http.work import Work
 from litemaas.control.usage import figures, ranking, repository
 from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.moment import Moment
 from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.schemas import (
     Change,
@@ -50,6 +52,11 @@ async def snapshot(work: Work) -> AsyncConnection:
     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     await repository.prepare(connection)
     return connection
+
+
+async def moment(work: Work) -> Moment:
+    """As :func:`snapshot`, for questions that may be asked side by side."""
+    return Moment(await snapshot(work), work)
 
 
 async def end_snapshot(work: Work) -> None:
@@ -112,33 +119,22 @@ def _cut(wanted: UsageFilter, since: datetime, until: datetime | None) -> UsageF
 
 
 async def summarize(
-    connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, sort: Sort, *, descending: bool, limit: int, page: int,
+    moment: Moment, wanted: UsageFilter, by: GroupBy, sort: Sort, *, descending: bool, limit: int, page: int,
     latency: bool,
 ) -> Summary:  # fmt: skip
-    """Of one moment (:func:`snapshot`), so that the parts make the total even while records arrive."""
+    """Of one moment, so that the parts make the total even while records arrive."""
     rows = await ranking.breakdown(
-        connection, wanted, by, sort=sort, descending=descending, limit=limit, offset=(page - 1) * limit
+        moment, wanted, by, sort=sort, descending=descending, limit=limit, offset=(page - 1) * limit, latency=latency
     )
-    shown = [row for row in rows if row.place is not None]
-    rest = [dict(row.sums) for row in rows if row.place is None]
-    total = {name: sum(row.sums[name] for row in rows) for name in SUMS}
-    nothing = dict.fromkeys(LATENCY, 0) if latency else {}
-    slow: dict[str, Mapping[str, int]] = {}
-    if latency:
-        slow = await figures.latencies(connection, wanted, by, [row.name for row in shown])
-        whole = await figures.totals(connection, wanted, sums=LATENCY)
-        total |= whole
-        if rest:
-            rest[0] |= _less(whole, slow.values(), LATENCY)
+    rest = [row.sums for row in rows if row.place is None]
+    names = (*SUMS, *LATENCY) if latency else SUMS
+    total = {name: sum(row.sums[name] for row in rows) for name in names}
     return Summary(
         group_by=by,
         data=[
-            GroupFigures(
-                group=row.name or None,
-                last_active_at=row.last_at,
-                **_figures(dict(row.sums) | dict(slow.get(row.name, nothing)), latency),
-            )
-            for row in shown
+            GroupFigures(group=row.name or None, last_active_at=row.last_at, **_figures(row.sums, latency))
+            for row in rows
+            if row.place is not None
         ],
         rest=Figures(**_figures(rest[0], latency)) if rest else None,
         total=Figures(**_figures(total, latency)),
@@ -158,34 +154,50 @@ async def groups_of(
     ]
 
 
-async def overview(
-    connection: AsyncConnection, wanted: UsageFilter, now: datetime, *, active: tuple[int, int] | None = None
-) -> Overview:
-    """The period and the one before it; the last 30 days if nothing else is asked for. ``active``: users and keys, if known."""
+async def overview(moment: Moment, wanted: UsageFilter, now: datetime) -> Overview:
+    """The period and the one before it; the last 30 days if nothing else is asked for."""
+    current, before = compared(wanted, now)
+    keys, keys_before, users, users_before, total, total_before = await moment.together(
+        partial(figures.count_active, wanted=current, by="key"), partial(figures.count_active, wanted=before, by="key"),
+        partial(figures.count_active, wanted=current, by="user"), partial(figures.count_active, wanted=before, by="user"),
+        partial(whole, wanted=current), partial(whole, wanted=before),
+    )  # fmt: skip
+    current_figures = overview_figures(total, users, keys)
+    before_figures = overview_figures(total_before, users_before, keys_before)
+    return overview_of(wanted, now, current_figures, before_figures)
+
+
+def compared(wanted: UsageFilter, now: datetime) -> tuple[UsageFilter, UsageFilter]:
+    """``wanted`` in its period and in the one before it."""
     since, until = _period(wanted, now)
-    before = since - (until - since)
-    current = await _overview_figures(connection, _within(wanted, since, until, now), active)
-    previous = await _overview_figures(connection, _within(wanted, before, since, now))
+    return _within(wanted, since, until, now), _within(wanted, since - (until - since), since, now)
+
+
+async def whole(connection: AsyncConnection, wanted: UsageFilter) -> Mapping[str, int]:
+    """All sums together, those of latencies too."""
+    return await figures.totals(connection, wanted, sums=(*SUMS, *LATENCY))
+
+
+def overview_of(wanted: UsageFilter, now: datetime, current: OverviewFigures, previous: OverviewFigures) -> Overview:
+    """What the figures of the two periods of :func:`compared` say."""
+    since, until = _period(wanted, now)
     return Overview(
         as_of=now,
         period=Period(since=since, until=until, complete=until <= now),
-        comparison_period=Period(since=before, until=since, complete=since <= now),
+        comparison_period=Period(since=since - (until - since), until=since, complete=since <= now),
         current=current,
         previous=previous,
         changes=[change_of(metric, getattr(current, metric), getattr(previous, metric)) for metric in _COMPARED],
     )
 
 
-async def _overview_figures(
-    connection: AsyncConnection, wanted: UsageFilter, active: tuple[int, int] | None = None
-) -> OverviewFigures:
-    total = await figures.totals(connection, wanted, sums=(*SUMS, *LATENCY))
-    users, keys = await figures.count_active(connection, wanted) if active is None else active
+def overview_figures(total: Mapping[str, int], users: int, keys: int) -> OverviewFigures:
+    """``total``: as of :func:`whole`; ``users``, ``keys``: how many were active."""
     return OverviewFigures(**_figures(total, latency=True), active_users=users, active_keys=keys)
 
 
 async def trend(
-    connection: AsyncConnection, wanted: UsageFilter, now: datetime, grain: Grain, by: GroupBy | None, top: int, *,
+    moment: Moment, wanted: UsageFilter, now: datetime, grain: Grain, by: GroupBy | None, top: int, *,
     latency: bool, kept: Sequence[str] | None = None,
 ) -> Trend:  # fmt: skip
     """Every span of the period. ``kept``: the groups to be shown, if it is known already which cost most; these are
@@ -198,12 +210,19 @@ async def trend(
     within = _within(wanted, since, until, now)
     names = (*SUMS, *LATENCY) if latency else SUMS
     of_groups = names if kept is None else SUMS
-    spans = {row.at: row._asdict() for row in await figures.trend(connection, within, grain, sums=names)}
-    groups: dict[datetime, list[dict[str, Any]]] = {}
-    if by is not None:
+
+    async def of_dearest(connection: AsyncConnection) -> Sequence[Row[Any]]:
+        if by is None:
+            return []
         dearest = kept if kept is not None else await figures.dearest(connection, within, by, top)
-        for row in await figures.trend_of(connection, within, grain, by, dearest, sums=of_groups):
-            groups.setdefault(row.at, []).append(row._asdict())
+        return await figures.trend_of(connection, within, grain, by, dearest, sums=of_groups)
+
+    of_all = partial(figures.trend, wanted=within, grain=grain, sums=names)
+    found, totals = await moment.together(of_dearest, of_all) if by else ([], await of_all(moment.connection))
+    spans = {row.at: row._asdict() for row in totals}
+    groups: dict[datetime, list[dict[str, Any]]] = {}
+    for row in found:
+        groups.setdefault(row.at, []).append(row._asdict())
     nothing = dict.fromkeys(names, 0)
     return Trend(
         as_of=now,
@@ -238,16 +257,19 @@ def _trend_groups(total: dict[str, Any] | None, found: list[dict[str, Any]], nam
     return groups
 
 
-async def options(connection: AsyncConnection, wanted: UsageFilter, now: datetime, limit: int) -> Options:
+async def options(moment: Moment, wanted: UsageFilter, now: datetime, limit: int) -> Options:
     """What occurs in the period, for each filter the most used first."""
     within = _within(wanted, *_period(wanted, now), now)
+    served = partial(figures.values_of, wanted=within, groups=("model", "deployment", "provider", "endpoint", "error"))
     if figures.is_few(within):
-        asked = await figures.values_of(connection, within, ("key", "user", "team"))
-        keys, users, teams = (_most_first(found, limit) for found in asked)
+        asked, found = await moment.together(
+            partial(figures.values_of, wanted=within, groups=("key", "user", "team")), served
+        )
+        keys, users, teams = (_most_first(values, limit) for values in asked)
     else:  # so many that each kind is better counted apart, in the smallest cube that knows it
-        keys, users, teams = [await figures.most_used(connection, within, by, limit) for by in ("key", "user", "team")]
-    served = await figures.values_of(connection, within, ("model", "deployment", "provider", "endpoint", "error"))
-    models, deployments, providers, endpoints, error_codes = (_most_first(found, limit) for found in served)
+        most_used = [partial(figures.most_used, wanted=within, by=by, limit=limit) for by in ("key", "user", "team")]
+        keys, users, found, teams = await moment.together(most_used[0], most_used[1], served, most_used[2])
+    models, deployments, providers, endpoints, error_codes = (_most_first(values, limit) for values in found)
     return Options(
         keys=keys, users=users, teams=teams, models=models, deployments=deployments, providers=providers,
         endpoints=endpoints, error_codes=error_codes,
