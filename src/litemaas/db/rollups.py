@@ -38,7 +38,7 @@ _NULLABLE = {"user_id", "team_id", "deployment_id", "provider", "engine_model", 
 _BUCKET_COLUMNS = (*DURATION_BUCKETS, *TTFT_BUCKETS)
 _VALUES = (*MEASURES, "last_at", *_BUCKET_COLUMNS)
 _SUMS = ", ".join(
-    [*(f"sum({name})" for name in MEASURES), "max(last_at)", *(f"sum({name})" for name in _BUCKET_COLUMNS)]
+    [*(f"usage_sum({name})" for name in MEASURES), "max(last_at)", *(f"usage_sum({name})" for name in _BUCKET_COLUMNS)]
 )
 _ADDED = ", ".join(
     [

@@ -70,25 +70,25 @@ _MEASURES_OF: dict[str, tuple[str, ...]] = {
     "total_tokens": ("prompt_tokens", "completion_tokens"),
 }
 _OF_CELLS = {
-    "requests": "sum(calls) FILTER (WHERE status <> 'refused')",
-    **{name: f"sum(calls) FILTER (WHERE status = '{status}')" for name, status in _BY_STATUS.items()},
-    "estimated_requests": "sum(estimated_calls)",
-    "total_tokens": "sum(prompt_tokens + completion_tokens)",
-    **{name: f"sum({name}) FILTER (WHERE status = 'success')" for name in LATENCY},
-    **{name: f"sum({name})" for name in _PLAIN},
+    "requests": "usage_sum(calls) FILTER (WHERE status <> 'refused')",
+    **{name: f"usage_sum(calls) FILTER (WHERE status = '{status}')" for name, status in _BY_STATUS.items()},
+    "estimated_requests": "usage_sum(estimated_calls)",
+    "total_tokens": "usage_sum(prompt_tokens + completion_tokens)",
+    **{name: f"usage_sum({name}) FILTER (WHERE status = 'success')" for name in LATENCY},
+    **{name: f"usage_sum({name})" for name in _PLAIN},
     "last_at": "max(last_at)",
 }
 _OF_RECORDS = {
     "requests": "count(*) FILTER (WHERE status <> 'refused')",
     **{name: f"count(*) FILTER (WHERE status = '{status}')" for name, status in _BY_STATUS.items()},
     "estimated_requests": "count(*) FILTER (WHERE usage_source IN ('tokenizer', 'estimate'))",
-    "total_tokens": "sum(prompt_tokens::bigint + completion_tokens)",
-    "duration_us": "sum(duration_us) FILTER (WHERE status = 'success')",
-    "ttft_us": "sum(ttft_us) FILTER (WHERE status = 'success')",
+    "total_tokens": "usage_sum(prompt_tokens::bigint + completion_tokens)",
+    "duration_us": "usage_sum(duration_us) FILTER (WHERE status = 'success')",
+    "ttft_us": "usage_sum(ttft_us) FILTER (WHERE status = 'success')",
     "ttft_calls": "count(ttft_us) FILTER (WHERE status = 'success')",
     **{f"d{place:02}": f"count(*) FILTER (WHERE status = 'success' AND d = {place})" for place in range(BUCKETS)},
     **{f"t{place:02}": f"count(*) FILTER (WHERE status = 'success' AND t = {place})" for place in range(BUCKETS)},
-    **{name: f"sum({name})" for name in _PLAIN},
+    **{name: f"usage_sum({name})" for name in _PLAIN},
     "last_at": "max(started_at)",
 }
 _REFUSED_OR_NOT = {"requests", "blocked_requests", "estimated_requests", "total_tokens", "last_at", *_PLAIN}
@@ -127,17 +127,23 @@ def _figures(
     dimensions = tuple(_DIMENSION[group] for group in groups)
     question = _Question(wanted, dimensions, grain, tuple(sums), None if kept is None else tuple(kept), values)
     keys = [f"g{place}" for place in range(len(groups))] + (["at"] if grain is not None else [])
-    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-    columns = ", ".join([*keys, _added(tuple(sums))])
-    return f"SELECT {columns} FROM ({' UNION ALL '.join(_parts(question))}) AS parts{grouped}"  # noqa: S608 — as all below: names of ours, values apart
+    parts = _parts(question)
+    added = len(parts) > 1
+    grouped = f" GROUP BY {', '.join(keys)}" if keys and added else ""
+    columns = ", ".join([*keys, _added(tuple(sums)) if added else _filled(tuple(sums))])
+    return f"SELECT {columns} FROM ({' UNION ALL '.join(parts)}) AS parts{grouped}"  # noqa: S608 — as all below: names of ours, values apart
 
 
 @lru_cache(maxsize=64)
 def _added(sums: tuple[str, ...]) -> str:
     return ", ".join(
-        "max(last_at) AS last_at" if name == "last_at" else f"coalesce(sum({name}), 0)::bigint AS {name}"
-        for name in sums
+        "max(last_at) AS last_at" if name == "last_at" else f"coalesce(usage_sum({name}), 0) AS {name}" for name in sums
     )
+
+
+@lru_cache(maxsize=64)
+def _filled(sums: tuple[str, ...]) -> str:
+    return ", ".join(name if name == "last_at" else f"coalesce({name}, 0) AS {name}" for name in sums)
 
 
 @lru_cache(maxsize=64)
@@ -148,7 +154,7 @@ def _measures(sums: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _sums_of_cells(sums: tuple[str, ...]) -> str:
-    return _named_sums({name: f"sum({name})" for name in LATENCY} if _only_latency(sums) else _OF_CELLS, sums)
+    return _named_sums({name: f"usage_sum({name})" for name in LATENCY} if _only_latency(sums) else _OF_CELLS, sums)
 
 
 @lru_cache(maxsize=64)
@@ -163,7 +169,7 @@ def _sums_of_records(sums: tuple[str, ...]) -> str:
 
 
 def _named_sums(spelled: Mapping[str, str], sums: tuple[str, ...]) -> str:
-    return ", ".join(f"({spelled[name]}){'' if name == 'last_at' else '::bigint'} AS {name}" for name in sums)
+    return ", ".join(f"{spelled[name]} AS {name}" for name in sums)
 
 
 # -- where cells come from ------------------------------------------------------------------------------------------------
@@ -178,10 +184,7 @@ def _parts(question: _Question) -> list[str]:
     whole = [span for span in spans if span.source != "records"]
     parts = [_of_records(question, span) for span in spans if span.source == "records"]
     if whole:
-        parts.append(_of_deltas(question, _around(whole)))
-    # Small cubes have no hours: at ragged ends a larger one helps out.
-    for cube, of_cube in groupby(whole, key=lambda span: _cube_for(question, span)):
-        parts.append(_of_rollups(question, cube, list(of_cube)))
+        parts.append(_of_cells(question, whole))
     return parts or [_of_records(question, everything)]
 
 
@@ -205,12 +208,24 @@ def _around(spans: Sequence[Span]) -> Span:
     return Span("hour", spans[0].since, spans[-1].until)
 
 
-def _of_rollups(question: _Question, cube: str, spans: Sequence[Span]) -> str:
-    columns = ", ".join(["at", "dimension_id", *_measures(question.sums)])
-    cells = " UNION ALL ".join(_cells(question, cube, span, columns) for span in spans)
+def _of_cells(question: _Question, spans: Sequence[Span]) -> str:
+    """Cells, and deltas that are not folded yet, added up in one go."""
+    sums = _sums_of_cells(question.sums)
+    measures = _measures(question.sums)
+    told = [*question.dimensions, *(["status"] if "status" in sums else [])]
+    columns = ", ".join(dict.fromkeys([*told, *(["at"] if question.grain else []), *measures])) or "at"
+    rows = [_of_deltas(question, _around(spans), columns)]
+    # Small cubes have no hours: at ragged ends a larger one helps out.
+    for cube, of_cube in groupby(spans, key=lambda span: _cube_for(question, span)):
+        rows.append(_of_rollups(question, cube, list(of_cube), columns))
+    return _summed(question, question.dimensions, sums, f"({' UNION ALL '.join(rows)}) AS cells")
+
+
+def _of_rollups(question: _Question, cube: str, spans: Sequence[Span], columns: str) -> str:
+    kept = ", ".join(["at", "dimension_id", *_measures(question.sums)])
+    cells = " UNION ALL ".join(_cells(question, cube, span, kept) for span in spans)
     named = "" if _is_few(question) else where(_narrowed(question))
-    source = f"({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"
-    return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+    return f"SELECT {columns} FROM ({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"  # noqa: S608
 
 
 def _is_few(question: _Question) -> bool:
@@ -236,10 +251,9 @@ def _narrowed(question: _Question) -> list[str]:
     return [*found, "status = 'success'"] if _only_latency(question.sums) else found
 
 
-def _of_deltas(question: _Question, span: Span) -> str:
+def _of_deltas(question: _Question, span: Span, columns: str) -> str:
     conditions = within("at", span.since, span.until, question.values) + _narrowed(question)
-    source = f"{question.of('usage_deltas')}{where(conditions)}"
-    return _summed(question, question.dimensions, _sums_of_cells(question.sums), source)
+    return f"SELECT {columns} FROM {question.of('usage_deltas')}{where(conditions)}"  # noqa: S608
 
 
 def _of_records(question: _Question, span: Span) -> str:

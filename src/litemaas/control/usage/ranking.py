@@ -59,7 +59,7 @@ async def _whole(
     values = Values()
     name, figures = named_figures(values, wanted, by, (*SUMS, "last_at"), None)
     first, last = values.place(offset), values.place(offset + limit)
-    sums = ", ".join(f"sum({unit})::bigint AS {unit}" for unit in SUMS)
+    sums = ", ".join(f"usage_sum({unit}) AS {unit}" for unit in SUMS)
     query = f"""
         WITH figures AS (SELECT *, {name} AS name FROM ({figures}) AS f),
         ranked AS (SELECT *, row_number() OVER (ORDER BY {order}) AS row FROM figures),
