@@ -37,6 +37,7 @@ from litemaas.control.http.work import Work
 from litemaas.control.keys import repository as keys
 from litemaas.control.usage import figures
 from litemaas.control.usage import service as usage
+from litemaas.control.usage.callers import Callers, callers, count_active
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.moment import Moment
 from litemaas.control.usage.ranking import Sort
@@ -53,9 +54,8 @@ _PEOPLE_TOP = 5
 class _Answers(msgspec.Struct, frozen=True):
     """What the parts of the analytics page are made of. ``top_users``, ``costs_by_team``: empty where people are not shown."""
 
-    keys: figures.Callers
     top_keys: list[Named]
-    users: figures.Callers
+    costs_by_user: list[tuple[str, int]]
     top_users: list[Named]
     models: list[Named]
     daily: Trend
@@ -71,14 +71,11 @@ async def _ask(moment: Moment, now: datetime, scope: Scope, wanted: UsageFilter,
     few = min(top, _PEOPLE_TOP)
     current, before = usage.compared(wanted, now)
 
-    async def keys(connection: AsyncConnection) -> tuple[figures.Callers, list[Named]]:
-        found = await figures.callers(connection, wanted, "key", few)
-        return found, await _those(connection, wanted, "key", found.costs)
-
-    async def users(connection: AsyncConnection) -> tuple[figures.Callers, list[Named]]:
-        found = await figures.callers(connection, wanted, "user", _MOST_OPTIONS)
-        shown = found.costs[:few] if scope.shows_people else []
-        return found, await _those(connection, wanted, "user", shown)
+    async def who(connection: AsyncConnection) -> tuple[Callers, Callers, list[Named], list[Named]]:
+        keys, users = await callers(connection, wanted, dearest=(few, _MOST_OPTIONS))
+        shown = users.dearest[:few] if scope.shows_people else []
+        top_keys = await _those(connection, wanted, "key", keys.dearest)
+        return keys, users, top_keys, await _those(connection, wanted, "user", shown)
 
     async def models(connection: AsyncConnection) -> tuple[list[Named], Trend]:
         found = await _named(connection, wanted, "model", _MOST_OPTIONS)
@@ -93,19 +90,18 @@ async def _ask(moment: Moment, now: datetime, scope: Scope, wanted: UsageFilter,
         return costs, await repository.count_people(connection, min(days.until, now), scope.team_id)
 
     (
-        (by_key, top_keys), (by_user, top_users), keys_before, users_before, (by_model, daily), total_before, total,
-        providers, (by_team, people), began,
+        (keys, users, top_keys, top_users), (by_model, daily), (keys_before, users_before), total_before, total, providers,
+        (by_team, people), began,
     ) = await moment.together(
-        keys, users, partial(figures.count_active, wanted=before, by="key"),
-        partial(figures.count_active, wanted=before, by="user"), models, partial(usage.whole, wanted=before),
-        partial(usage.whole, wanted=current),
-        partial(figures.costs, wanted=wanted, by="provider", limit=_MOST_OPTIONS), teams, repository.first_call_at,
+        who, models, partial(count_active, wanted=before), partial(usage.whole, wanted=before),
+        partial(usage.whole, wanted=current), partial(figures.costs, wanted=wanted, by="provider", limit=_MOST_OPTIONS),
+        teams, repository.first_call_at,
     )  # fmt: skip
     overview = usage.overview_of(
-        wanted, now, usage.overview_figures(total, by_user.active, by_key.active),
+        wanted, now, usage.overview_figures(total, users.active, keys.active),
         usage.overview_figures(total_before, users_before, keys_before),
     )  # fmt: skip
-    return _Answers(by_key, top_keys, by_user, top_users, by_model, daily, overview, providers, by_team, people, began)
+    return _Answers(top_keys, users.dearest, top_users, by_model, daily, overview, providers, by_team, people, began)
 
 
 async def analytics(work: Work, moment: Moment, scope: Scope, wanted: UsageFilter, days: Days, top: int) -> Analytics:
@@ -115,7 +111,7 @@ async def analytics(work: Work, moment: Moment, scope: Scope, wanted: UsageFilte
     overview, models, daily = found.overview, found.models, found.daily
     costs = {"model": [(model.id or "", model.cost_nano) for model in models], "provider": found.costs_by_provider}
     if scope.shows_people:
-        costs |= {"user": found.users.costs, "team": found.costs_by_team}
+        costs |= {"user": found.costs_by_user, "team": found.costs_by_team}
     current = overview.current
     parts = {dimension: _parts(of_groups, current.cost_nano) for dimension, of_groups in costs.items()}
     return Analytics(

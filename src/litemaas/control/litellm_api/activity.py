@@ -22,7 +22,7 @@ from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.teams import require_seat
 from litemaas.control.usage import figures, service
-from litemaas.control.usage.figures import GroupBy
+from litemaas.control.usage.cells import GroupBy
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField, MissingField
 from litemaas.core.money import usd_from_nano

@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy, ask, latencies, named_figures, totals
+from litemaas.control.usage.cells import LATENCY, SUMS, GroupBy
+from litemaas.control.usage.figures import ask, latencies, named_figures, totals
 from litemaas.control.usage.filters import UsageFilter, Values
 from litemaas.control.usage.moment import Moment
 

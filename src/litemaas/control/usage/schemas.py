@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from litemaas.control.usage.figures import GroupBy
+from litemaas.control.usage.cells import GroupBy
 from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.spans import Grain
 from litemaas.core.ledger import Status

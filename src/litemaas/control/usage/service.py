@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import Work
 from litemaas.control.usage import figures, ranking, repository
-from litemaas.control.usage.figures import LATENCY, SUMS, GroupBy
+from litemaas.control.usage.callers import callers, count_active
+from litemaas.control.usage.cells import LATENCY, SUMS, GroupBy, is_few
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.moment import Moment
 from litemaas.control.usage.ranking import Sort
@@ -157,10 +158,9 @@ async def groups_of(
 async def overview(moment: Moment, wanted: UsageFilter, now: datetime) -> Overview:
     """The period and the one before it; the last 30 days if nothing else is asked for."""
     current, before = compared(wanted, now)
-    keys, keys_before, users, users_before, total, total_before = await moment.together(
-        partial(figures.count_active, wanted=current, by="key"), partial(figures.count_active, wanted=before, by="key"),
-        partial(figures.count_active, wanted=current, by="user"), partial(figures.count_active, wanted=before, by="user"),
-        partial(whole, wanted=current), partial(whole, wanted=before),
+    (keys, users), (keys_before, users_before), total, total_before = await moment.together(
+        partial(count_active, wanted=current), partial(count_active, wanted=before), partial(whole, wanted=current),
+        partial(whole, wanted=before),
     )  # fmt: skip
     current_figures = overview_figures(total, users, keys)
     before_figures = overview_figures(total_before, users_before, keys_before)
@@ -261,14 +261,16 @@ async def options(moment: Moment, wanted: UsageFilter, now: datetime, limit: int
     """What occurs in the period, for each filter the most used first."""
     within = _within(wanted, *_period(wanted, now), now)
     served = partial(figures.values_of, wanted=within, groups=("model", "deployment", "provider", "endpoint", "error"))
-    if figures.is_few(within):
-        asked, found = await moment.together(
-            partial(figures.values_of, wanted=within, groups=("key", "user", "team")), served
-        )
+    if is_few(within):
+        of_callers = partial(figures.values_of, wanted=within, groups=("key", "user", "team"))
+        asked, found = await moment.together(of_callers, served)
         keys, users, teams = (_most_first(values, limit) for values in asked)
     else:  # so many that each kind is better counted apart, in the smallest cube that knows it
-        most_used = [partial(figures.most_used, wanted=within, by=by, limit=limit) for by in ("key", "user", "team")]
-        keys, users, found, teams = await moment.together(most_used[0], most_used[1], served, most_used[2])
+        (by_key, by_user), found, teams = await moment.together(
+            partial(callers, wanted=within, busiest=limit), served,
+            partial(figures.most_used, wanted=within, by="team", limit=limit),
+        )  # fmt: skip
+        keys, users = by_key.busiest, by_user.busiest
     models, deployments, providers, endpoints, error_codes = (_most_first(values, limit) for values in found)
     return Options(
         keys=keys, users=users, teams=teams, models=models, deployments=deployments, providers=providers,
