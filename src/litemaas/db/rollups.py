@@ -117,10 +117,10 @@ def _count_records() -> str:
     paid = payer_columns("usage_records")
     dimensions = [f"coalesce({name}, '')" if name in _NULLABLE else name for name in DIMENSIONS]
     dimensions[DIMENSIONS.index("model")] = "CASE WHEN key_hash = '' THEN '' ELSE model END"
-    sums = {name: f"sum({name})" for name in MEASURES} | {
+    sums = {name: f"usage_sum({name})" for name in MEASURES} | {
         "calls": "count(*)",
         "estimated_calls": "count(*) FILTER (WHERE usage_source IN ('tokenizer', 'estimate'))",
-        "ttft_us": "coalesce(sum(ttft_us), 0)",
+        "ttft_us": "coalesce(usage_sum(ttft_us), 0)",
         "ttft_calls": "count(ttft_us)",
     }
     bounds = f"'{{{', '.join(map(str, BOUNDS_US))}}}'::bigint[]"
