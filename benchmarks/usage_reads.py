@@ -40,6 +40,8 @@ _BAR_MS = 200
 _NOT_THE_PORTALS = "LiteLLM's /spend/logs, 30 days by day"
 """Its answer names every key and user of every day: five megabytes."""
 _SIZE = Size()
+_SHARED_BUFFERS = "1GB"
+"""PostgreSQL's documentation recommends a quarter of the memory of a machine of its own (19.4.1, 2026-11)."""
 _MASTER_KEY = "sk-benchmark-0123456789"
 Query = tuple[str, dict[str, Any]]
 _SIZES = """
@@ -203,9 +205,9 @@ async def _measure(
     return taken
 
 
-async def _run(state_dir: Path, records: int, rounds: int) -> dict[str, Any]:
+async def _run(state_dir: Path, records: int, rounds: int, shared_buffers: str) -> dict[str, Any]:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    server = EmbeddedPostgres(state_dir)
+    server = EmbeddedPostgres(state_dir, shared_buffers=shared_buffers)
     await server.start()
     try:
         await asyncio.to_thread(upgrade, server.url)
@@ -232,7 +234,8 @@ async def _run(state_dir: Path, records: int, rounds: int) -> dict[str, Any]:
     finally:
         await server.stop()
     return {
-        "machine": machine.describe({}), "commit": machine.commit(), "rounds": rounds, **dict(sizes), **made, "bar_ms": _BAR_MS,
+        "machine": machine.describe({}), "commit": machine.commit(), "rounds": rounds, "shared_buffers": shared_buffers,
+        **dict(sizes), **made, "bar_ms": _BAR_MS,
         "queries": {name: _summed_up(times) for name, times in taken.items()},
     }  # fmt: skip
 
@@ -247,7 +250,8 @@ def _table(result: dict[str, Any]) -> str:
     sizes = (
         f"{result['records']:,} records in {result['records_bytes'] / 1e9:.1f} GB; by all dimensions {result['hour_cells']:,} "
         f"cells per hour and {result['day_cells']:,} per day; all rollups {result['rollups_bytes'] / 1e9:.1f} GB. "
-        f"{result['rounds']} times each, {result['machine']['cores']} cores, commit {result['commit']['commit'][:8]}.\n\n"
+        f"{result['rounds']} times each, {result['machine']['cores']} cores, {result['shared_buffers']} of shared buffers, "
+        f"commit {result['commit']['commit'][:8]}.\n\n"
     )
     lines = [f"| {name} | {times['p50_ms']:.0f} | {times['p95_ms']:.0f} |\n" for name, times in rows]
     return "".join([sizes, "| query | p50 ms | p95 ms |\n|---|---:|---:|\n", *lines])
@@ -264,12 +268,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.usage_reads", description=__doc__)
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--shared-buffers", default=_SHARED_BUFFERS, help="of PostgreSQL")
     parser.add_argument("--keep", type=Path, help="where the database is kept, and used again if it is there")
     parser.add_argument("--no-save", action="store_true", help="only print")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(prefix="litemaas-usage-reads-") as scratch:
-        result = asyncio.run(_run(arguments.keep or Path(scratch), arguments.records, arguments.rounds))
+        result = asyncio.run(
+            _run(arguments.keep or Path(scratch), arguments.records, arguments.rounds, arguments.shared_buffers)
+        )
     table = _table(result)
     print(table)
     if not arguments.no_save:

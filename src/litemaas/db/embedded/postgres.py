@@ -47,6 +47,7 @@ class EmbeddedPostgres:
     """A PostgreSQL 16 whose data lie under ``<state_dir>/postgres`` and which ends when this process does.
 
     ``port``: 0 keeps last time's while it is free. ``identities``: as whom it may run, tried in order.
+    ``shared_buffers``: as PostgreSQL spells it; None = as much as suits a laptop.
     ``fleeting``: for data that need not outlive the machine, such as those of tests: nothing waits for the disk.
     Committed data survive ``kill -9`` of anything; a server left behind by a killed parent is ended first.
     Start and stop it from a thread that lives as long as the server: on Linux the kernel ends it with that thread.
@@ -61,12 +62,15 @@ class EmbeddedPostgres:
         port: int = 0,
         identities: Sequence[Identity] | None = None,
         fleeting: bool = False,
+        shared_buffers: str | None = None,
         start_within_s: float = 60.0,
     ) -> None:
         self._state_dir = state_dir
         self._wanted_port = port
         self._identities = identities
-        self._own_settings = _FLEETING_SETTINGS if fleeting else {}
+        self._own_settings = dict(_FLEETING_SETTINGS) if fleeting else {}
+        if shared_buffers is not None:
+            self._own_settings["shared_buffers"] = shared_buffers
         self._start_within_s = start_within_s
         self._lock = StateLock(state_dir, "postgres.lock")
         self._process: ServerProcess | None = None
