@@ -92,13 +92,15 @@ class Work:
             self._connection = await self._engine.connect().start()
         return self._connection
 
-    async def spare_connection(self) -> AsyncConnection | None:
-        """Another connection, for reading beside the first, given back with it; None unless half of the pool would stay free.
-
-        So nobody who holds a connection ever waits for a second one.
-        """
+    @property
+    def has_spare_connection(self) -> bool:
+        """Whether half of the pool stays free if one is lent. So nobody who holds a connection ever waits for a second one."""
         pool = self._engine.pool
-        if not isinstance(pool, QueuePool) or (pool.checkedout() + 1) * 2 > pool.size():
+        return isinstance(pool, QueuePool) and (pool.checkedout() + 1) * 2 <= pool.size()
+
+    async def spare_connection(self) -> AsyncConnection | None:
+        """Another connection, for reading beside the first, given back with it; None if there is none to spare."""
+        if not self.has_spare_connection:
             return None
         connection = await self._engine.connect().start()
         self._others.append(connection)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,7 +37,6 @@ class Moment:
 
         Errors: those of the first question that fails; the others are stopped.
         """
-        await self._find_helpers(len(questions) - 1)
         waiting = deque(enumerate(questions))
         answers: dict[int, Any] = {}
 
@@ -46,21 +45,25 @@ class Moment:
                 place, question = waiting.popleft()
                 answers[place] = await question(connection)
 
-        await _all_or_none([answer(connection) for connection in (self.connection, *self._helpers)])
+        async def help_out(snapshot: str) -> None:
+            helper = await self._work.spare_connection() if self._work is not None and waiting else None
+            if helper is not None:
+                await repository.take_snapshot(helper, snapshot)
+                self._helpers.append(helper)
+                await answer(helper)
+
+        more = min(len(questions) - 1, _MOST_HELPERS) - len(self._helpers)
+        asking = [answer(helper) for helper in self._helpers]
+        if more > 0 and self._work is not None and self._work.has_spare_connection:
+            snapshot = await repository.export_snapshot(self.connection)
+            asking += [help_out(snapshot) for _ in range(more)]
+        # The own connection begins while the others are fetched.
+        await _all_or_none([answer(self.connection), *asking])
         return [answers[place] for place in range(len(questions))]
 
-    async def _find_helpers(self, useful: int) -> None:
-        wanted = min(useful, _MOST_HELPERS) - len(self._helpers)
-        name: str | None = None
-        while self._work is not None and wanted > 0 and (helper := await self._work.spare_connection()) is not None:
-            name = name or await repository.export_snapshot(self.connection)
-            await repository.take_snapshot(helper, name)
-            self._helpers.append(helper)
-            wanted -= 1
 
-
-async def _all_or_none(asking: Sequence[Awaitable[None]]) -> None:
-    tasks = [asyncio.ensure_future(one) for one in asking]
+async def _all_or_none(asking: Sequence[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(one) for one in asking]
     try:
         await asyncio.gather(*tasks)
     finally:
