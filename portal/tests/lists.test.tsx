@@ -5,9 +5,11 @@ import { DataTable } from "../src/components/DataTable";
 import { Search } from "../src/components/Filters";
 import { UserFilter } from "../src/concepts/people/filters";
 import { ManyKeys } from "../src/features/admin-users/ManyKeys";
+import { UserKeys } from "../src/features/admin-users/UserKeys";
 import { useGet } from "../src/lib/api";
 import { listQuery, useListState } from "../src/lib/listState";
-import { json, serve, show } from "./stage";
+import { SessionProvider, useSessionQuery } from "../src/lib/session";
+import { json, serve, session, show } from "./stage";
 
 interface Row {
   id: string;
@@ -83,4 +85,26 @@ test("many keys are ended by one call with a reason, and what refused is named",
   expect(asked[0]!.body).toEqual({ action: "revoke", key_ids: ["k1", "k2"], reason: "End of the course" });
   expect(done).not.toHaveBeenCalled();
   expect(revoke).toBeDisabled(); // what was done is not sent again
+});
+
+const KEY = { id: "k1", name: "laptop", description: "", prefix: "sk-abcd", last4: "wxyz", state: "active", blocked_by: null, models: [], spent_nano: 5, max_budget_nano: 5, expires_at: null, last_used_at: null, request_count: 0, owner: { id: "u1", username: "uma" }, team: null, old_secret_valid_until: null };
+
+test("keys are sorted by spend with the highest first, and narrowed to those whose budget is used up; clearing stays on the tab", async () => {
+  const asked = serve({
+    "GET /api/v1/auth/session": session(["admin:api_keys:read"]),
+    "GET /api/v1/admin/keys": ({ query }) => json({ data: query.get("used_up") === "false" ? [] : [KEY], pagination: { page: 1, limit: 20, total: 1, total_pages: 1 } }),
+  });
+  const Shown = () => {
+    const held = useSessionQuery();
+    return <SessionProvider session={held.data ?? null}>{held.data && <UserKeys id="u1" />}</SessionProvider>;
+  };
+  await show(<Shown />, "/admin/users/u1?tab=keys");
+  await userEvent.click(await screen.findByRole("button", { name: "Spend" }));
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Budget" }), "Used up");
+  await waitFor(() => expect(Object.fromEntries(asked.at(-1)!.query)).toEqual({ page: "1", limit: "20", user_id: "u1", sort: "spend", order: "desc", used_up: "true" }));
+  await userEvent.click(screen.getByRole("button", { name: "Last used" }));
+  await waitFor(() => expect(asked.at(-1)!.query.get("sort")).toBe("last_used_at"));
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Budget" }), "Not used up");
+  await userEvent.click(await screen.findByRole("button", { name: "Clear filters" }));
+  expect(screen.getByTestId("address")).toHaveTextContent(/^\/admin\/users\/u1\?tab=keys$/);
 });

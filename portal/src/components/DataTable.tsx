@@ -14,6 +14,8 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
   /** The field that the server sorts by. */
   sort?: string;
+  /** The first click puts the highest first. */
+  highestFirst?: boolean;
   number?: boolean;
 }
 
@@ -61,7 +63,7 @@ function Rows<Row>({ rows, caption, columns, list, rowKey, rowName, actions, sel
   const sorted = columns.findIndex((column) => column.sort && column.sort === list.sort);
   const sortOf = (index: number) => ({
     columnIndex: index,
-    sortBy: { ...(sorted >= 0 ? { index: sorted, direction: list.order ?? "asc" } : {}) } as const,
+    sortBy: { defaultDirection: columns[index]?.highestFirst ? ("desc" as const) : ("asc" as const), ...(sorted >= 0 ? { index: sorted, direction: list.order ?? "asc" } : {}) } as const,
     onSort: (_: unknown, at: number, direction: "asc" | "desc") => list.setSort(columns[at]?.sort ?? "", direction),
   });
   return (

@@ -20,6 +20,8 @@ export interface ListState {
 }
 
 const OWN = new Set(["page", "limit", "search", "sort", "order"]);
+/** Says where on its page a list stands, and narrows nothing. */
+const PLACE = "tab";
 
 export function useListState(defaults: { limit?: number; filters?: Record<string, string> } = {}): ListState {
   const [params, setParams] = useSearchParams();
@@ -55,8 +57,8 @@ export function useListState(defaults: { limit?: number; filters?: Record<string
       setPage: (page) => change({ page: page === 1 ? null : String(page) }),
       setLimit: (limit) => change({ limit: limit === usual ? null : String(limit) }),
       setSort: (sort, order) => change({ sort, order }),
-      clear: () => setParams({}, { replace: true }),
-      isNarrowed: search !== "" || [...params.keys()].some((name) => !OWN.has(name)),
+      clear: () => setParams((before) => [...before].filter(([name]) => name === PLACE), { replace: true }),
+      isNarrowed: search !== "" || [...params.keys()].some((name) => !OWN.has(name) && name !== PLACE),
     };
     // eslint-disable-next-line react-hooks/exhaustive-deps -- defaults are constants of the page
   }, [params, usual, change]);

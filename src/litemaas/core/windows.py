@@ -23,6 +23,8 @@ _CALENDAR = {
     "monthly": "month", "30d": "month", "1mo": "month",
     "yearly": "year", "1y": "year",
 }  # fmt: skip
+CALENDAR_WINDOWS = tuple(_CALENDAR)
+"""Durations whose windows begin for everybody at the same moment, whenever they were set."""
 
 
 class Window(msgspec.Struct, frozen=True, gc=False):

@@ -38,9 +38,9 @@ export function keyColumns(say: Say, name: (row: KeyRow) => ReactNode): Column<K
         </span>
       ),
     },
-    { title: say("spend"), cell: (row) => <Meter used={row.spent_nano} limit={row.max_budget_nano} label={say("budget")} /> },
+    { title: say("spend"), sort: "spend", highestFirst: true, cell: (row) => <Meter used={row.spent_nano} limit={row.max_budget_nano} label={say("budget")} /> },
     { title: say("expires"), sort: "expires_at", cell: (row) => (row.expires_at ? <span title={moment(row.expires_at)}>{day(row.expires_at)}</span> : say("never")) },
-    { title: say("last_used"), cell: (row) => (row.last_used_at ? <span title={moment(row.last_used_at)}>{ago(row.last_used_at)}</span> : say("not_yet")) },
+    { title: say("last_used"), sort: "last_used_at", highestFirst: true, cell: (row) => (row.last_used_at ? <span title={moment(row.last_used_at)}>{ago(row.last_used_at)}</span> : say("not_yet")) },
     { title: say("owner"), cell: (row) => <span className="lm-once">{row.team?.name ?? row.owner?.username ?? say("me")}</span> },
   ];
 }

@@ -3,7 +3,9 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { DataTable } from "../../components/DataTable";
 import { Confirm } from "../../components/Dialog";
+import { Search, Toolbar } from "../../components/Filters";
 import { keyColumns, type KeyRow } from "../../concepts/keys/columns";
+import { KEY_FILTERS, KeyFilters } from "../../concepts/keys/filters";
 import { useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
@@ -16,7 +18,7 @@ export function UserKeys({ id }: { id: string }) {
   const say = useSay();
   const may = useMay()("admin:api_keys:write");
   const list = useListState();
-  const found = useGet("/api/v1/admin/keys", { query: { ...listQuery(list), user_id: id } as never }, { keep: true });
+  const found = useGet("/api/v1/admin/keys", { query: { ...listQuery(list, KEY_FILTERS), user_id: id } as never }, { keep: true });
   const enable = useSend("post", "/api/v1/admin/keys/{key_id}/enable");
   const sends = {
     disable: useSend("post", "/api/v1/admin/keys/{key_id}/disable"),
@@ -42,6 +44,9 @@ export function UserKeys({ id }: { id: string }) {
         ];
   return (
     <>
+      <Toolbar search={<Search list={list} label={say("search_keys")} />}>
+        <KeyFilters list={list} />
+      </Toolbar>
       {may && picked.size > 0 && (
         <div className="lm-actions">
           <Button variant="secondary" onClick={() => setMany("disable")}>
@@ -55,7 +60,7 @@ export function UserKeys({ id }: { id: string }) {
           </Button>
         </div>
       )}
-      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={{ ...list, isNarrowed: false }} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => row.name)} {...(may ? { actions: items, select: { picked, can: (key: KeyRow) => key.state !== "revoked", pick } } : {})} />
+      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={list} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => row.name)} {...(may ? { actions: items, select: { picked, can: (key: KeyRow) => key.state !== "revoked", pick } } : {})} />
       {many && <ManyKeys act={many} ids={[...picked]} close={() => setMany(null)} done={() => setPicked(new Set())} />}
       {open && (
         <Confirm

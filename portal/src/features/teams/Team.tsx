@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { Card, Facts } from "../../components/Card";
 import { DataTable } from "../../components/DataTable";
+import { Search, Toolbar } from "../../components/Filters";
 import { Confirm } from "../../components/Dialog";
 import { Meter } from "../../components/Meter";
 import { Page } from "../../components/Page";
@@ -12,6 +13,7 @@ import { Status } from "../../components/Status";
 import { Tabs, useTab } from "../../components/Tabs";
 import { CreateKey } from "../../concepts/keys/CreateKey";
 import { keyColumns, type KeyRow } from "../../concepts/keys/columns";
+import { KEY_FILTERS, KeyFilters } from "../../concepts/keys/filters";
 import { Analytics } from "../../concepts/usage/Analytics";
 import { windowWord } from "../../concepts/windows";
 import { useGet, useSend } from "../../lib/api";
@@ -121,14 +123,17 @@ function TeamKeys({ team }: { team: Held }) {
   const say = useSay();
   const may = useMay()("api_keys:write");
   const list = useListState();
-  const found = useGet("/api/v1/keys", { query: { ...listQuery(list), team_id: team.id } as never }, { keep: true });
+  const found = useGet("/api/v1/keys", { query: { ...listQuery(list, KEY_FILTERS), team_id: team.id } as never }, { keep: true });
   const [creating, setCreating] = useState(false);
   const mayCreate = may && (team.role === "admin" || (team.role === "member" && team.members_may_create_keys));
   const button = mayCreate && <Button onClick={() => setCreating(true)}>{say("create_key")}</Button>;
   return (
     <>
       {button && <div className="lm-actions">{button}</div>}
-      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={{ ...list, isNarrowed: false }} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => <Link to={`/api-keys/${row.id}`}>{row.name}</Link>)} />
+      <Toolbar search={<Search list={list} label={say("search_keys")} />}>
+        <KeyFilters list={list} />
+      </Toolbar>
+      <DataTable<KeyRow> caption={say("api_keys")} query={found} list={list} rowKey={(row) => row.id} rowName={(row) => row.name} empty={{ title: say("no_keys") }} columns={keyColumns(say, (row) => <Link to={`/api-keys/${row.id}`}>{row.name}</Link>)} />
       {creating && <CreateKey model="" team={team.id} close={() => setCreating(false)} />}
     </>
   );

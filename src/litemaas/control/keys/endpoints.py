@@ -91,7 +91,7 @@ async def export_keys(work: WorkOf, request: Request, query: Annotated[KeyExport
     """All keys that the filters choose, as a file without any secret; audited."""
     told = query.model_dump(mode="json", exclude_defaults=True)
     await record(work, "key.exported", "key", "many", told)
-    found = views.chosen(wanted_of(query), work.now)
+    found = await views.chosen(await work.connection(), wanted_of(query), work.now, work.zone)
     records = rows_of(request.app.state.plane, found, lambda row: dict(row._mapping))
     content = as_csv(views.EXPORTED, records) if query.format == "csv" else as_json({"filters": told}, records)
     return attachment(f"keys-{work.now:%Y-%m-%d}", query.format, content)
@@ -243,7 +243,7 @@ def wanted_of(query: OwnKeyQuery | KeyExport, **more: Any) -> Wanted:
 
 
 async def _page(work: Work, query: OwnKeyQuery, wanted: Wanted) -> Page[KeyOut]:
-    rows, total = await views.page(await work.connection(), wanted, work.now, query.offset, query.limit)
+    rows, total = await views.page(await work.connection(), wanted, work.now, work.zone, query.offset, query.limit)
     return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
 
 

@@ -54,7 +54,7 @@ _READS = [requires(Permission.KEYS_READ)]
 async def list_own_keys(work: WorkOf, query: Annotated[OwnKeyQuery, Query()]) -> Page[KeyOut]:
     """One's own keys, and all keys of teams that one administers."""
     wanted = wanted_of(query, visible_to=_me(work))
-    rows, total = await views.page(await work.connection(), wanted, work.now, query.offset, query.limit)
+    rows, total = await views.page(await work.connection(), wanted, work.now, work.zone, query.offset, query.limit)
     return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
 
 
@@ -78,7 +78,7 @@ async def list_keys_of_team(work: WorkOf, team_id: str, query: Annotated[OwnKeyQ
     if await views.role_in(await work.connection(), team_id, _me(work)) is None:
         raise NotFound("The team was not found.", "team_id")
     wanted = wanted_of(query, visible_to=_me(work), team_id=team_id)
-    rows, total = await views.page(await work.connection(), wanted, work.now, query.offset, query.limit)
+    rows, total = await views.page(await work.connection(), wanted, work.now, work.zone, query.offset, query.limit)
     return Page(data=await view.shown(work, rows), pagination=pagination(query, total))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, any_, case, func, literal, not_, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.control.keys import ranking
 from litemaas.core.refusals import MEMBER
 from litemaas.db.tables import (
     access_policies,
@@ -31,10 +32,6 @@ from litemaas.db.tables import (
 
 _KEYS = virtual_keys.c
 _LIVE = _KEYS.deleted_at.is_(None)
-SORTS = {
-    "name": func.lower(func.coalesce(_KEYS.name, _KEYS.alias, _KEYS.key_name)), "created_at": _KEYS.created_at,
-    "expires_at": _KEYS.expires_at, "updated_at": _KEYS.updated_at,
-}  # fmt: skip
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +49,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool | None = None
     live: bool | None = None
     governed: bool | None = None
+    used_up: bool | None = None
     sort: str = "created_at"
     descending: bool = True
 
@@ -84,14 +82,36 @@ async def find_visible(
 
 
 async def page(
-    connection: AsyncConnection, wanted: Wanted, now: datetime, offset: int, limit: int
+    connection: AsyncConnection, wanted: Wanted, now: datetime, zone: tzinfo, offset: int, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:
+    """A page, and how many there are. What has no value comes last; what is alike, in the order of hashes on every page."""
+    needed = wanted.used_up is not None or wanted.sort not in ranking.COLUMNS
+    standing = await ranking.standing(connection, now, zone) if needed else None
+    keys, where = _meant(wanted, now, standing)
+    total = (await connection.execute(select(func.count()).select_from(keys).where(*where))).scalar_one()
+    column = ranking.COLUMNS[wanted.sort] if standing is None else standing.sort(wanted.sort)
+    place = column.label("place")
+    ranked = select(_KEYS.key_hash, place).select_from(keys).where(*where).offset(offset).limit(limit)
+    # Whole rows are looked up for those of the page only: so many would not be sorted in memory.
+    chosen = ranked.order_by(*_order(place, _KEYS.key_hash, wanted)).subquery("ranked")
+    rows = select(virtual_keys).join(chosen, chosen.c.key_hash == _KEYS.key_hash)
+    return (await connection.execute(rows.order_by(*_order(chosen.c.place, _KEYS.key_hash, wanted)))).all(), total
+
+
+def _order(place: ColumnElement[Any], key_hash: ColumnElement[Any], wanted: Wanted) -> tuple[ColumnElement[Any], ...]:
+    by = place.desc() if wanted.descending else place.asc()
+    # The newest are found by an index, which knows no place for what has no value; there is always a time.
+    return by if wanted.sort == "created_at" else by.nulls_last(), key_hash
+
+
+def _meant(
+    wanted: Wanted, now: datetime, standing: ranking.Standing | None
+) -> tuple[FromClause, list[ColumnElement[bool]]]:
+    """Where keys are read from, and under which conditions."""
     where = [_LIVE, *_conditions(wanted, now)]
-    total = (await connection.execute(select(func.count()).select_from(virtual_keys).where(*where))).scalar_one()
-    column = SORTS[wanted.sort]
-    order = column.desc().nulls_last() if wanted.descending else column.asc().nulls_last()
-    rows = select(virtual_keys).where(*where).order_by(order, _KEYS.key_hash).offset(offset).limit(limit)
-    return (await connection.execute(rows)).all(), total
+    if standing is not None and wanted.used_up is not None:
+        where.append(standing.used_up if wanted.used_up else not_(standing.used_up))
+    return virtual_keys if standing is None else standing.keys(), where
 
 
 EXPORTED = (
@@ -101,15 +121,17 @@ EXPORTED = (
 )  # fmt: skip
 
 
-def chosen(wanted: Wanted, now: datetime) -> Select[Any]:
+async def chosen(connection: AsyncConnection, wanted: Wanted, now: datetime, zone: tzinfo) -> Select[Any]:
     """All of a list with the names of owners and teams, to be streamed, the newest first; the columns are EXPORTED."""
     special = {
         "id": func.coalesce(_KEYS.public_id, _KEYS.key_hash), "name": func.coalesce(_KEYS.name, _KEYS.alias, _KEYS.key_name),
         "state": state_at(now), "username": users.c.username, "team": teams.c.name,
     }  # fmt: skip
     columns = [(special[name] if name in special else _KEYS[name]).label(name) for name in EXPORTED]
-    joined = virtual_keys.outerjoin(users, users.c.id == _KEYS.user_id).outerjoin(teams, teams.c.id == _KEYS.team_id)
-    found = select(*columns).select_from(joined).where(_LIVE, *_conditions(wanted, now))
+    standing = await ranking.standing(connection, now, zone) if wanted.used_up is not None else None
+    keys, where = _meant(wanted, now, standing)
+    joined = keys.outerjoin(users, users.c.id == _KEYS.user_id).outerjoin(teams, teams.c.id == _KEYS.team_id)
+    found = select(*columns).select_from(joined).where(*where)
     return found.order_by(_KEYS.created_at.desc(), _KEYS.key_hash)
 
 

@@ -215,7 +215,7 @@ class Secret(BaseModel):
 
 
 class OwnKeyChoice(BaseModel):
-    """Which keys are meant."""
+    """Which keys are meant. ``used_up``: as much is spent in the current window as the budget allows; or not, or no budget."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -224,10 +224,13 @@ class OwnKeyChoice(BaseModel):
     state: State | None = None
     team_id: str | None = None
     tag: str | None = None
+    used_up: bool | None = None
 
 
 class OwnKeyQuery(PageQuery, OwnKeyChoice):
-    sort: Literal["name", "created_at", "expires_at", "updated_at"] = "created_at"
+    """``spend``: of the current window, or of all times where there are no windows."""
+
+    sort: Literal["name", "created_at", "expires_at", "updated_at", "spend", "last_used_at"] = "created_at"
     order: Literal["asc", "desc"] = "desc"
 
 
