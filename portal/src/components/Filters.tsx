@@ -65,6 +65,25 @@ export function Filter({ list, name, label, options, all }: { list: ListState; n
   );
 }
 
+/** The order of a list without columns; `usual` is that of the server. */
+export function SortChoice({ list, usual, options }: { list: ListState; usual: string; options: (Option & { order?: "asc" | "desc" })[] }) {
+  const say = useSay();
+  const choose = (value: string) => list.setSort(value, options.find((option) => option.value === value)?.order);
+  return (
+    <label className="lm-filter">
+      <span>{say("sort_by")}</span>
+      <select className="lm-select" value={list.sort ?? ""} onChange={(event) => choose(event.target.value)}>
+        <option value="">{usual}</option>
+        {options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 /** On phones the filters hide behind a button. */
 export function Toolbar({ search, children, end }: { search?: ReactNode; children?: ReactNode; end?: ReactNode }) {
   const say = useSay();

@@ -14,7 +14,8 @@ export interface ListState {
   setSearch: (text: string) => void;
   setPage: (page: number) => void;
   setLimit: (limit: number) => void;
-  setSort: (sort: string, order: "asc" | "desc") => void;
+  /** Goes to page 1; an empty sort is that of the server. */
+  setSort: (sort: string, order?: "asc" | "desc") => void;
   clear: () => void;
   isNarrowed: boolean;
 }
@@ -56,7 +57,7 @@ export function useListState(defaults: { limit?: number; filters?: Record<string
       setSearch: (text) => change({ search: text }),
       setPage: (page) => change({ page: page === 1 ? null : String(page) }),
       setLimit: (limit) => change({ limit: limit === usual ? null : String(limit) }),
-      setSort: (sort, order) => change({ sort, order }),
+      setSort: (sort, order) => change({ sort, order: (sort && order) || null }),
       clear: () => setParams((before) => [...before].filter(([name]) => name === PLACE), { replace: true }),
       isNarrowed: search !== "" || [...params.keys()].some((name) => !OWN.has(name) && name !== PLACE),
     };

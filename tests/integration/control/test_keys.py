@@ -423,3 +423,20 @@ async def test_many_keys_are_not_for_people_and_at_most_five_hundred(people: Peo
         assert (await people[name].post("/api/v1/admin/keys/bulk", json=body)).status_code == 403
     for wrong in ({"key_ids": []}, {"key_ids": ["key"] * 501}, {"action": "delete"}):
         assert (await people["admin"].post("/api/v1/admin/keys/bulk", json=body | wrong)).status_code == 400
+
+
+async def test_two_changes_of_the_models_of_one_key_do_not_overwrite_one_another(
+    people: People, database: asyncpg.Connection
+):
+    """What a model is called is part of the version of a key; whether it can be called now is not."""
+    await subscribe(database, "ann")
+    await subscribe(database, "ann", "mistral")
+    ann, path = people["ann"], f"/api/v1/keys/{(await made(people['ann']))['key']['id']}"
+    read = {"If-Match": (await ann.get(path)).headers["ETag"]}
+    await database.execute("update subscriptions set status = 'suspended' where id = 's-ann-granite'")
+    assert not (await ann.get(path)).json()["models"][0]["effective"]
+    first = await ann.patch(path, json={"models": ["granite", "mistral"]}, headers=read)
+    assert first.status_code == 200, first.text
+    late = await ann.patch(path, json={"models": ["granite"]}, headers=read)
+    assert late.status_code == 412
+    assert [model["name"] for model in (await ann.get(path)).json()["models"]] == ["granite", "mistral"]

@@ -484,3 +484,20 @@ async def test_holders_hear_of_their_quotas_once_and_of_a_jump_only_the_highest(
         "select user_id, facts ->> 'percent' as percent from notices where event = 'quota.reached'"
     )
     assert sorted(tuple(row) for row in rows) == [("ann", "100"), ("ann", "80"), ("bob", "100")]
+
+
+async def test_own_subscriptions_are_searched_and_sorted_on_the_server(people: Browsers):
+    models = [await make_model(people["admin"], name=name) for name in ("zebra", "apple", "zither")]
+    for model in models:
+        await subscribe(people["ann"], model)
+    await subscribe(people["bob"], models[0])
+
+    async def names(**query: Any) -> list[str]:
+        answer = await people["ann"].get("/api/v1/subscriptions", params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["model"]["name"] for one in answer.json()["data"]]
+
+    assert await names() == ["zither", "apple", "zebra"]
+    assert await names(sort="model_name", order="asc") == ["apple", "zebra", "zither"]
+    assert await names(search="Z", sort="model_name", order="asc") == ["zebra", "zither"]
+    assert await names(search="z", sort="model_name", order="asc", limit=1, page=2) == ["zither"]

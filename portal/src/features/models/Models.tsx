@@ -4,7 +4,7 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import LockIcon from "@patternfly/react-icons/dist/esm/icons/lock-icon";
 import { Link } from "react-router";
 import { Facts } from "../../components/Card";
-import { Filter, Search, Toolbar, type Option } from "../../components/Filters";
+import { Filter, Search, SortChoice, Toolbar, type Option } from "../../components/Filters";
 import { Page } from "../../components/Page";
 import { Pager } from "../../components/Pager";
 import { Empty, Failure, Loading } from "../../components/States";
@@ -40,7 +40,7 @@ export default function Models() {
           options={[...["active", "pending", "denied", "suspended"].map((value) => ({ value, text: say(`status_${value}` as "status_active") })), { value: "none", text: say("not_subscribed") }]}
         />
         <Filter list={list} name="health" label={say("health")} options={HEALTH.map((value) => ({ value, text: say(`status_${value}`) }))} />
-        <Filter list={list} name="sort" label={say("sort_by")} options={[{ value: "price", text: say("price") }, { value: "latency", text: say("latency") }, { value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} all={say("name")} />
+        <SortChoice list={list} usual={say("name")} options={[{ value: "price", text: say("price") }, { value: "latency", text: say("latency") }, { value: "created_at", text: say("newest") }, { value: "context_length", text: say("context") }, { value: "provider", text: say("provider") }]} />
       </Toolbar>
       {models.error && !models.data && <Failure error={models.error} retry={() => void models.refetch()} />}
       {!models.data && !models.error && <Loading rows={8} />}

@@ -5,13 +5,14 @@ import { Link } from "react-router";
 import { Facts } from "../../components/Card";
 import { Confirm, FormDialog } from "../../components/Dialog";
 import { Area } from "../../components/fields";
-import { Filter, Toolbar } from "../../components/Filters";
+import { Filter, Search, SortChoice, Toolbar } from "../../components/Filters";
 import { Meter } from "../../components/Meter";
 import { Page } from "../../components/Page";
 import { Pager } from "../../components/Pager";
 import { Empty, Loaded } from "../../components/States";
 import { Status } from "../../components/Status";
 import { contextWord, priceFacts } from "../../concepts/models/words";
+import { AddToKeys } from "../../concepts/subscriptions/AddToKeys";
 import { History } from "../../concepts/subscriptions/History";
 import { SUBSCRIPTION_STATES } from "../../concepts/subscriptions/states";
 import { useGet, useSend, type Reply } from "../../lib/api";
@@ -30,8 +31,18 @@ export default function Subscriptions() {
   const found = useGet("/api/v1/subscriptions", { query: listQuery(list, ["statuses", "models"]) as never }, { keep: true });
   return (
     <Page title={say("subscriptions")} subtitle={say("subscriptions_subtitle")}>
-      <Toolbar>
+      <Toolbar search={<Search list={list} label={say("search_subscriptions")} />}>
         <Filter list={list} name="statuses" label={say("state")} options={SUBSCRIPTION_STATES.map((value) => ({ value, text: say(`status_${value}` as Key) }))} all={say("open_ones")} />
+        <SortChoice
+          list={list}
+          usual={say("newest")}
+          options={[
+            { value: "model_name", text: say("name"), order: "asc" },
+            { value: "status", text: say("state"), order: "asc" },
+            { value: "status_changed_at", text: say("last_changed"), order: "desc" },
+            { value: "expires_at", text: say("expires"), order: "asc" },
+          ]}
+        />
       </Toolbar>
       <Loaded query={found} rows={8}>
         {({ data, pagination }) =>
@@ -59,8 +70,9 @@ export default function Subscriptions() {
 
 function Item({ subscription }: { subscription: Subscription }) {
   const say = useSay();
-  const may = useMay()("subscriptions:write");
-  const [open, setOpen] = useState<"cancel" | "review" | "history" | null>(null);
+  const holds = useMay();
+  const may = holds("subscriptions:write");
+  const [open, setOpen] = useState<"cancel" | "review" | "history" | "add" | null>(null);
   const cancel = useSend("post", "/api/v1/subscriptions/{subscription_id}/cancel");
   const again = useSend("post", "/api/v1/subscriptions");
   const { model, status } = subscription;
@@ -78,6 +90,7 @@ function Item({ subscription }: { subscription: Subscription }) {
       {subscription.status_reason && <p className={status === "denied" || status === "suspended" ? "lm-banner lm-warning" : "lm-subtle"}>{subscription.status_reason}</p>}
       <Facts
         facts={[
+          [say("team"), subscription.holder.kind === "team" && <Link to={`/teams/${subscription.holder.id}`}>{subscription.holder.name}</Link>],
           [say("context"), model.context_length && contextWord(model.context_length)],
           ...priceFacts(say, model.type, model.pricing),
           [say("since"), day(subscription.status_changed_at)],
@@ -90,7 +103,14 @@ function Item({ subscription }: { subscription: Subscription }) {
         <Button variant="link" isInline onClick={() => setOpen("history")}>
           {say("history")}
         </Button>
-        {may && status === "active" && <Link to={`/api-keys?create=${encodeURIComponent(model.name)}`}>{say("create_key")}</Link>}
+        {holds("api_keys:write") && status === "active" && (
+          <>
+            <Button variant="link" isInline aria-label={say("add_to_keys_what", { model: model.name })} onClick={() => setOpen("add")}>
+              {say("add_to_key")}
+            </Button>
+            <Link to={`/api-keys?create=${encodeURIComponent(model.name)}`}>{say("create_key")}</Link>
+          </>
+        )}
         {may && status === "denied" && (
           <Button variant="link" isInline onClick={() => setOpen("review")}>
             {say("request_review")}
@@ -110,6 +130,7 @@ function Item({ subscription }: { subscription: Subscription }) {
       {open === "cancel" && (
         <Confirm title={say("cancel_subscription_to", { model: model.name })} text={<CancelText name={model.name} />} submit={say("cancel_subscription")} close={() => setOpen(null)} act={() => cancel.mutateAsync({ path })} />
       )}
+      {open === "add" && <AddToKeys model={model.name} team={subscription.holder.kind === "team" ? subscription.holder.id : null} close={() => setOpen(null)} />}
       {open === "review" && <Review subscription={subscription} close={() => setOpen(null)} />}
       {open === "history" && <History id={subscription.id} title={model.name} close={() => setOpen(null)} />}
     </article>

@@ -197,11 +197,11 @@ class KeyOut(BaseModel):
     updated_by: str
 
 
-VOLATILE = frozenset({
-    "spent_nano", "request_count", "last_used_at", "budget_utilisation", "budget_reset_at", "state", "blocked_by", "models",
+VOLATILE: dict[str, Any] = dict.fromkeys((
+    "spent_nano", "request_count", "last_used_at", "budget_utilisation", "budget_reset_at", "state", "blocked_by",
     "old_secret_valid_until", "owner", "team",
-})  # fmt: skip
-"""What changes without anybody's changing the key: no part of its ETag."""
+), True) | {"models": {"__all__": {"id", "type", "context_length", "effective", "blocked_by"}}}  # fmt: skip
+"""What changes without anybody's changing the key: no part of its ETag. Of its models only the names are."""
 
 
 class NewKeyOut(BaseModel):
