@@ -20,6 +20,7 @@ function page(areas: Area[], load: () => Promise<{ default: ComponentType }>): C
 
 const own = (load: () => Promise<{ default: ComponentType }>) => page([], load);
 const workshop = (load: () => Promise<{ default: ComponentType }>) => page(["admin", "workshops"], load);
+const trail = (areas: Area[], load: () => Promise<{ default: ComponentType }>) => page([...areas, "audit"], load);
 const admin = (load: () => Promise<{ default: ComponentType }>) => page(["admin"], load);
 
 export const PLACES: Place[] = [
@@ -39,7 +40,7 @@ export const PLACES: Place[] = [
   { path: "/workshops/:id", title: "workshops", page: workshop(() => import("../features/workshops/Workshop")), needs: "admin:workshops:read", organisers: true },
   { path: "/workshops/:id/handouts", title: "workshops", page: workshop(() => import("../features/workshops/Handouts")), needs: "admin:workshops:read", organisers: true },
   { path: "/notifications", title: "notifications", page: own(() => import("../features/notifications/Notifications")) },
-  { path: "/profile", title: "profile", page: own(() => import("../features/profile/Profile")) },
+  { path: "/profile", title: "profile", page: trail([], () => import("../features/profile/Profile")) },
   { path: "/admin/usage", title: "usage_analytics", page: admin(() => import("../features/usage/AdminUsage")), needs: "admin:usage:read", menu: "admin" },
   { path: "/admin/models", title: "models", page: admin(() => import("../features/admin-models/AdminModels")), needs: "admin:models:read", menu: "admin" },
   { path: "/admin/models/:id", title: "models", page: admin(() => import("../features/admin-models/AdminModel")), needs: "admin:models:read" },
@@ -49,7 +50,7 @@ export const PLACES: Place[] = [
   { path: "/admin/requests", title: "requests", page: admin(() => import("../features/requests/AdminRequests")), needs: "admin:requests:read", menu: "admin" },
   { path: "/admin/capacity", title: "capacity", page: workshop(() => import("../features/capacity/Capacity")), needs: "admin:health", menu: "admin" },
   { path: "/admin/chargeback", title: "chargeback", page: admin(() => import("../features/chargeback/Chargeback")), needs: "admin:chargeback:read", menu: "admin" },
-  { path: "/admin/audit", title: "audit_log", page: admin(() => import("../features/audit/Audit")), needs: "admin:audit:read", menu: "admin" },
+  { path: "/admin/audit", title: "audit_log", page: trail(["admin"], () => import("../features/audit/Audit")), needs: "admin:audit:read", menu: "admin" },
   { path: "/admin/settings", title: "settings", page: admin(() => import("../features/settings/Settings")), needs: "admin:settings:read", menu: "admin", end: false },
   { path: "/admin/settings/:tab", title: "settings", page: admin(() => import("../features/settings/Settings")), needs: "admin:settings:read" },
 ];

@@ -16,7 +16,7 @@ export const LANGUAGES = {
   pt: "Português",
 } as const;
 export type Language = keyof typeof LANGUAGES;
-export const AREAS = ["core", "pages", "admin", "workshops", "claim"] as const;
+export const AREAS = ["core", "pages", "admin", "workshops", "audit", "claim"] as const;
 export type Area = (typeof AREAS)[number];
 export type Values = Record<string, string | number>;
 export type Say = (key: Key, values?: Values) => string;

@@ -4,6 +4,7 @@ import { Card } from "../../components/Card";
 import { PlainTable } from "../../components/PlainTable";
 import { Failure, Loading } from "../../components/States";
 import { Status } from "../../components/Status";
+import { actionWord } from "../../concepts/audit/words";
 import { useCursorList } from "../../lib/cursorList";
 import { ago, moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
@@ -26,7 +27,9 @@ export function Activity() {
             <span key="at" title={moment(row.at)}>
               {ago(row.at)}
             </span>,
-            <code key="action">{row.action}</code>,
+            <span key="action" title={row.action}>
+              {actionWord(say, row.action)}
+            </span>,
             row.object_name ?? row.object_id.slice(0, 24),
             <Status key="result" value={row.success ? "success" : "failed"} />,
           ])}

@@ -18,6 +18,7 @@ from litemaas.control.http.shapes import PROBLEMS, Moment
 from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.trail import repository
 from litemaas.control.trail.repository import AuditFilter
+from litemaas.control.trail.subjects import Subject, subjects
 from litemaas.core.errors import InvalidField
 from litemaas.core.permissions import Permission
 
@@ -50,6 +51,8 @@ class AuditRecord(BaseModel):
     address: str | None
     user_agent: str | None
     request_id: str | None
+    subject: Subject | None
+    """What it is about, as far as that is still there and the reader may see it."""
 
 
 class AuditPage(BaseModel):
@@ -88,6 +91,14 @@ class AuditQuery(AuditChoice):
     limit: int = Field(50, ge=1, le=200)
 
 
+class ActionQuery(BaseModel):
+    """``type``: only actions on things of these types."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: list[str] = []
+
+
 class ExportQuery(AuditChoice):
     format: Format = "csv"
 
@@ -99,13 +110,15 @@ async def list_audit(work: WorkOf, query: Annotated[AuditQuery, Query()]) -> Aud
     rows = await repository.page(await work.connection(), query.wanted(), before, query.limit + 1)
     shown = rows[: query.limit]
     more = write_cursor(shown[-1].at, shown[-1].id) if len(rows) > len(shown) else None
-    return AuditPage(data=[AuditRecord(**_record(row)) for row in shown], next_cursor=more)
+    about = await subjects(work, shown)
+    data = [AuditRecord(**_record(row), subject=about.get((row.object_kind, row.object_id))) for row in shown]
+    return AuditPage(data=data, next_cursor=more)
 
 
 @router.get("/actions")
-async def list_actions(work: WorkOf) -> Words:
+async def list_actions(work: WorkOf, query: Annotated[ActionQuery, Query()]) -> Words:
     """The actions that occur."""
-    return Words(data=await repository.distinct(await work.connection(), "action"))
+    return Words(data=await repository.distinct(await work.connection(), "action", query.type))
 
 
 @router.get("/types")

@@ -43,9 +43,11 @@ async def page(
     return rows
 
 
-async def distinct(connection: AsyncConnection, column: str) -> list[str]:
-    """All values of a column."""
+async def distinct(connection: AsyncConnection, column: str, types: Sequence[str] = ()) -> list[str]:
+    """All values of a column; of records of some types, where they are named."""
     values = select(audit.c[column]).distinct().order_by(audit.c[column])
+    if types:
+        values = values.where(audit.c.object_kind.in_(types))
     return list((await connection.execute(values)).scalars())
 
 
