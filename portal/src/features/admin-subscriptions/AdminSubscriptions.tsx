@@ -5,45 +5,52 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { Figure } from "../../components/Card";
 import { DataTable } from "../../components/DataTable";
-import { Confirm, FormDialog } from "../../components/Dialog";
-import { Area } from "../../components/fields";
+import { Confirm } from "../../components/Dialog";
+import { Text } from "../../components/fields";
 import { Filter, Search, Toolbar } from "../../components/Filters";
 import { Page } from "../../components/Page";
 import { Status } from "../../components/Status";
 import { History } from "../../concepts/subscriptions/History";
 import { TeamFilter, UserFilter } from "../../concepts/people/filters";
 import { SUBSCRIPTION_STATES } from "../../concepts/subscriptions/states";
-import { useGet, useSend, type Reply } from "../../lib/api";
-import { ago, count, moment } from "../../lib/format";
+import { useGet, useSend } from "../../lib/api";
+import { ago, count, dayAfter, moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import type { Key } from "../../lib/keys";
 import { listQuery, useListState } from "../../lib/listState";
+import { useZone } from "../../lib/product";
 import { useMay } from "../../lib/session";
-import { tell } from "../../lib/toasts";
+import { toMoment } from "../../lib/zones";
+import { Decide, keyNames, type Row } from "./Decide";
 import { EditSubscription } from "./EditSubscription";
 import { GrantMany } from "./GrantMany";
 
-type Row = Reply<"/api/v1/admin/subscriptions", "get">["data"][number];
 type Wanted = "approve" | "deny";
 
 export default function AdminSubscriptions() {
   const say = useSay();
   const may = useMay()("admin:subscriptions:write");
   const list = useListState({ filters: { statuses: "pending" } });
-  const found = useGet("/api/v1/admin/subscriptions", { query: listQuery(list, ["statuses", "models", "users", "teams"]) as never }, { keep: true });
+  const zone = useZone();
+  const { asked_from, asked_until } = list.filters;
+  const asked = {
+    ...(asked_from ? { asked_from: toMoment(`${asked_from}T00:00`, zone) } : {}),
+    ...(asked_until ? { asked_until: toMoment(`${dayAfter(asked_until)}T00:00`, zone) } : {}),
+  };
+  const found = useGet("/api/v1/admin/subscriptions", { query: { ...listQuery(list, ["statuses", "models", "users", "teams"]), ...asked } as never }, { keep: true });
   const stats = useGet("/api/v1/admin/subscriptions/stats").data;
-  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [picked, setPicked] = useState<ReadonlyMap<string, Row>>(new Map());
   const [grants, setGrants] = useState(false);
-  const [open, setOpen] = useState<{ act: Wanted | "suspend" | "return" | "edit" | "delete" | "history"; rows: Row[] | string[] } | null>(null);
+  const [open, setOpen] = useState<{ act: Wanted | "suspend" | "return" | "edit" | "delete" | "history"; rows: Row[] } | null>(null);
   const models = useGet("/api/v1/admin/models", { query: { limit: 100 } }).data?.data ?? [];
   const pick = (row: Row, on: boolean) => {
-    const next = new Set(picked);
-    if (on) next.add(row.id);
+    const next = new Map(picked);
+    if (on) next.set(row.id, row);
     else next.delete(row.id);
     setPicked(next);
   };
   const done = () => {
-    setPicked(new Set());
+    setPicked(new Map());
     setOpen(null);
   };
   const one = open?.rows[0] as Row;
@@ -62,10 +69,10 @@ export default function AdminSubscriptions() {
           may &&
           picked.size > 0 && (
             <>
-              <Button onClick={() => setOpen({ act: "approve", rows: [...picked] })}>
+              <Button onClick={() => setOpen({ act: "approve", rows: [...picked.values()] })}>
                 {say("approve_n", { count: picked.size })}
               </Button>
-              <Button variant="danger" onClick={() => setOpen({ act: "deny", rows: [...picked] })}>
+              <Button variant="danger" onClick={() => setOpen({ act: "deny", rows: [...picked.values()] })}>
                 {say("deny_n", { count: picked.size })}
               </Button>
             </>
@@ -76,6 +83,8 @@ export default function AdminSubscriptions() {
         <Filter list={list} name="models" label={say("model")} options={models.map((model) => ({ value: model.name, text: model.name }))} />
         <UserFilter list={list} name="users" />
         <TeamFilter list={list} name="teams" />
+        <Text label={say("asked_from")} type="date" value={asked_from ?? ""} onChange={(value) => list.filter("asked_from", value)} />
+        <Text label={say("asked_until")} type="date" value={asked_until ?? ""} onChange={(value) => list.filter("asked_until", value)} />
       </Toolbar>
       <DataTable<Row>
         caption={say("subscriptions")}
@@ -84,7 +93,7 @@ export default function AdminSubscriptions() {
         rowKey={(row) => row.id}
         rowName={(row) => `${row.holder.name} ${row.model.name}`}
         empty={{ title: say("no_requests_waiting"), text: say("no_requests_waiting_text") }}
-        {...(may ? { select: { picked, can: (row: Row) => row.status === "pending", pick } } : {})}
+        {...(may ? { select: { picked: new Set(picked.keys()), can: (row: Row) => row.status === "pending", pick } } : {})}
         columns={[
           {
             title: say("holder"),
@@ -99,7 +108,8 @@ export default function AdminSubscriptions() {
           { title: say("state"), sort: "status", cell: (row) => <Status value={row.status} /> },
           { title: say("justification"), cell: (row) => <span className="lm-clip" title={row.justification ?? ""}>{row.justification ?? "–"}</span> },
           { title: say("comment"), cell: (row) => <span className="lm-clip">{row.status_reason ?? "–"}</span> },
-          { title: say("requested"), sort: "created_at", cell: (row) => <span title={moment(row.created_at)}>{ago(row.created_at)}</span> },
+          { title: say("api_keys"), cell: (row) => <span className="lm-clip" title={keyNames(say, row)}>{keyNames(say, row, 2)}</span> },
+          { title: say("requested"), sort: "asked_at", cell: (row) => <span title={moment(row.asked_at)}>{ago(row.asked_at)}</span> },
           { title: say("changed"), sort: "status_changed_at", cell: (row) => <span title={moment(row.status_changed_at)}>{ago(row.status_changed_at)}</span> },
         ]}
         actions={(row) => [
@@ -112,7 +122,7 @@ export default function AdminSubscriptions() {
           ...(may ? [{ title: say("delete"), isDanger: true, onClick: () => setOpen({ act: "delete", rows: [row] }) }] : []),
         ]}
       />
-      {(open?.act === "approve" || open?.act === "deny") && <Decide act={open.act} ids={open.rows.map((row) => (typeof row === "string" ? row : row.id))} close={() => setOpen(null)} done={done} />}
+      {(open?.act === "approve" || open?.act === "deny") && <Decide act={open.act} rows={open.rows} close={() => setOpen(null)} done={done} />}
       {grants && <GrantMany close={() => setGrants(false)} />}
       {open?.act === "history" && <History id={one.id} title={`${one.holder.name} – ${one.model.name}`} close={() => setOpen(null)} isAdmin />}
       {open?.act === "suspend" && <Suspend row={one} close={() => setOpen(null)} />}
@@ -120,43 +130,6 @@ export default function AdminSubscriptions() {
       {open?.act === "edit" && <EditSubscription id={one.id} title={`${one.holder.name} – ${one.model.name}`} close={() => setOpen(null)} />}
       {open?.act === "delete" && <Remove row={one} close={() => setOpen(null)} />}
     </Page>
-  );
-}
-
-function Decide({ act, ids, close, done }: { act: Wanted; ids: string[]; close: () => void; done: () => void }) {
-  const say = useSay();
-  const approve = useSend("post", "/api/v1/admin/subscriptions/approve");
-  const deny = useSend("post", "/api/v1/admin/subscriptions/deny");
-  const [reason, setReason] = useState("");
-  const [missing, setMissing] = useState(false);
-  const sending = act === "approve" ? approve : deny;
-  const result = sending.data;
-  const send = async () => {
-    if (act === "deny" && !reason.trim()) return setMissing(true);
-    const outcome = await (act === "approve"
-      ? approve.mutateAsync({ body: { subscription_ids: ids, ...(reason.trim() ? { reason: reason.trim() } : {}) } })
-      : deny.mutateAsync({ body: { subscription_ids: ids, reason: reason.trim() } })
-    ).catch(() => null);
-    if (outcome && outcome.failed === 0) {
-      tell("success", say(act === "approve" ? "n_approved" : "n_denied", { count: outcome.successful }));
-      done();
-    }
-  };
-  return (
-    <FormDialog title={say(act === "approve" ? "approve_n" : "deny_n", { count: ids.length })} submit={say(act)} close={result ? done : close} send={send} busy={sending.isPending} error={sending.error} danger={act === "deny"} isDisabled={Boolean(result)}>
-      <p>{say(act === "approve" ? "approve_text" : "deny_text")}</p>
-      <Area label={say("comment")} value={reason} onChange={(value) => { setReason(value); setMissing(false); }} isRequired={act === "deny"} error={missing ? say("field_required") : undefined} />
-      {result && result.failed > 0 && (
-        <div className="lm-failure" role="alert">
-          <p>{say("n_succeeded_m_failed", { n: result.successful, m: result.failed })}</p>
-          <ul>
-            {result.errors.map((error) => (
-              <li key={error.subscription_id}>{error.message}</li>
-            ))}
-          </ul>
-        </div>
-      )}
-    </FormDialog>
   );
 }
 

@@ -38,7 +38,7 @@ from litemaas.control.subscriptions.schemas import (
     ReasonIn,
     StatusIn,
 )
-from litemaas.control.subscriptions.showing import Surroundings, history_entry, with_history
+from litemaas.control.subscriptions.showing import fully_shown, history_entry, with_history
 from litemaas.core.errors import InvalidField, LiteMaaSError, NotFound
 from litemaas.core.permissions import Permission
 from litemaas.core.subscriptions import Event, Status
@@ -53,11 +53,11 @@ router = APIRouter(
 )
 _EXPORTED = (
     "id", "holder_kind", "holder_id", "holder", "model_name", "status", "status_reason", "status_changed_at",
-    "status_changed_by", "justification", "quota_requests", "quota_tokens", "expires_at", "created_at",
+    "status_changed_by", "justification", "quota_requests", "quota_tokens", "expires_at", "created_at", "asked_at",
 )  # fmt: skip
 _VOLATILE = frozenset({
     "used_requests", "used_tokens", "remaining_requests", "remaining_tokens", "utilisation", "reset_at", "effective",
-    "blocked_by", "model", "holder", "history", "warnings",
+    "blocked_by", "model", "holder", "history", "warnings", "asked_at", "keys", "key_count",
 })  # fmt: skip
 
 
@@ -67,8 +67,7 @@ async def list_queue(work: WorkOf, query: Annotated[QueueQuery, Query()]) -> Pag
     rows, total = await repository.page(
         await work.connection(), _filter(query), work.now, query.sort, query.order == "desc", query.offset, query.limit
     )
-    surroundings = await Surroundings.read(work, rows)
-    return Page(data=[surroundings.full(row) for row in rows], pagination=pagination(query, total))
+    return Page(data=await fully_shown(work, rows), pagination=pagination(query, total))
 
 
 @router.get("/subscriptions/export", dependencies=[limited(EXPORTS)], response_class=StreamingResponse)
@@ -155,7 +154,7 @@ async def change_subscription(
 ) -> AdminSubscriptionOut:
     """Sets quotas and expiry."""
     row = await _held(work, subscription_id)
-    require_match(if_match, (await Surroundings.read(work, [row])).full(row), _VOLATILE)
+    require_match(if_match, (await fully_shown(work, [row]))[0], _VOLATILE)
     await service.change_any(work, row, body.model_dump(exclude_unset=True))
     return await _shown(work, subscription_id, response)
 
@@ -201,7 +200,8 @@ async def grant_to_team(work: WorkOf, team_id: str, body: Grants) -> Granted:
 def _filter(query: QueueQuery | QueueExport) -> SubscriptionFilter:
     return SubscriptionFilter(
         statuses=tuple(query.statuses), models=tuple(query.models), users=tuple(query.users), teams=tuple(query.teams),
-        changed_from=query.changed_from, changed_until=query.changed_until, search=query.search, hidden_too=False,
+        changed_from=query.changed_from, changed_until=query.changed_until,
+        asked_from=query.asked_from, asked_until=query.asked_until, search=query.search, hidden_too=False,
     )  # fmt: skip
 
 
@@ -253,5 +253,5 @@ async def _shown(work: Work, subscription_id: UUID, response: Response) -> Admin
     row = await repository.find(await work.connection(), str(subscription_id))
     if row is None:
         raise service.not_found()
-    shown = tag(response, (await Surroundings.read(work, [row])).full(row), _VOLATILE)
+    shown = tag(response, (await fully_shown(work, [row]))[0], _VOLATILE)
     return await with_history(work, row, shown)

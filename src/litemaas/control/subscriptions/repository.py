@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from litemaas.control.subscriptions.asking import asked_at
 from litemaas.core.subscriptions import ENDING, HIDDEN, Status
 from litemaas.db.tables import (
     budget_windows,
@@ -72,6 +73,8 @@ class SubscriptionFilter(msgspec.Struct, frozen=True, kw_only=True):
     teams: tuple[str, ...] = ()
     changed_from: datetime | None = None
     changed_until: datetime | None = None
+    asked_from: datetime | None = None
+    asked_until: datetime | None = None
     search: str | None = None
     holders: tuple[Holder, ...] | None = None
     hidden_too: bool = True
@@ -155,7 +158,7 @@ async def page(
 ) -> tuple[Sequence[Row[Any]], int]:  # fmt: skip
     where = _conditions(wanted, now)
     total = (await connection.execute(select(func.count()).select_from(subscriptions).where(*where))).scalar_one()
-    column = subscriptions.c[sort]
+    column = asked_at() if sort == "asked_at" else subscriptions.c[sort]
     order = (column.desc() if descending else column.asc(), subscriptions.c.id)
     rows = await connection.execute(select(subscriptions).where(*where).order_by(*order).offset(offset).limit(limit))
     return rows.all(), total
@@ -173,6 +176,7 @@ def chosen(wanted: SubscriptionFilter, now: datetime) -> Select[Any]:
         select(
             *(subscriptions.c[name] for name in names),
             effective_status(now).label("status"),
+            asked_at().label("asked_at"),
             kind.label("holder_kind"),
             func.coalesce(subscriptions.c.user_id, subscriptions.c.team_id).label("holder_id"),
             person.label("holder"),
@@ -216,6 +220,10 @@ def _conditions(wanted: SubscriptionFilter, now: datetime) -> list[ColumnElement
         where.append(subscriptions.c.status_changed_at >= wanted.changed_from)
     if wanted.changed_until is not None:
         where.append(subscriptions.c.status_changed_at < wanted.changed_until)
+    if wanted.asked_from is not None:
+        where.append(asked_at() >= wanted.asked_from)
+    if wanted.asked_until is not None:
+        where.append(asked_at() < wanted.asked_until)
     if wanted.search:
         found = [subscriptions.c.model_name.icontains(wanted.search, autoescape=True)]
         for table, column, names in (

@@ -21,7 +21,7 @@ Justification = Annotated[str, Field(min_length=10, max_length=1000)]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 Id = Annotated[UUID, Field(strict=False)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=500)]
-Sort = Literal["status_changed_at", "created_at", "updated_at", "expires_at", "model_name", "status"]
+Sort = Literal["status_changed_at", "created_at", "asked_at", "updated_at", "expires_at", "model_name", "status"]
 
 MOST_GRANTS = 1000
 
@@ -261,10 +261,22 @@ class SubscriptionOut(BaseModel):
     warnings: list[str] = []
 
 
+class KeyOfHolder(BaseModel):
+    id: str
+    name: str
+
+
 class AdminSubscriptionOut(SubscriptionOut):
-    """``needs_approval``: an administrator took it away once, so that subscribing again waits."""
+    """``needs_approval``: an administrator took it away once, so that subscribing again waits.
+
+    ``asked_at``: when its holder asked last, also for a review. ``keys``: those of the holder that reach the model as long
+    as the subscription is active, with those that the request named; the first 20 by name, ``key_count`` of all.
+    """
 
     needs_approval: bool
+    asked_at: datetime
+    keys: list[KeyOfHolder]
+    key_count: int
 
 
 class QuotaOut(BaseModel):
@@ -316,6 +328,8 @@ class QueueQuery(PageQuery):
     teams: list[str] = []
     changed_from: datetime | None = None
     changed_until: datetime | None = None
+    asked_from: datetime | None = None
+    asked_until: datetime | None = None
     search: Annotated[str, Field(max_length=256)] | None = None
     sort: Sort = "status_changed_at"
     order: Literal["asc", "desc"] = "asc"
@@ -333,4 +347,6 @@ class QueueExport(BaseModel):
     teams: list[str] = []
     changed_from: datetime | None = None
     changed_until: datetime | None = None
+    asked_from: datetime | None = None
+    asked_until: datetime | None = None
     search: Annotated[str, Field(max_length=256)] | None = None

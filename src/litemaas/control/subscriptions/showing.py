@@ -10,12 +10,13 @@ from sqlalchemy import Row
 from litemaas.control.catalog.showing import Background
 from litemaas.control.http.work import Work
 from litemaas.control.policies.service import policies_now
-from litemaas.control.subscriptions import quotas, repository
+from litemaas.control.subscriptions import asking, quotas, repository
 from litemaas.control.subscriptions.quotas import Use
 from litemaas.control.subscriptions.schemas import (
     AdminSubscriptionOut,
     HistoryEntry,
     HolderOut,
+    KeyOfHolder,
     QuotaOut,
     SubscribedModel,
     SubscriptionOut,
@@ -59,8 +60,9 @@ class Surroundings:
     def shown(self, row: Row[Any]) -> SubscriptionOut:
         return SubscriptionOut(**self._members(row))
 
-    def full(self, row: Row[Any]) -> AdminSubscriptionOut:
-        return AdminSubscriptionOut(**self._members(row), needs_approval=row.needs_approval)
+    def full(self, row: Row[Any], **more: Any) -> AdminSubscriptionOut:
+        """``more``: what only administrators see."""
+        return AdminSubscriptionOut(**self._members(row), needs_approval=row.needs_approval, **more)
 
     def quota(self, row: Row[Any]) -> QuotaOut:
         use = self.use[row.id]
@@ -126,6 +128,20 @@ class Surroundings:
         if block is None and not quotas.has_room(row, self.use[row.id]):
             return Block.QUOTA_EXCEEDED
         return block
+
+
+async def fully_shown(work: Work, rows: Sequence[Row[Any]]) -> list[AdminSubscriptionOut]:
+    """As administrators see them."""
+    surroundings = await Surroundings.read(work, rows)
+    connection, ids = await work.connection(), [row.id for row in rows]
+    asked_at, keys = await asking.asked(connection, ids), await asking.keys_with_it(connection, ids, work.now)
+    return [
+        surroundings.full(
+            row, asked_at=asked_at[row.id], keys=[KeyOfHolder(id=key.id, name=key.name) for key in keys.get(row.id, ())],
+            key_count=keys[row.id][0].total if row.id in keys else 0,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 async def with_history(work: Work, row: Row[Any], shown: S) -> S:
