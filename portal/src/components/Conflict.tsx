@@ -15,6 +15,7 @@ const WORDS: Record<string, Key> = {
   expires_at: "expires", context_length: "context", max_output_tokens: "max_output", input_per_million: "input_price", output_per_million: "output_price",
   quota_requests: "quota_requests", quota_tokens: "quota_tokens", api_base: "api_base", engine_model: "engine_model", weight: "weight", tls_verify: "check_certificate", url: "address", events: "event", is_active: "active",
   grace_hours: "grace_hours", member_default_budget_nano: "budget_per_member", members_may_create_keys: "members_may_create_keys",
+  role_admin: "role_admin", role_adminReadonly: "role_adminReadonly", role_user: "role_user", role_readonly: "role_readonly",
 };
 
 interface ConflictProps<T> {

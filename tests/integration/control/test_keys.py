@@ -440,3 +440,18 @@ async def test_two_changes_of_the_models_of_one_key_do_not_overwrite_one_another
     late = await ann.patch(path, json={"models": ["granite"]}, headers=read)
     assert late.status_code == 412
     assert [model["name"] for model in (await ann.get(path)).json()["models"]] == ["granite", "mistral"]
+
+
+async def test_an_administrator_ends_and_deletes_a_key_of_somebody_with_a_reason(
+    people: People, database: asyncpg.Connection
+):
+    await subscribe(database, "ann")
+    key = (await made(people["ann"]))["key"]
+    path = f"/api/v1/admin/keys/{key['id']}"
+    assert (await people["overseer"].delete(path)).status_code == 403
+    revoked = await people["admin"].post(f"{path}/revoke", json={"reason": "leaked"})
+    assert (revoked.json()["state"], revoked.json()["status_reason"]) == ("revoked", "leaked")
+    assert (await people["ann"].get(f"/api/v1/keys/{key['id']}")).json()["status_reason"] == "leaked"
+    assert (await people["admin"].delete(path, params={"reason": "not needed"})).status_code == 204
+    assert (await people["ann"].get(f"/api/v1/keys/{key['id']}")).status_code == 404
+    assert await database.fetchval("select detail->>'reason' from audit where action = 'key.deleted'") == "not needed"

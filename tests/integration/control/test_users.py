@@ -221,3 +221,54 @@ async def test_reading_changes_no_account_and_no_audit(people: People, database:
     ):
         assert (await people["ann"].get(f"/api/v1/{path}")).status_code == 200, path
     assert await state() == before
+
+
+async def test_a_reason_for_deactivating_is_kept_shown_and_audited_until_access_is_given_back(
+    people: People, database: asyncpg.Connection
+):
+    admin, path = people["admin"], "/api/v1/admin/users/ann"
+    gone = (await admin.patch(path, json={"is_active": False, "reason": "left the company"})).json()
+    assert gone["deactivation"] | {"at": ""} == {"at": "", "by": "admin", "reason": "left the company"}
+    assert (await people["overseer"].get(path)).json()["deactivation"] == gone["deactivation"]
+    back = (await admin.patch(path, json={"is_active": True, "reason": "came back"})).json()
+    assert back["deactivation"] is None
+    audited = await database.fetch(
+        "select action, detail->>'reason' as reason from audit where object_id = 'ann' order by id"
+    )
+    assert [tuple(row) for row in audited] == [
+        ("user.deactivated", "left the company"), ("user.reactivated", "came back"),
+    ]  # fmt: skip
+    assert (await admin.patch(path, json={"reason": "of nothing"})).status_code == 400
+    assert (await admin.patch(path, json={"is_active": False})).json()["deactivation"]["reason"] is None
+
+
+async def test_many_are_deactivated_for_one_reason_and_anonymising_forgets_it(
+    people: People, database: asyncpg.Connection
+):
+    admin = people["admin"]
+    await database.execute("""update users set extras = '{"models": ["m"]}' where id = 'bob'""")
+    many = {"action": "deactivate", "user_ids": ["ann", "bob"], "reason": "end of the course"}
+    assert (await admin.post("/api/v1/admin/users/bulk", json=many)).json() == {"matched": 2, "updated": 2}
+    for name in ("ann", "bob"):
+        shown = (await admin.get(f"/api/v1/admin/users/{name}")).json()
+        assert (shown["is_active"], shown["deactivation"]["reason"]) == (False, "end of the course")
+    assert await database.fetchval("select extras->'models'->>0 from users where id = 'bob'") == "m"
+    told = "select detail->>'reason' from audit where action = 'user.bulk_deactivated'"
+    assert await database.fetchval(told) == "end of the course"
+    assert (await admin.post("/api/v1/admin/users/bob/anonymise", json={"reason": "asked for it"})).status_code == 200
+    assert "course" not in await database.fetchval("select extras::text from users where id = 'bob'")
+    wrong = {"action": "limits", "limits": {"rpm_limit": 1}, "reason": "x"}
+    assert (await admin.post("/api/v1/admin/users/bulk", json=wrong)).status_code == 400
+
+
+async def test_of_two_administrators_who_change_roles_over_the_same_version_one_is_refused(people: People):
+    admin, path = people["admin"], "/api/v1/admin/users/ann"
+    read = {"If-Match": (await admin.get(path)).headers["ETag"]}
+    roles = (["user", "readonly"], ["user", "adminReadonly"])
+    both = await asyncio.gather(*(admin.patch(path, json={"granted_roles": one}, headers=read) for one in roles))
+    assert sorted(answer.status_code for answer in both) == [200, 412]
+    kept = next(wanted for wanted, answer in zip(roles, both, strict=True) if answer.status_code == 200)
+    now = await admin.get(path)
+    assert now.json()["granted_roles"] == kept
+    again = await admin.patch(path, json={"granted_roles": ["user"]}, headers={"If-Match": now.headers["ETag"]})
+    assert again.status_code == 200

@@ -28,7 +28,19 @@ export function keyColumns(say: Say, name: (row: KeyRow) => ReactNode): Column<K
       ),
     },
     { title: say("key"), cell: (row) => <code className="lm-once">{`${row.prefix}…${row.last4}`}</code> },
-    { title: say("state"), cell: (row) => <Status value={shownState(row)} /> },
+    {
+      title: say("state"),
+      cell: (row) => (
+        <>
+          <Status value={shownState(row)} />
+          {row.status_reason && row.state !== "active" && (
+            <div className="lm-subtle lm-clip" title={row.status_reason}>
+              {row.status_reason}
+            </div>
+          )}
+        </>
+      ),
+    },
     {
       title: say("models"),
       cell: (row) => (

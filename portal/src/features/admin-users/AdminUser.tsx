@@ -14,6 +14,7 @@ import { useGet, useSend, type Reply } from "../../lib/api";
 import { count, moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
+import { Blocked } from "./Blocked";
 import { Roles, UserLimits } from "./UserForms";
 import { UserKeys } from "./UserKeys";
 import { UserSubscriptions } from "./UserSubscriptions";
@@ -51,6 +52,7 @@ export default function AdminUser() {
       <Loaded query={found} rows={8}>
         {(user) => (
           <>
+            <Blocked user={user} />
             <Tabs tabs={tabs} label={user.username} current={tab} />
             {tab === "profile" && <Profile user={user} />}
             {tab === "limits" && <UserLimits user={user} />}
@@ -69,7 +71,7 @@ function Access({ user }: { user: User }) {
   const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
   const [asking, setAsking] = useState(false);
   const path = { user_id: user.id };
-  const act = () => patch.mutateAsync({ path, body: { is_active: !user.is_active } as never });
+  const act = (reason: string) => patch.mutateAsync({ path, body: { is_active: !user.is_active, ...(reason ? { reason } : {}) } as never });
   return (
     <>
       <Link className="pf-v6-c-button pf-m-secondary" to={`/admin/audit?actor=${encodeURIComponent(user.id)}`}>{say("activity")}</Link>
@@ -83,6 +85,7 @@ function Access({ user }: { user: User }) {
           text={say(user.is_active ? "deactivate_text" : "reactivate_text", { count: user.keys.active })}
           submit={say(user.is_active ? "deactivate" : "reactivate")}
           danger={user.is_active}
+          reason="optional"
           close={() => setAsking(false)}
           act={act}
         />
@@ -112,7 +115,7 @@ function Profile({ user }: { user: User }) {
           ]}
         />
       </Card>
-      <Roles key={user.updated_at} user={user} />
+      <Roles user={user} />
     </div>
   );
 }

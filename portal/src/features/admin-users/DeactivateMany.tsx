@@ -28,8 +28,8 @@ export function DeactivateMany({ people, close, done }: DeactivateManyProps) {
   });
   const isCounted = ids.length <= MOST_COUNTED && keys.every((one) => one.data);
   const live = keys.reduce((sum, one) => sum + (one.data?.keys.active ?? 0), 0);
-  const act = async () => {
-    const outcome = await bulk.mutateAsync({ body: { action: "deactivate", user_ids: ids } as never });
+  const act = async (reason: string) => {
+    const outcome = await bulk.mutateAsync({ body: { action: "deactivate", user_ids: ids, ...(reason ? { reason } : {}) } as never });
     tell("success", say("n_users_deactivated", { count: outcome.updated }));
     done();
   };
@@ -48,6 +48,7 @@ export function DeactivateMany({ people, close, done }: DeactivateManyProps) {
         </>
       }
       submit={say("deactivate")}
+      reason="optional"
       close={close}
       act={act}
     />

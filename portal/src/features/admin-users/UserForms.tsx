@@ -2,11 +2,11 @@
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useState } from "react";
 import { Card } from "../../components/Card";
-import { Confirm, Refusal } from "../../components/Dialog";
+import { Confirm } from "../../components/Dialog";
 import { Check, Choice, fieldErrors, Money, Whole } from "../../components/fields";
 import { GuardedForm } from "../../components/GuardedForm";
 import { Meter } from "../../components/Meter";
-import { ROLES } from "../../concepts/roles";
+import { ROLES, type RoleName } from "../../concepts/roles";
 import { windowOptions } from "../../concepts/windows";
 import { changesBetween } from "../../components/differences";
 import { useGuardedForm } from "../../components/useGuarded";
@@ -14,32 +14,33 @@ import { call, useSend } from "../../lib/api";
 import { moment } from "../../lib/format";
 import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
-import { tell } from "../../lib/toasts";
 import type { User } from "./AdminUser";
+
+type Granted = Record<`role_${RoleName}`, boolean>;
+
+/** One by one: of two administrators who give different roles at once, neither takes back what the other gave. */
+const grantedTo = ({ granted_roles }: Pick<User, "granted_roles">) => Object.fromEntries(ROLES.map((role) => [`role_${role}`, granted_roles.includes(role)])) as Granted;
 
 export function Roles({ user }: { user: User }) {
   const say = useSay();
   const may = useMay()("admin:users:write");
   const patch = useSend("patch", "/api/v1/admin/users/{user_id}");
-  const [granted, setGranted] = useState<string[]>(user.granted_roles);
-  const changed = [...granted].sort().join() !== [...user.granted_roles].sort().join();
-  const both = ["admin", "adminReadonly"].every((role) => granted.includes(role) || (user.derived_roles as string[]).includes(role));
-  const save = () => patch.mutateAsync({ path: { user_id: user.id }, body: { granted_roles: granted } as never }).then(() => tell("success", say("saved")), () => undefined);
+  const path = { user_id: user.id };
+  const form = useGuardedForm(user, {
+    valuesOf: grantedTo,
+    read: () => call("get", "/api/v1/admin/users/{user_id}", { path }),
+    send: (mine, _over, headers) => patch.mutateAsync({ path, body: { granted_roles: ROLES.filter((role) => mine[`role_${role}`]) } as never, headers }),
+  });
+  const derived = (role: RoleName) => user.derived_roles.includes(role);
+  const holds = (role: RoleName) => derived(role) || form.values[`role_${role}`];
   return (
     <Card title={say("roles")}>
-      {ROLES.map((role) => {
-        const derived = user.derived_roles.includes(role);
-        return <Check key={role} label={say(`role_${role}`)} help={derived ? say("from_group") : undefined} checked={derived || granted.includes(role)} isDisabled={!may || derived} onChange={(on) => setGranted(on ? [...granted, role] : granted.filter((one) => one !== role))} />;
-      })}
-      {both && <p className="lm-banner lm-warning">{say("roles_conflict")}</p>}
-      <Refusal error={patch.error} />
-      {may && (
-        <div>
-          <Button isDisabled={!changed || patch.isPending} isLoading={patch.isPending} onClick={() => void save()}>
-            {say("save")}
-          </Button>
-        </div>
-      )}
+      <GuardedForm form={form} may={may} sending={patch}>
+        {ROLES.map((role) => (
+          <Check key={role} label={say(`role_${role}`)} help={derived(role) ? say("from_group") : undefined} checked={holds(role)} isDisabled={!may || derived(role)} onChange={(on) => form.change({ ...form.values, [`role_${role}`]: on })} />
+        ))}
+        {holds("admin") && holds("adminReadonly") && <p className="lm-banner lm-warning">{say("roles_conflict")}</p>}
+      </GuardedForm>
     </Card>
   );
 }

@@ -10,9 +10,10 @@ import { useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
+import { tell } from "../../lib/toasts";
 import { ManyKeys, type ManyAct } from "./ManyKeys";
 
-type Act = "disable" | "revoke" | "reset_spend";
+type Act = "disable" | "revoke" | "reset_spend" | "delete";
 
 export function UserKeys({ id }: { id: string }) {
   const say = useSay();
@@ -25,6 +26,11 @@ export function UserKeys({ id }: { id: string }) {
     revoke: useSend("post", "/api/v1/admin/keys/{key_id}/revoke"),
     reset_spend: useSend("post", "/api/v1/admin/keys/{key_id}/reset-spend"),
   };
+  const remove = useSend("delete", "/api/v1/admin/keys/{key_id}");
+  const act = ({ act: wanted, key }: { act: Act; key: KeyRow }, reason: string) => {
+    const path = { key_id: key.id };
+    return wanted === "delete" ? remove.mutateAsync({ path, query: reason ? { reason } : {} }) : sends[wanted].mutateAsync({ path, body: { reason } as never });
+  };
   const [open, setOpen] = useState<{ act: Act; key: KeyRow } | null>(null);
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const [many, setMany] = useState<ManyAct | null>(null);
@@ -34,14 +40,16 @@ export function UserKeys({ id }: { id: string }) {
     else next.delete(key.id);
     setPicked(next);
   };
-  const items = (key: KeyRow) =>
-    key.state === "revoked"
+  const items = (key: KeyRow) => [
+    ...(key.state === "revoked"
       ? []
       : [
-          key.state === "disabled" ? { title: say("enable"), onClick: () => enable.mutate({ path: { key_id: key.id } }) } : { title: say("disable"), onClick: () => setOpen({ act: "disable", key }) },
+          key.state === "disabled" ? { title: say("enable"), onClick: () => enable.mutate({ path: { key_id: key.id } }, { onError: (error) => tell("danger", say("not_enabled"), error) }) } : { title: say("disable"), onClick: () => setOpen({ act: "disable", key }) },
           { title: say("reset_spend"), onClick: () => setOpen({ act: "reset_spend", key }) },
           { title: say("revoke"), isDanger: true, onClick: () => setOpen({ act: "revoke", key }) },
-        ];
+        ]),
+    { title: say("delete"), isDanger: true, onClick: () => setOpen({ act: "delete", key }) },
+  ];
   return (
     <>
       <Toolbar search={<Search list={list} label={say("search_keys")} />}>
@@ -65,11 +73,11 @@ export function UserKeys({ id }: { id: string }) {
       {open && (
         <Confirm
           title={`${say(open.act)}: ${open.key.name}`}
-          text={open.act === "reset_spend" ? say("reset_spend_text") : say("key_traffic", { count: open.key.request_count, name: open.key.name })}
+          text={open.act === "reset_spend" ? say("reset_spend_text") : <p>{open.act !== "disable" && say(open.act === "delete" ? "delete_key_text" : "revoke_key_text")} {say("key_traffic", { count: open.key.request_count, name: open.key.name })}</p>}
           submit={say(open.act)}
-          reason="required"
+          reason={open.act === "delete" ? "optional" : "required"}
           close={() => setOpen(null)}
-          act={(reason) => sends[open.act].mutateAsync({ path: { key_id: open.key.id }, body: { reason } as never })}
+          act={(reason) => act(open, reason)}
         />
       )}
     </>

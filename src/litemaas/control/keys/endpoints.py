@@ -135,13 +135,15 @@ async def change_key(
 
 
 @router.delete("/keys/{key_id}", status_code=204, dependencies=_GATE)
-async def delete_key(work: WorkOf, key_id: str) -> None:
-    """Revokes and hides a key; its use stays attributed."""
+async def delete_key(
+    work: WorkOf, key_id: str, reason: Annotated[str | None, Query(min_length=1, max_length=1000)] = None
+) -> None:
+    """Revokes and hides a key; its use stays attributed. The audit trail keeps the reason."""
     row = await _held(work, key_id)
     if row.governed:
-        await lifecycle.delete(work, row)
+        await lifecycle.delete(work, row, reason)
     else:
-        await service.delete_key(work, row.key_hash)
+        await service.delete_key(work, row.key_hash, reason)
 
 
 @router.post("/keys/{key_id}/disable", dependencies=_GATE)

@@ -61,7 +61,7 @@ async def revoke(work: Work, row: Row[Any], reason: str | None) -> None:
     await tell_owner(work, row, "revoked")
 
 
-async def delete(work: Work, row: Row[Any]) -> None:
+async def delete(work: Work, row: Row[Any], reason: str | None = None) -> None:
     """Revoked and hidden; what it was used for stays attributed to it."""
     values = {
         "revoked_at": row.revoked_at or work.now,
@@ -69,7 +69,7 @@ async def delete(work: Work, row: Row[Any]) -> None:
         "secret_sealed": None,
         "old_secret_until": None,
     }
-    await _set(work, row, values, "key.deleted", {})
+    await _set(work, row, values, "key.deleted", {"reason": reason} if reason else {})
     await tell_owner(work, row, "deleted")
 
 

@@ -120,13 +120,14 @@ async def set_blocked(work: Work, key_hash: str, *, blocked: bool) -> None:
     await record(work, action, "key", before.public_id or before.key_hash, _ledger_id(before))
 
 
-async def delete_key(work: Work, key_hash: str) -> None:
-    """Ends a key at once; its alias is free, its records stay. Errors: NotFound."""
+async def delete_key(work: Work, key_hash: str, reason: str | None = None) -> None:
+    """Ends a key at once; its alias is free, its records stay. ``reason``: for the audit trail. Errors: NotFound."""
     before = await _held(work, key_hash)
     gone = {"deleted_at": work.now, "secret_sealed": None} | _touched(work)
     await repository.change_key(await work.connection(), before.key_hash, gone)
     tell(work, before)
-    detail = {"alias": before.alias, "key_name": before.key_name} | _ledger_id(before)
+    because = {"reason": reason} if reason else {}
+    detail = {"alias": before.alias, "key_name": before.key_name} | because | _ledger_id(before)
     await record(work, "key.delete", "key", before.public_id or before.key_hash, detail, before.name or before.alias)
 
 

@@ -89,7 +89,7 @@ async def change_many(work: WorkOf, body: Bulk) -> BulkDone:
     elif body.action == "grant" and body.roles is not None:
         done = await service.bulk_grant(work, wanted, body.roles)
     else:
-        done = await service.bulk_deactivate(work, wanted)
+        done = await service.bulk_deactivate(work, wanted, body.reason)
     return BulkDone(matched=done[0], updated=done[1])
 
 
@@ -105,7 +105,7 @@ async def change_user(
 ) -> UserOut:
     """Changes granted roles, cost centre, limits, or whether the account is active; takes effect at the next request."""
     if if_match is not None:
-        require_match(if_match, await showing.user_shown(work, await service.held(work, user_id)), VOLATILE)
+        require_match(if_match, await showing.user_shown(work, await service.held_for_change(work, user_id)), VOLATILE)
     await service.change(work, user_id, body.model_dump(mode="json", exclude_unset=True))
     return tag(response, await showing.user_shown(work, await service.held(work, user_id)), VOLATILE)
 

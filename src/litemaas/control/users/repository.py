@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, and_, any_, case, delete, func, literal, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -146,10 +146,18 @@ async def grant(
     return (await connection.execute(changed)).rowcount
 
 
-async def deactivate(connection: AsyncConnection, ids: Collection[str], stamps: Mapping[str, Any]) -> list[str]:
-    """In one statement; returns who was active."""
+async def deactivate(
+    connection: AsyncConnection, ids: Collection[str], noted: Mapping[str, Any], stamps: Mapping[str, Any]
+) -> list[str]:
+    """In one statement; returns who was active. ``noted`` is added to ``extras``."""
+    extras = users.c.extras.op("||")(literal(dict(noted), JSONB))
     among = users.c.id == any_(literal(list(ids), ARRAY(TEXT)))
-    changed = update(users).where(among, users.c.is_active).values(is_active=False, **stamps).returning(users.c.id)
+    changed = (
+        update(users)
+        .where(among, users.c.is_active)
+        .values(is_active=False, extras=extras, **stamps)
+        .returning(users.c.id)
+    )
     return list((await connection.execute(changed)).scalars())
 
 

@@ -59,14 +59,25 @@ class UserRow(BaseModel):
     budget_reset_at: datetime | None = None
 
 
+class Deactivation(BaseModel):
+    """``by``: what who did it was called then."""
+
+    at: datetime
+    by: str
+    reason: str | None
+
+
 class UserOut(UserRow):
-    """``groups``: as the identity provider named them at the last sign-in."""
+    """``groups``: as the identity provider named them at the last sign-in. ``deactivation``: why an account is not active, as
+    far as that is known.
+    """
 
     language: str | None
     groups: list[str]
     teams: list[OwnTeam]
     keys: Counts
     subscriptions: Counts
+    deactivation: Deactivation | None
     updated_at: datetime
     updated_by: str
 
@@ -212,6 +223,14 @@ class UserPatch(LimitsPatch):
     )
     is_active: bool = True
     cost_centre: Name | None = None
+    reason: Reason | None = None
+    """Why somebody is deactivated or reactivated; administrators and the audit trail read it."""
+
+    @model_validator(mode="after")
+    def _says_what_for(self) -> Self:
+        if self.reason is not None and "is_active" not in self.model_fields_set:
+            raise ValueError("a reason is for is_active; send both or neither")
+        return self
 
 
 class BecauseOf(Body):
@@ -237,7 +256,7 @@ class BulkFilter(Body):
 class Bulk(Body):
     """``limits`` sets limits, ``grant`` gives roles besides those that somebody has, ``deactivate`` ends access.
 
-    Without ``user_ids`` and ``filter`` all active users are meant, but never to be deactivated.
+    Without ``user_ids`` and ``filter`` all active users are meant, but never to be deactivated. ``reason``: why they are.
     """
 
     model_config = ConfigDict(
@@ -249,6 +268,7 @@ class Bulk(Body):
     filter: BulkFilter | None = None
     limits: LimitsPatch | None = None
     roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=4)] | None = None
+    reason: Reason | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -260,6 +280,8 @@ class Bulk(Body):
             raise ValueError("roles must name at least one role")
         if self.action == "deactivate" and self.user_ids is None and not (self.filter and self.filter.model_fields_set):
             raise ValueError("deactivating needs user_ids or a filter")
+        if self.reason is not None and self.action != "deactivate":
+            raise ValueError("a reason is for deactivating")
         return self
 
 

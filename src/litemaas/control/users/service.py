@@ -20,6 +20,8 @@ from litemaas.core.errors import NotFound
 from litemaas.core.limits import user_scope
 from litemaas.core.permissions import Role
 
+DEACTIVATED = "deactivated"
+"""Where ``extras`` note when, by whom and why somebody was deactivated."""
 _LIMITS = ("max_budget_nano", "soft_budget_nano", "budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests")
 
 
@@ -31,8 +33,20 @@ async def held(work: Work, user_id: str, *, lock: bool = False) -> Row[Any]:
     return row
 
 
+async def held_for_change(work: Work, user_id: str) -> Row[Any]:
+    """Nobody else changes the person until this is over. In the order of :func:`change`, or two would wait for one another.
+
+    Errors: NotFound.
+    """
+    await repository.hold_admins(await work.connection())
+    return await held(work, user_id, lock=True)
+
+
 async def change(work: Work, user_id: str, values: Mapping[str, Any]) -> None:
-    """Sets the named members. Errors: NotFound; Conflict for the last administrator and for anonymised accounts."""
+    """Sets the named members. ``reason``: why ``is_active`` changes.
+
+    Errors: NotFound; Conflict for the last administrator and for anonymised accounts.
+    """
     connection = await work.connection()
     if "granted_roles" in values or "is_active" in values:
         await repository.hold_admins(connection)
@@ -43,15 +57,26 @@ async def change(work: Work, user_id: str, values: Mapping[str, Any]) -> None:
     columns = {name: values[name] for name in ("granted_roles", "is_active", "cost_centre") if name in values}
     changed = {name: value for name, value in columns.items() if getattr(row, name) != value}
     if changed:
-        await repository.change(connection, user_id, changed | _stamps(work))
+        reason = values.get("reason")
+        noted = _noted(work, row, reason, is_active=changed["is_active"]) if "is_active" in changed else {}
+        await repository.change(connection, user_id, changed | noted | _stamps(work))
         await _keep_an_admin(work, admins)
-        await _tell(work, row, changed)
+        await _tell(work, row, changed, reason)
     wanted = {name: values[name] for name in _LIMITS if name in values}
     if wanted and await limits.set_limits(work, [user_scope(user_id)], wanted):
         await record(work, "user.limits_changed", "user", user_id, wanted, row.username)
 
 
-async def _tell(work: Work, row: Row[Any], changed: dict[str, Any]) -> None:
+def _noted(work: Work, row: Row[Any], reason: str | None, *, is_active: bool) -> dict[str, Any]:
+    kept = {name: value for name, value in row.extras.items() if name != DEACTIVATED}
+    return {"extras": kept if is_active else kept | _why(work, reason)}
+
+
+def _why(work: Work, reason: str | None) -> dict[str, Any]:
+    return {DEACTIVATED: {"at": work.now.isoformat(), "by": work.principal.name, "reason": reason}}
+
+
+async def _tell(work: Work, row: Row[Any], changed: dict[str, Any], reason: str | None) -> None:
     detail = {"old": {name: getattr(row, name) for name in changed}, "new": changed}
     for name, action in (("granted_roles", "user.roles_granted"), ("cost_centre", "user.cost_centre_changed")):
         if name in changed:
@@ -64,7 +89,7 @@ async def _tell(work: Work, row: Row[Any], changed: dict[str, Any]) -> None:
             await repository.end_access(await work.connection(), [row.id])
         work.changed(ChangeKind.BUDGET, user_scope(row.id))
         action = "user.reactivated" if changed["is_active"] else "user.deactivated"
-        await record(work, action, "user", row.id, {}, row.username)
+        await record(work, action, "user", row.id, {"reason": reason} if reason else {}, row.username)
 
 
 async def reset_spend(work: Work, user_id: str, reason: str) -> int:
@@ -89,6 +114,7 @@ async def anonymise(work: Work, user_id: str, reason: str) -> None:
         "username": username, "email": None, "email_verified": False, "full_name": None,
         "language": None, "provider": None, "subject": None, "groups": [], "granted_roles": [], "derived_roles": [],
         "metadata": {}, "preferences": {}, "is_active": False, "anonymised_at": work.now,
+        **_noted(work, row, None, is_active=True),
     }  # fmt: skip
     await repository.change(connection, user_id, values | _stamps(work))
     await _keep_an_admin(work, admins)
@@ -117,18 +143,23 @@ async def bulk_grant(work: Work, wanted: UserFilter, roles: Sequence[Role]) -> t
     return len(ids), updated
 
 
-async def bulk_deactivate(work: Work, wanted: UserFilter) -> tuple[int, int]:
+async def bulk_deactivate(work: Work, wanted: UserFilter, reason: str | None) -> tuple[int, int]:
     """Errors: Conflict when no administrator would stay."""
     connection = await work.connection()
     await repository.hold_admins(connection)
     admins = await repository.count_admins(connection)
     ids = await repository.ids_of(connection, wanted)
-    gone = await repository.deactivate(connection, ids, _stamps(work))
+    gone = await repository.deactivate(connection, ids, _why(work, reason), _stamps(work))
     await _keep_an_admin(work, admins)
     await repository.end_access(connection, gone)
     if gone:
         work.changed(ChangeKind.BUDGET, *map(user_scope, gone))
-    detail = {"matched": len(ids), "updated": len(gone), "filter": _told(wanted)}
+    detail = {
+        "matched": len(ids),
+        "updated": len(gone),
+        "filter": _told(wanted),
+        **({"reason": reason} if reason else {}),
+    }
     await record(work, "user.bulk_deactivated", "user", "many", detail)
     return len(ids), len(gone)
 

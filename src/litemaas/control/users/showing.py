@@ -11,7 +11,8 @@ from litemaas.control.auth.service import roles_of
 from litemaas.control.http.work import Work
 from litemaas.control.users import limits, repository
 from litemaas.control.users.limits import Standing
-from litemaas.control.users.schemas import Counts, Limits, Me, OwnTeam, UserOut, UserRow
+from litemaas.control.users.schemas import Counts, Deactivation, Limits, Me, OwnTeam, UserOut, UserRow
+from litemaas.control.users.service import DEACTIVATED
 from litemaas.core.limits import user_scope
 from litemaas.core.permissions import Role
 
@@ -41,6 +42,7 @@ async def user_shown(work: Work, row: Row[Any]) -> UserOut:
         teams=await _teams(work, row.id),
         keys=_counts(keys),
         subscriptions=_counts(subscriptions),
+        deactivation=_deactivation(row),
         updated_at=row.updated_at,
         updated_by=row.updated_by,
     )
@@ -65,6 +67,11 @@ def _of_row(row: Row[Any]) -> dict[str, Any]:
         name: [role for role in row._mapping[name] if role in set(Role)] for name in ("granted_roles", "derived_roles")
     }
     return named | known | {"roles": list(roles_of(row))}
+
+
+def _deactivation(row: Row[Any]) -> Deactivation | None:
+    noted = row.extras.get(DEACTIVATED)
+    return None if row.is_active or noted is None else Deactivation(**noted)
 
 
 def _of_standing(standing: Standing) -> dict[str, Any]:
