@@ -47,7 +47,7 @@ journey("what people open has no serious barrier, closes with Escape and gives t
     ...(await open(page, "/api-keys", ["create_key", say("actions_for", { name: "looked-at" })])),
     ...(await open(page, `/api-keys/${key.id}`, ["edit", "rotate", "reveal", "delete"])),
     ...(await open(page, `/models/${other.id}`, ["subscribe"])),
-    ...(await open(page, "/subscriptions", ["cancel_subscription"])),
+    ...(await open(page, "/subscriptions", [say("add_to_keys_what", { model: MODEL }), "cancel_subscription"])),
     ...(await open(page, "/playground", ["saved_prompts", "show_as_code"])),
     ...(await open(page, "/usage", ["export", "full_screen"])),
     ...(await open(page, "/profile", ["create_token"])),
@@ -65,6 +65,7 @@ journey("what administrators open of models, people and requests has no serious 
   const found = [
     ...(await open(page, `/admin/models/${model.id}`, ["deprecate", "retire", "add_endpoint", "edit"])),
     ...(await open(page, "/admin/users", ["set_limits_of_all"])),
+    ...(await open(page, `/admin/users/${person.id}`, ["deactivate"])),
     ...(await open(page, `/admin/users/${person.id}?tab=subscriptions`, ["grant_models"])),
     ...(await open(page, `/admin/users/${subscription.holder.id}?tab=subscriptions`, [say("edit_what", { what: subscription.model.name })])),
     ...(await open(page, "/admin/audit", [new RegExp(`^${say("details_of", { name: "" })}`)])),

@@ -43,7 +43,10 @@ export function AddToKeys({ model, team, close }: Props) {
     }
   };
   return (
-    <FormDialog title={say("add_to_keys_what", { model })} submit={say("save")} close={close} send={send} busy={patch.isPending} error={error} isDisabled={!fitting?.length}>
+    <FormDialog title={say("add_to_key")} submit={say("save")} close={close} send={send} busy={patch.isPending} error={error} isDisabled={!fitting?.length}>
+      <p>
+        {say("model")}: <strong>{model}</strong>
+      </p>
       {found.error && !found.data && <Failure error={found.error} retry={() => void found.refetch()} />}
       {!found.data && !found.error && <Loading rows={3} />}
       {fitting?.length === 0 && (

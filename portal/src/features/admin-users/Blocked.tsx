@@ -6,14 +6,11 @@ import type { User } from "./AdminUser";
 export function Blocked({ user }: { user: User }) {
   const say = useSay();
   const reasons = [inactive(), usedUp()].filter((one) => one !== null);
-  if (reasons.length === 0) return null;
-  return (
-    <div className="lm-banner lm-warning" role="status">
-      {reasons.map((one) => (
-        <p key={one}>{one}</p>
-      ))}
-    </div>
-  );
+  return reasons.map((one) => (
+    <p key={one} className="lm-banner lm-warning" role="status">
+      {one}
+    </p>
+  ));
 
   function inactive(): string | null {
     if (user.is_active) return null;
