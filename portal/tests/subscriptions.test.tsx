@@ -47,7 +47,7 @@ test("a model comes onto keys that have others, over what they are at that momen
     },
   });
   await show(<Shown />, "/subscriptions");
-  await userEvent.click(await screen.findByRole("button", { name: "Add granite to keys" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Add to a key" }));
   const dialog = await screen.findByRole("dialog");
   expect((await within(dialog).findAllByRole("checkbox")).length).toBe(1);
   await userEvent.click(within(dialog).getByRole("button", { name: "Save" }));

@@ -31,7 +31,6 @@ export type Key =
   | "add_seats_text_no_pot"
   | "add_to_key"
   | "add_to_keys"
-  | "add_to_keys_what"
   | "add_webhook"
   | "added_to_n_keys"
   | "address"

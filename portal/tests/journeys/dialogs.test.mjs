@@ -47,7 +47,7 @@ journey("what people open has no serious barrier, closes with Escape and gives t
     ...(await open(page, "/api-keys", ["create_key", say("actions_for", { name: "looked-at" })])),
     ...(await open(page, `/api-keys/${key.id}`, ["edit", "rotate", "reveal", "delete"])),
     ...(await open(page, `/models/${other.id}`, ["subscribe"])),
-    ...(await open(page, "/subscriptions", [say("add_to_keys_what", { model: MODEL }), "cancel_subscription"])),
+    ...(await open(page, "/subscriptions", ["add_to_key", "cancel_subscription"])),
     ...(await open(page, "/playground", ["saved_prompts", "show_as_code"])),
     ...(await open(page, "/usage", ["export", "full_screen"])),
     ...(await open(page, "/profile", ["create_token"])),

@@ -105,7 +105,7 @@ function Item({ subscription }: { subscription: Subscription }) {
         </Button>
         {holds("api_keys:write") && status === "active" && (
           <>
-            <Button variant="link" isInline aria-label={say("add_to_keys_what", { model: model.name })} onClick={() => setOpen("add")}>
+            <Button variant="link" isInline onClick={() => setOpen("add")}>
               {say("add_to_key")}
             </Button>
             <Link to={`/api-keys?create=${encodeURIComponent(model.name)}`}>{say("create_key")}</Link>
