@@ -1,10 +1,11 @@
 /** The wizard: a workshop in five steps, of which the last one says what it can cost at most before anything is made. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { useEffect, useRef, useState } from "react";
-import { useNavigate } from "react-router";
+import { useNavigate, useSearchParams } from "react-router";
 import { Refusal } from "../../components/Dialog";
 import { Page } from "../../components/Page";
-import { useSend } from "../../lib/api";
+import { Loaded } from "../../components/States";
+import { useGet, useSend } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { useDraft } from "../../lib/drafts";
 import { useSession } from "../../lib/session";
@@ -12,14 +13,35 @@ import { tell } from "../../lib/toasts";
 import { bodyOf, emptyDraft, mends, STEPS, type Draft } from "./plan";
 import { Basics, Models, Money, Seats } from "./PlanSteps";
 import { Review } from "./Review";
+import { useKeptDraft, type Kept } from "./keptDraft";
 import "../../components/workshops.css";
 
+/** A new plan, or one that was kept. */
 export default function Plan() {
+  const [params] = useSearchParams();
+  const id = params.get("draft");
+  return id === null ? <Wizard kept={null} /> : <Continued key={id} id={id} />;
+}
+
+function Continued({ id }: { id: string }) {
+  const say = useSay();
+  const found = useGet("/api/v1/workshop-drafts/{draft_id}", { path: { draft_id: id } }, { staleTime: 0 });
+  // What an earlier visit read may be older than what was kept since.
+  if (found.data && found.isFetchedAfterMount) return <Wizard kept={found.data} />;
+  return (
+    <Page title={say("plan_workshop")} crumb={{ to: "/workshops", text: say("workshops") }}>
+      <Loaded query={found}>{() => null}</Loaded>
+    </Page>
+  );
+}
+
+function Wizard({ kept }: { kept: Kept | null }) {
   const say = useSay();
   const navigate = useNavigate();
   const { session } = useSession();
   const create = useSend("post", "/api/v1/workshops");
-  const [draft, setDraft] = useDraft<Draft>("workshop", () => emptyDraft(session?.user.username ?? ""));
+  const [draft, setDraft] = useDraft<Draft>(`workshop.${kept?.id ?? "new"}`, () => ({ ...emptyDraft(session?.user.username ?? ""), ...kept?.content }));
+  const keeping = useKeptDraft(kept, draft);
   const [at, setAt] = useState(0);
   const [shown, setShown] = useState<Record<string, string>>({});
   const heading = useRef<HTMLHeadingElement>(null);
@@ -27,9 +49,9 @@ export default function Plan() {
   const step = STEPS[at]!;
   useEffect(() => {
     const warn = (event: BeforeUnloadEvent) => event.preventDefault();
-    if (draft.title !== "") window.addEventListener("beforeunload", warn);
+    if (draft.title !== "" && !keeping.isKept) window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
-  }, [draft.title]);
+  }, [draft.title, keeping.isKept]);
   const set = (changes: Partial<Draft>) => {
     setDraft({ ...draft, ...changes });
     setShown({});
@@ -50,6 +72,7 @@ export default function Plan() {
     const made = await create.mutateAsync({ body: bodyOf(draft) }).catch(() => null);
     if (!made) return;
     tell("success", say("workshop_created", { name: draft.title }));
+    keeping.forget();
     void navigate(`/workshops/${made.guid}/handouts`);
   };
   const fields = { draft, set, errors: shown };
@@ -89,7 +112,7 @@ export default function Plan() {
           {step === "step_models" && <Models {...fields} />}
           {step === "step_money" && <Money {...fields} />}
           {step === "step_review" && <Review draft={draft} />}
-          <Refusal error={create.error} />
+          <Refusal error={create.error ?? keeping.error} />
           <div className="lm-actions">
             <Button type="submit" isLoading={create.isPending} isDisabled={create.isPending}>
               {say(step === "step_review" ? "create_workshop" : "next_step")}
@@ -99,6 +122,9 @@ export default function Plan() {
                 {say("previous_step")}
               </Button>
             )}
+            <Button variant="secondary" isLoading={keeping.isBusy} isDisabled={keeping.isBusy || keeping.isKept} onClick={() => void keeping.keep()}>
+              {say(keeping.isKept ? "draft_is_kept" : "keep_draft")}
+            </Button>
             <Button variant="link" onClick={() => void navigate("/workshops")}>
               {say("cancel")}
             </Button>

@@ -13,6 +13,7 @@ import { useSay } from "../../lib/i18n";
 import { listQuery, useListState } from "../../lib/listState";
 import { useMay } from "../../lib/session";
 import "../../components/workshops.css";
+import { Drafts } from "./Drafts";
 
 type Row = Reply<"/api/v1/workshops", "get">["data"][number];
 
@@ -27,6 +28,7 @@ export default function Workshops() {
   const address = (row: Row) => `/workshops/${encodeURIComponent(row.guid)}`;
   return (
     <Page title={say("workshops")} subtitle={say("workshops_subtitle")} labels={isReader && <Label isCompact>{say("read_only")}</Label>} actions={plan}>
+      {may("admin:workshops:write") && <Drafts />}
       <Toolbar search={<Search list={list} label={say("search_workshops")} />} />
       <DataTable<Row>
         caption={say("workshops")}

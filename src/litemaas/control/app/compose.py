@@ -83,6 +83,7 @@ from litemaas.control.usage.maintenance import CHECK_DAILY
 from litemaas.control.users import endpoints as users
 from litemaas.control.users import mine
 from litemaas.control.workshops import claim_endpoints as claims
+from litemaas.control.workshops import draft_endpoints as workshop_drafts
 from litemaas.control.workshops import endpoints as workshops
 from litemaas.control.workshops import organiser_endpoints as organising
 from litemaas.db.engine import open_engine
@@ -136,6 +137,7 @@ FEATURES = (
     payloads,
     workshops,
     organising,
+    workshop_drafts,
     claims,
     backup,
     jobs,

@@ -22,7 +22,7 @@ from litemaas.db.tables.rollups import dimensions, rollups, usage_deltas
 from litemaas.db.tables.subscriptions import access_policies, subscription_history, subscriptions
 from litemaas.db.tables.teams import team_members, teams
 from litemaas.db.tables.usage import usage_records
-from litemaas.db.tables.workshops import provisioning_keys, workshop_keys, workshop_seats, workshops
+from litemaas.db.tables.workshops import provisioning_keys, workshop_drafts, workshop_keys, workshop_seats, workshops
 
 __all__ = [
     "access_policies",
@@ -74,6 +74,7 @@ __all__ = [
     "virtual_keys",
     "webhooks",
     "workers",
+    "workshop_drafts",
     "workshop_keys",
     "workshop_seats",
     "workshops",

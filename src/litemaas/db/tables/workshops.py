@@ -110,3 +110,16 @@ workshop_keys = Table(
     Index("workshop_keys_hash", "key_hash"),
 )
 """Whose key is whose: one per user of a workshop."""
+
+workshop_drafts = Table(
+    "workshop_drafts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE", name="workshop_drafts_user"), nullable=False),
+    Column("title", Text, nullable=False, server_default=text("''")),
+    json_object("content"),
+    moment("created_at"),
+    moment("updated_at"),
+    Index("workshop_drafts_newest", "user_id", text("updated_at DESC")),
+)
+"""What somebody has filled in of a plan, as the portal keeps it; nothing else reads ``content``."""
