@@ -23,12 +23,14 @@ export function Drafts() {
         {drafts.map((row) => (
           <li key={row.id} className="lm-row">
             <Link to={`/workshops/new?draft=${encodeURIComponent(row.id)}`}>{name(row)}</Link>
-            <span className="lm-subtle" title={moment(row.updated_at)}>
-              {ago(row.updated_at)}
+            <span className="lm-row">
+              <span className="lm-subtle" title={moment(row.updated_at)}>
+                {ago(row.updated_at)}
+              </span>
+              <Button variant="link" isInline isDanger aria-label={say("delete_what", { what: name(row) })} onClick={() => setOpen(row)}>
+                {say("delete")}
+              </Button>
             </span>
-            <Button variant="link" isInline isDanger aria-label={say("delete_what", { what: name(row) })} onClick={() => setOpen(row)}>
-              {say("delete")}
-            </Button>
           </li>
         ))}
       </ul>

@@ -28,44 +28,46 @@ export default function Workshops() {
   const address = (row: Row) => `/workshops/${encodeURIComponent(row.guid)}`;
   return (
     <Page title={say("workshops")} subtitle={say("workshops_subtitle")} labels={isReader && <Label isCompact>{say("read_only")}</Label>} actions={plan}>
-      {may("admin:workshops:write") && <Drafts />}
-      <Toolbar search={<Search list={list} label={say("search_workshops")} />} />
-      <DataTable<Row>
-        caption={say("workshops")}
-        query={found}
-        list={list}
-        rowKey={(row) => row.guid}
-        rowName={(row) => row.title ?? row.guid}
-        empty={{ title: say("no_workshops"), text: say("no_workshops_text"), action: plan }}
-        columns={[
-          {
-            title: say("workshop"),
-            cell: (row) => (
-              <div className="lm-first">
-                <Link to={address(row)}>{row.title ?? row.guid}</Link>
-                <div className="lm-subtle">{row.models.join(", ")}</div>
-              </div>
-            ),
-          },
-          { title: say("state"), cell: (row) => <Status value={row.state} /> },
-          {
-            title: say("when"),
-            cell: (row) => (
-              <>
-                <div>{moment(row.starts_at ?? row.created_at)} –</div>
-                <div>{row.ends_at ? moment(row.ends_at) : say("never")}</div>
-              </>
-            ),
-          },
-          { title: say("seats_claimed"), cell: (row) => <Meter used={row.claimed} limit={row.seats} unit="count" label={say("seats_claimed")} plain /> },
-          { title: say("pot"), cell: (row) => <Meter used={row.pot_spent_nano} limit={row.pot_nano} label={say("pot")} /> },
-          { title: say("organisers"), cell: (row) => Object.values(row.organisers).join(", ") || "–" },
-        ]}
-        actions={(row) => [
-          { title: say("open_board"), onClick: () => void navigate(address(row)) },
-          ...(row.may_run && row.state !== "ended" ? [{ title: say("handouts"), onClick: () => void navigate(`${address(row)}/handouts`) }] : []),
-        ]}
-      />
+      <div className="lm-stack">
+        {may("admin:workshops:write") && <Drafts />}
+        <Toolbar search={<Search list={list} label={say("search_workshops")} />} />
+        <DataTable<Row>
+          caption={say("workshops")}
+          query={found}
+          list={list}
+          rowKey={(row) => row.guid}
+          rowName={(row) => row.title ?? row.guid}
+          empty={{ title: say("no_workshops"), text: say("no_workshops_text"), action: plan }}
+          columns={[
+            {
+              title: say("workshop"),
+              cell: (row) => (
+                <div className="lm-first">
+                  <Link to={address(row)}>{row.title ?? row.guid}</Link>
+                  <div className="lm-subtle">{row.models.join(", ")}</div>
+                </div>
+              ),
+            },
+            { title: say("state"), cell: (row) => <Status value={row.state} /> },
+            {
+              title: say("when"),
+              cell: (row) => (
+                <>
+                  <div>{moment(row.starts_at ?? row.created_at)} –</div>
+                  <div>{row.ends_at ? moment(row.ends_at) : say("never")}</div>
+                </>
+              ),
+            },
+            { title: say("seats_claimed"), cell: (row) => <Meter used={row.claimed} limit={row.seats} unit="count" label={say("seats_claimed")} plain /> },
+            { title: say("pot"), cell: (row) => <Meter used={row.pot_spent_nano} limit={row.pot_nano} label={say("pot")} /> },
+            { title: say("organisers"), cell: (row) => Object.values(row.organisers).join(", ") || "–" },
+          ]}
+          actions={(row) => [
+            { title: say("open_board"), onClick: () => void navigate(address(row)) },
+            ...(row.may_run && row.state !== "ended" ? [{ title: say("handouts"), onClick: () => void navigate(`${address(row)}/handouts`) }] : []),
+          ]}
+        />
+      </div>
     </Page>
   );
 }

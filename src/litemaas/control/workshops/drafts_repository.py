@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.db.tables import workshop_drafts as d
@@ -14,7 +14,7 @@ from litemaas.db.tables import workshop_drafts as d
 async def of(connection: AsyncConnection, user_id: str) -> Sequence[Row[Any]]:
     """The last changed first, without their contents."""
     columns = (d.c.id, d.c.title, d.c.created_at, d.c.updated_at)
-    found = select(*columns).where(d.c.user_id == user_id).order_by(d.c.updated_at.desc(), d.c.id)
+    found: Select[Any] = select(*columns).where(d.c.user_id == user_id).order_by(d.c.updated_at.desc(), d.c.id)
     rows: Sequence[Row[Any]] = (await connection.execute(found)).all()
     return rows
 
