@@ -31,6 +31,7 @@ test("a menu above the page goes with Escape, and with the page that was chosen"
   serve({ "GET /api/v1/auth/session": session(["teams:read"]), "GET /api/v1/teams": page });
   await show(<App />, "/notifications");
   const button = await screen.findByRole("button", { name: "Menu" });
+  await screen.findByRole("heading", { level: 1 }); // a page that comes while somebody is in the menu takes the focus
   await userEvent.click(button);
   screen.getByRole("link", { name: "Teams" }).focus();
   await userEvent.keyboard("{Escape}");
