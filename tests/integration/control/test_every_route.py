@@ -30,7 +30,7 @@ WHOLE = {
     "/api/v1/admin/service-tokens", "/api/v1/admin/settings/currency/supported", "/api/v1/admin/webhooks",
     "/api/v1/admin/workshops/{guid}/keys", "/api/v1/banners", "/api/v1/me/sessions", "/api/v1/me/tokens",
     "/api/v1/permissions", "/api/v1/roles", "/api/v1/usage/budget", "/api/v1/usage/heatmap", "/api/v1/usage/timeseries",
-    "/api/v1/admin/usage/trend",
+    "/api/v1/admin/usage/trend", "/api/v1/workshop-drafts",
 }  # fmt: skip
 """Lists that are short by what they list, and always come whole."""
 NEWEST = {"/api/v1/admin/webhooks/{webhook_id}/deliveries", "/api/v1/admin/usage/checks"}
