@@ -1,14 +1,14 @@
 """Drafts of workshops that people keep while they plan.
 
-Revision ID: 0035
+Revision ID: 0034
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
