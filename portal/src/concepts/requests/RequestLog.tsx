@@ -1,5 +1,6 @@
 /** Which calls were made, and how did they end? Metadata only; prompts and answers are not kept. */
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
+import { Label } from "@patternfly/react-core/dist/esm/components/Label";
 import { Link } from "react-router";
 import { Facts } from "../../components/Card";
 import { Copyable } from "../../components/Copy";
@@ -112,10 +113,14 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
   );
 }
 
+/** Of a call that got an answer of an earlier one, the gateway notes which. */
+const isKept = (row: Row) => "litemaas_cache_hit" in row.metadata;
+
 function Outcome({ row }: { row: Row }) {
+  const say = useSay();
   return (
     <span className="lm-labels">
-      <Status value={endOf(row.status)} /> {row.error_code && <code>{row.error_code}</code>}
+      <Status value={endOf(row.status)} /> {isKept(row) && <Label isCompact>{say("kept_answer")}</Label>} {row.error_code && <code>{row.error_code}</code>}
     </span>
   );
 }
@@ -137,6 +142,7 @@ function Details({ row }: { row: Row }) {
           [say("api_key"), row.key_alias ?? "–"],
           [say("team"), row.team_id],
           [say("result"), <Outcome key="outcome" row={row} />],
+          [say("kept_answer"), isKept(row) && say("kept_answer_text")],
           [say("http_status"), row.http_status],
           [say("endpoint"), row.endpoint],
           [say("prompt_tokens"), count(row.prompt_tokens)],

@@ -3,6 +3,7 @@ import { Check, Text, Whole } from "../../components/fields";
 import type { Reply } from "../../lib/api";
 import { useSay } from "../../lib/i18n";
 import { GroupForm } from "./group";
+import { KeptAnswers } from "./KeptAnswers";
 
 type All = Reply<"/api/v1/admin/settings", "get">;
 
@@ -49,6 +50,7 @@ export default function General() {
           </div>
         )}
       </GroupForm>
+      <KeptAnswers />
     </div>
   );
 }
