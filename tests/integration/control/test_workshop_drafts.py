@@ -60,3 +60,11 @@ async def test_drafts_are_bounded_in_size_and_number(people: People, database: a
     )
     assert len((await admin.get(PATH)).json()["data"]) == 50
     assert (await admin.post(PATH, json={"title": "x", "content": {}})).status_code == 409
+
+
+async def test_drafts_go_with_their_anonymised_author(people: People, app: object, database: asyncpg.Connection):
+    async with browser(app, await start_session(database, await add_user(database, "leaver", ["admin"]))) as leaver:
+        (await leaver.post(PATH, json={"title": "For Mia", "content": {"roster": "Mia"}})).raise_for_status()
+    gone = await people["admin"].post("/api/v1/admin/users/leaver/anonymise", json={"reason": "left"})
+    assert gone.status_code == 200, gone.text
+    assert await database.fetchval("select count(*) from workshop_drafts") == 0

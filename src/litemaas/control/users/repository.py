@@ -26,6 +26,7 @@ from litemaas.db.tables import (
     tokens,
     users,
     virtual_keys,
+    workshop_drafts,
 )
 
 _ADMINS_LOCK = 0x4C4D_0041
@@ -169,6 +170,11 @@ async def end_access(connection: AsyncConnection, ids: Collection[str], *, with_
 
 async def forget_notices(connection: AsyncConnection, user_id: str) -> None:
     await connection.execute(delete(notices).where(notices.c.user_id == user_id))
+
+
+async def forget_drafts(connection: AsyncConnection, user_id: str) -> None:
+    """Plans of workshops may name whoever comes."""
+    await connection.execute(delete(workshop_drafts).where(workshop_drafts.c.user_id == user_id))
 
 
 async def forget_payloads(connection: AsyncConnection, user_id: str) -> None:

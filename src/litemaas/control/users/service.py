@@ -120,6 +120,7 @@ async def anonymise(work: Work, user_id: str, reason: str) -> None:
     await _keep_an_admin(work, admins)
     await repository.end_access(connection, [user_id], with_tokens=True)
     await repository.forget_notices(connection, user_id)
+    await repository.forget_drafts(connection, user_id)
     await repository.forget_payloads(connection, user_id)
     work.changed(ChangeKind.BUDGET, user_scope(user_id))
     await record(work, "user.anonymised", "user", user_id, {"reason": reason}, username)
