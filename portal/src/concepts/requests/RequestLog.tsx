@@ -113,6 +113,9 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
   );
 }
 
+/** A code may go on in the next line after each of its words; the table would not fit otherwise. */
+const breakable = (code: string) => code.split("_").flatMap((word, place) => (place ? ["_", <wbr key={place} />, word] : [word]));
+
 /** Of a call that got an answer of an earlier one, the gateway notes which. */
 const isKept = (row: Row) => "litemaas_cache_hit" in row.metadata;
 
@@ -120,7 +123,7 @@ function Outcome({ row }: { row: Row }) {
   const say = useSay();
   return (
     <span className="lm-labels">
-      <Status value={endOf(row.status)} /> {isKept(row) && <Label isCompact>{say("kept_answer")}</Label>} {row.error_code && <code>{row.error_code}</code>}
+      <Status value={endOf(row.status)} /> {isKept(row) && <Label isCompact>{say("kept_answer")}</Label>} {row.error_code && <code>{breakable(row.error_code)}</code>}
     </span>
   );
 }
