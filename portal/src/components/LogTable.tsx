@@ -50,7 +50,7 @@ export function LogTable<Row>({ caption, columns, found, rowKey, empty, next, ti
                 </Td>
               ))}
               <Td>
-                <Button variant="link" isInline aria-label={say("details_of", { name: title(row) })} onClick={() => setOpen(row)}>
+                <Button variant="link" isInline className="lm-once" aria-label={say("details_of", { name: title(row) })} onClick={() => setOpen(row)}>
                   {say("details")}
                 </Button>
               </Td>

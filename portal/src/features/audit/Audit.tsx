@@ -79,7 +79,7 @@ export default function Audit() {
           { title: say("user"), cell: (row) => row.actor_name ?? row.actor },
           { title: say("action"), cell: (row) => <span title={row.action}>{actionWord(say, row.action)}</span> },
           { title: say("category"), cell: (row) => typeWord(say, row.type) },
-          { title: say("object"), cell: linked },
+          { title: say("object"), cell: (row) => <span className="lm-anywhere">{linked(row)}</span> },
           { title: say("address"), cell: (row) => row.address ?? "–" },
           { title: say("result"), cell: (row) => <Status value={row.success ? "success" : "failed"} /> },
         ]}
