@@ -55,14 +55,18 @@ export function Filter({ list, name, label, options, all }: { list: ListState; n
       <select className="lm-select" value={value === "all" ? "" : value} onChange={(event) => list.filter(name, event.target.value)}>
         <option value="">{all ?? say("all")}</option>
         {!known && <option value={value}>{value}</option>}
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.text}
-          </option>
-        ))}
+        <Choices options={options} />
       </select>
     </label>
   );
+}
+
+function Choices({ options }: { options: Option[] }) {
+  return options.map((option) => (
+    <option key={option.value} value={option.value}>
+      {option.text}
+    </option>
+  ));
 }
 
 /** The order of a list without columns; `usual` is that of the server. */
@@ -74,11 +78,7 @@ export function SortChoice({ list, usual, options }: { list: ListState; usual: s
       <span>{say("sort_by")}</span>
       <select className="lm-select" value={list.sort ?? ""} onChange={(event) => choose(event.target.value)}>
         <option value="">{usual}</option>
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.text}
-          </option>
-        ))}
+        <Choices options={options} />
       </select>
     </label>
   );

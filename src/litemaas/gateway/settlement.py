@@ -102,6 +102,8 @@ class Settlement:
             call.ticket.close(tokens)
         if call.condition is not None:
             _leave_deployment(call, call.condition, cost.total, tokens, error)
+        else:
+            call.leave_deployment()  # it may have ended while it waited for a place there, or for money
         if call.ticket_besides is not None:
             call.ticket_besides.close(tokens)
         if call.caller is not None:

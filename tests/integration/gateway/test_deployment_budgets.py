@@ -187,3 +187,17 @@ async def test_where_calls_are_routed_by_tags_keys_and_bodies_say_where_to(
         assert (await routed.chat(key)).status_code == 200
     await platform.catch_up()
     assert {served_by(await platform.chat(key, model="tagged", tags=["free"])) for _ in range(20)} == {free, paid}
+
+
+async def test_a_call_that_ends_while_it_waits_for_the_deployments_money_gives_its_place_back(
+    platform: Platform, key: str
+):
+    columns = {"params": json.dumps({"max_budget": 5}), "max_parallel_requests": 1}
+    await platform.add_model("narrow", platform.sim.chat.url + "/v1", **columns)
+    budgets = platform.gateway.budgets
+    trusted_until, budgets.trusted_until = budgets.trusted_until, 0.0
+    try:
+        assert (await platform.chat(key, model="narrow")).status_code == 503
+    finally:
+        budgets.trusted_until = trusted_until
+    assert (await platform.chat(key, model="narrow")).status_code == 200
