@@ -1,9 +1,9 @@
 """What is added up of usage records? Measures per hour, day, week and month, by what the calls have in common.
 
-A *cell* is one span of time with one combination of dimensions. Nine cubes keep the same calls: ``full`` by all dimensions,
+A *cell* is one span of time with one combination of dimensions. Ten cubes keep the same calls: ``full`` by all dimensions,
 ``model`` without who asked, ``key`` without what served, ``caller`` of these only whether they called, ``user`` and ``team`` by
-that alone, ``payer`` by who pays for which model, ``demand`` by which people use which model, ``total`` without all of these; a
-smaller one answers sooner if it can.
+that alone, ``payer`` by who pays for which model, ``demand`` by which people use which model, ``key_demand`` by which keys called
+which model, ``total`` without all of these; a smaller one answers sooner if it can.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ CUBES: dict[str, tuple[str, ...]] = {
     "caller": (*ASKED, "status", *PAID),
     "key": ASKED + ENDED + PAID,
     "demand": ("user_id", "team_id", "model", "provider", *ENDED, *PAID),
+    "key_demand": (*ASKED, "model", "provider", "status", *PAID),
     "full": DIMENSIONS,
 }
 """The smallest first: there are fewer teams than models, and fewer people than keys."""
-COARSE = {"caller": {"status": "CASE WHEN status = 'refused' THEN 'refused' ELSE 'called' END"}}
+_REFUSED_OR_CALLED = {"status": "CASE WHEN status = 'refused' THEN 'refused' ELSE 'called' END"}
+COARSE = {"caller": _REFUSED_OR_CALLED, "key_demand": _REFUSED_OR_CALLED}
 """Cubes that tell less of a dimension, and what of it: keys are many, and most questions only ask whether they called."""
-_DAYS_ONLY = {"payer", "caller", "demand"}
+_DAYS_ONLY = {"payer", "caller", "demand", "key_demand"}
 """Questions about them are about days; of an hour they have about as many cells as ``full``."""
 
 MEASURES = (

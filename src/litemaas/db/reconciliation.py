@@ -98,6 +98,7 @@ async def check_everything(connection: asyncpg.Connection, span: Span) -> list[C
             await _names(connection, span, "model", "deployment_id"),
             await _names(connection, span, "payer", "cost_centre"),
             await _names(connection, span, "demand", "user_id"),
+            await _names(connection, span, "key_demand", "model"),
             await _leases(connection),
             await _budgets(connection),
         ]

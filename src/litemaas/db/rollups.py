@@ -82,12 +82,12 @@ _FINE = ("hour", "day")
 _FOLD = f"""
 WITH deltas AS MATERIALIZED (
     SELECT * FROM {with_payers("usage_deltas")}
-    WHERE id IN (SELECT id FROM usage_deltas ORDER BY id LIMIT {_FOLD_AT_ONCE})
+    WHERE number IN (SELECT number FROM usage_deltas ORDER BY number LIMIT {_FOLD_AT_ONCE})
 ),
 cells AS MATERIALIZED (SELECT *, {_IDENTITIES} FROM deltas),
 {", ".join(f"{cube}_names AS ({_name(cube)})" for cube in CUBES)},
 {", ".join(f"{cube}_{grain} AS ({_add(cube, grain)})" for cube, grain in EVERY_ROLLUP)}
-DELETE FROM usage_deltas WHERE id IN (SELECT id FROM cells)
+DELETE FROM usage_deltas WHERE number IN (SELECT number FROM cells)
 """  # noqa: S608 — names of ours
 
 

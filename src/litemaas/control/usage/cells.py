@@ -225,12 +225,13 @@ def _of_rollups(question: Question, cube: str, spans: Sequence[Span], columns: s
     measures = _measures(question.sums)
     kept = ", ".join([*(["at"] if question.grain is not None else []), "dimension_id", *measures])
     cells = " UNION ALL ".join(cells_in(question, cube, span, kept) for span in spans)
-    if question.grain is None and "key_hash" in question.dimensions:
-        # Keys are many: their names are looked at once for each of them, and not for each of their cells.
+    named = "" if _is_few(question) else where(narrowed(question))
+    if question.grain is None and "key_hash" in question.dimensions and not named:
+        # Keys are many: their names are looked at once for each of them, and not for each of their cells. Where names leave
+        # most cells out, it is better to add up only those that are left.
         added = ", ".join(f"usage_sum({name}) AS {name}" for name in measures if name != "last_at")
         added += ", max(last_at) AS last_at" if "last_at" in measures else ""
         cells = f"SELECT dimension_id, {added} FROM ({cells}) AS each GROUP BY dimension_id"  # noqa: S608
-    named = "" if _is_few(question) else where(narrowed(question))
     return f"SELECT {columns} FROM ({cells}) AS cells JOIN {dimension_table(cube)} ON id = dimension_id{named}"  # noqa: S608
 
 

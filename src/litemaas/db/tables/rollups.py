@@ -49,7 +49,7 @@ dimensions: dict[str, Table] = {
 usage_deltas = Table(
     "usage_deltas",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("at", Moment, nullable=False),
     *_named([name for name in DIMENSIONS if name not in PAID]),
     *_measures(),
