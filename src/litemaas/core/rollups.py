@@ -2,8 +2,8 @@
 
 A *cell* is one span of time with one combination of dimensions. Ten cubes keep the same calls: ``full`` by all dimensions,
 ``model`` without who asked, ``key`` without what served, ``caller`` of these only whether they called, ``user`` and ``team`` by
-that alone, ``payer`` by who pays for which model, ``demand`` by which people use which model, ``key_demand`` by which keys called
-which model, ``total`` without all of these; a smaller one answers sooner if it can.
+that alone, ``payer`` by who pays for which model, ``demand`` by which people use which model, ``key_demand`` by which keys
+call which model, ``total`` without all of these; a smaller one answers sooner if it can.
 """
 
 from __future__ import annotations

@@ -71,11 +71,12 @@ async def _ask(moment: Moment, now: datetime, scope: Scope, wanted: UsageFilter,
     few = min(top, _PEOPLE_TOP)
     current, before = usage.compared(wanted, now)
 
-    async def who(connection: AsyncConnection) -> tuple[Callers, Callers, list[Named], list[Named]]:
-        keys, users = await callers(connection, wanted, dearest=(few, _MOST_OPTIONS))
+    async def who(connection: AsyncConnection) -> tuple[tuple[Callers, Callers, Callers], list[Named], list[Named]]:
+        found = await callers(connection, wanted, dearest=(few, _MOST_OPTIONS, _MOST_OPTIONS))
+        keys, users, _ = found
         shown = users.dearest[:few] if scope.shows_people else []
         top_keys = await _those(connection, wanted, "key", keys.dearest)
-        return keys, users, top_keys, await _those(connection, wanted, "user", shown)
+        return found, top_keys, await _those(connection, wanted, "user", shown)
 
     async def models(connection: AsyncConnection) -> tuple[list[Named], Trend]:
         found = await _named(connection, wanted, "model", _MOST_OPTIONS)
@@ -83,25 +84,25 @@ async def _ask(moment: Moment, now: datetime, scope: Scope, wanted: UsageFilter,
         one = Moment(connection)
         return found, await usage.trend(one, wanted, now, "day", "model", top, latency=True, kept=kept)
 
-    async def teams(connection: AsyncConnection) -> tuple[list[tuple[str, int]], int | None]:
+    async def people(connection: AsyncConnection) -> int | None:
         if not scope.shows_people:
-            return [], None
-        costs = await figures.costs(connection, wanted, "team", _MOST_OPTIONS)
-        return costs, await repository.count_people(connection, min(days.until, now), scope.team_id)
+            return None
+        return await repository.count_people(connection, min(days.until, now), scope.team_id)
 
     (
-        (keys, users, top_keys, top_users), (by_model, daily), (keys_before, users_before), total_before, total, providers,
-        (by_team, people), began,
+        ((keys, users, teams), top_keys, top_users), (by_model, daily), (keys_before, users_before), total_before, total,
+        providers, counted, began,
     ) = await moment.together(
         who, models, partial(count_active, wanted=before), partial(usage.whole, wanted=before),
         partial(usage.whole, wanted=current), partial(figures.costs, wanted=wanted, by="provider", limit=_MOST_OPTIONS),
-        teams, repository.first_call_at,
+        people, repository.first_call_at,
     )  # fmt: skip
     overview = usage.overview_of(
         wanted, now, usage.overview_figures(total, users.active, keys.active),
         usage.overview_figures(total_before, users_before, keys_before),
     )  # fmt: skip
-    return _Answers(top_keys, users.dearest, top_users, by_model, daily, overview, providers, by_team, people, began)
+    by_team = teams.dearest if scope.shows_people else []
+    return _Answers(top_keys, users.dearest, top_users, by_model, daily, overview, providers, by_team, counted, began)
 
 
 async def analytics(work: Work, moment: Moment, scope: Scope, wanted: UsageFilter, days: Days, top: int) -> Analytics:

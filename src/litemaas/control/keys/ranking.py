@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     FromClause,
+    Subquery,
     and_,
     case,
     cast,
@@ -37,11 +38,14 @@ SPEND, LAST_USE = "spend", "last_used_at"
 class Standing:
     """Keys with what they have spent in their current windows, and with when they were used last.
 
-    Both are scalar subqueries: one look into an index for each key. Joined, PostgreSQL would read all windows and cells of all
-    times (20,000 keys with 600,000 windows: three times as long).
+    Both look into an index for each key. Joined as a whole, PostgreSQL would read all windows and cells of all times (20,000
+    keys with 600,000 windows: three times as long).
     """
 
-    def __init__(self, starts: Mapping[tuple[str, date | None], datetime], zone: tzinfo) -> None:
+    def __init__(
+        self, starts: Mapping[tuple[str, date | None], datetime], zone: tzinfo, meant: Sequence[ColumnElement[bool]]
+    ) -> None:
+        """``meant``: the conditions of the keys whose last use is wanted."""
         given = (
             func.unnest(
                 literal([duration for duration, _ in starts], ARRAY(TEXT)),
@@ -60,12 +64,8 @@ class Standing:
         )
         settled = select(budget_windows.c.settled_nano).where(*its_window).correlate(virtual_keys, given)
         self.spent_nano: ColumnElement[Any] = func.coalesce(settled.scalar_subquery(), 0)
-        waiting = usage_deltas.c
-        self._fresh = (
-            select(waiting.key_hash, func.max(waiting.last_at).label("last_at"))
-            .where(waiting.status != "refused").group_by(waiting.key_hash).subquery("fresh")
-        )  # fmt: skip
-        self.last_used_at: ColumnElement[Any] = func.greatest(_folded_use(), self._fresh.c.last_at)
+        self._folded, self._waiting = _folded_uses(meant), _waiting_uses()
+        self.last_used_at: ColumnElement[Any] = func.greatest(self._folded.c.last_at, self._waiting.c.last_at)
 
     @property
     def used_up(self) -> ColumnElement[bool]:
@@ -75,31 +75,47 @@ class Standing:
     def sort(self, by: str) -> ColumnElement[Any]:
         return COLUMNS[by] if by in COLUMNS else {SPEND: self.spent_nano, LAST_USE: self.last_used_at}[by]
 
-    def keys(self) -> FromClause:
-        """What the expressions above are about."""
-        w = self._windows.c
-        its_day = or_(w.day.is_(None), w.day == _day_set(self._zone))
-        windows = virtual_keys.outerjoin(self._windows, and_(w.duration == _KEYS.budget_duration, its_day))
-        return windows.outerjoin(self._fresh, self._fresh.c.key_hash == _KEYS.key_hash)
+    def keys(self, sort: str, *, windows: bool) -> FromClause:
+        """What the expressions above are about. ``windows``: whether what keys have spent matters whatever the order."""
+        found: FromClause = virtual_keys
+        if windows or sort == SPEND:
+            w = self._windows.c
+            its_day = or_(w.day.is_(None), w.day == _day_set(self._zone))
+            found = found.outerjoin(self._windows, and_(w.duration == _KEYS.budget_duration, its_day))
+        if sort == LAST_USE:
+            for uses in (self._folded, self._waiting):
+                found = found.outerjoin(uses, uses.c.key_hash == _KEYS.key_hash)
+        return found
 
 
-def _folded_use() -> ColumnElement[Any]:
+def _folded_uses(meant: Sequence[ColumnElement[bool]]) -> Subquery:
     """The newest cell of each combination that a key occurs in tells its last call."""
     cell, dimension = rollups["caller", "month"], dimensions["caller"]
     newest = select(cell.c.last_at).where(cell.c.dimension_id == dimension.c.id).order_by(cell.c.at.desc()).limit(1)
-    of_key = (dimension.c.key_hash == _KEYS.key_hash, dimension.c.status != "refused")
-    last: ColumnElement[Any] = func.max(newest.correlate(dimension).scalar_subquery())
-    return select(last).select_from(dimension).where(*of_key).correlate(virtual_keys).scalar_subquery()
+    last = func.max(newest.correlate(dimension).scalar_subquery()).label("last_at")
+    of_these = dimension.c.key_hash.in_(select(_KEYS.key_hash).where(*meant))
+    found = select(dimension.c.key_hash, last).where(of_these, dimension.c.status != "refused")
+    return found.group_by(dimension.c.key_hash).subquery("folded")
+
+
+def _waiting_uses() -> Subquery:
+    waiting = usage_deltas.c
+    last = func.max(waiting.last_at).label("last_at")
+    found = select(waiting.key_hash, last).where(waiting.status != "refused")
+    return found.group_by(waiting.key_hash).subquery("waiting")
 
 
 def _day_set(zone: tzinfo) -> ColumnElement[Any]:
     return cast(func.timezone(str(zone), _KEYS.budget_set_at), Date)
 
 
-async def standing(connection: AsyncConnection, now: datetime, zone: tzinfo) -> Standing:
-    """When the current windows of keys began is told by ``core.windows``: once for each kind of window that keys have.
+async def standing(
+    connection: AsyncConnection, now: datetime, zone: tzinfo, meant: Sequence[ColumnElement[bool]]
+) -> Standing:
+    """Of the keys that meet the conditions ``meant``.
 
-    Windows that follow the calendar begin together; others by the day on which they were set.
+    When their current windows began is told by ``core.windows``: once for each kind of window that keys have. Windows that
+    follow the calendar begin together; others by the day on which they were set.
     """
     day = case((_KEYS.budget_duration.in_(CALENDAR_WINDOWS), null()), else_=_day_set(zone)).label("day")
     kinds = select(_KEYS.budget_duration, day).where(_KEYS.budget_duration.is_not(None), _KEYS.deleted_at.is_(None))
@@ -109,4 +125,4 @@ async def standing(connection: AsyncConnection, now: datetime, zone: tzinfo) -> 
         ).start
         for row in await connection.execute(kinds.distinct())
     }
-    return Standing(starts, zone)
+    return Standing(starts, zone, meant)

@@ -86,9 +86,10 @@ async def page(
 ) -> tuple[Sequence[Row[Any]], int]:
     """A page, and how many there are. What has no value comes last; what is alike, in the order of hashes on every page."""
     needed = wanted.used_up is not None or wanted.sort not in ranking.COLUMNS
-    standing = await ranking.standing(connection, now, zone) if needed else None
+    standing = await ranking.standing(connection, now, zone, [_LIVE, *_conditions(wanted, now)]) if needed else None
     keys, where = _meant(wanted, now, standing)
-    total = (await connection.execute(select(func.count()).select_from(keys).where(*where))).scalar_one()
+    counted = keys if wanted.used_up is not None else virtual_keys
+    total = (await connection.execute(select(func.count()).select_from(counted).where(*where))).scalar_one()
     column = ranking.COLUMNS[wanted.sort] if standing is None else standing.sort(wanted.sort)
     place = column.label("place")
     ranked = select(_KEYS.key_hash, place).select_from(keys).where(*where).offset(offset).limit(limit)
@@ -111,7 +112,9 @@ def _meant(
     where = [_LIVE, *_conditions(wanted, now)]
     if standing is not None and wanted.used_up is not None:
         where.append(standing.used_up if wanted.used_up else not_(standing.used_up))
-    return virtual_keys if standing is None else standing.keys(), where
+    if standing is None:
+        return virtual_keys, where
+    return standing.keys(wanted.sort, windows=wanted.used_up is not None), where
 
 
 EXPORTED = (
@@ -128,7 +131,8 @@ async def chosen(connection: AsyncConnection, wanted: Wanted, now: datetime, zon
         "state": state_at(now), "username": users.c.username, "team": teams.c.name,
     }  # fmt: skip
     columns = [(special[name] if name in special else _KEYS[name]).label(name) for name in EXPORTED]
-    standing = await ranking.standing(connection, now, zone) if wanted.used_up is not None else None
+    meant = [_LIVE, *_conditions(wanted, now)]
+    standing = await ranking.standing(connection, now, zone, meant) if wanted.used_up is not None else None
     keys, where = _meant(wanted, now, standing)
     joined = keys.outerjoin(users, users.c.id == _KEYS.user_id).outerjoin(teams, teams.c.id == _KEYS.team_id)
     found = select(*columns).select_from(joined).where(*where)

@@ -1,4 +1,4 @@
-"""Who called? Keys and users, counted and put in order; there are many, so both are found in one go through their cells."""
+"""Who called? Keys, users and teams, counted and put in order; all are found in one go through the cells of keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from litemaas.core.rollups import dimension_table
 
 
 class Callers(msgspec.Struct, frozen=True):
-    """Keys or users. ``active``: how many made a call that was not refused; those without a name do not count.
+    """Keys, users or teams. ``active``: how many made a call that was not refused; those without a name do not count.
 
     ``dearest``: what those that cost most have cost, in nano-USD; ``busiest``: those with most calls, refused ones included.
     """
@@ -31,19 +31,20 @@ class Callers(msgspec.Struct, frozen=True):
     busiest: list[str]
 
 
-_EACH = {"keys": "key_hash", "users": "user_id"}
+_EACH = {"keys": "key_hash", "users": "user_id", "teams": "team_id"}
+_COUNTED = ("keys", "users")
 
 
 async def callers(
-    connection: AsyncConnection, wanted: UsageFilter, *, dearest: tuple[int, int] = (0, 0), busiest: int = 0
-) -> tuple[Callers, Callers]:
-    """Keys, and users. ``dearest``: how many keys and users at most; ``busiest``: how many of each."""
+    connection: AsyncConnection, wanted: UsageFilter, *, dearest: tuple[int, int, int] = (0, 0, 0), busiest: int = 0
+) -> tuple[Callers, Callers, Callers]:
+    """Keys, users and teams. ``dearest``: how many of each kind at most; ``busiest``: how many of every kind."""
     values = Values()
     question = Question(wanted, tuple(_EACH.values()), None, ("cost_nano", "requests"), None, values)
     ragged, whole = spans_in(question)
     rows = [
-        "SELECT key_hash, coalesce(user_id, '') AS user_id, status, usage_sum(cost_nano) AS cost_nano, count(*) AS calls"  # noqa: S608 — as all below: names of ours, values apart
-        f" FROM {record_source(question, span)} GROUP BY 1, 2, 3"
+        "SELECT key_hash, coalesce(user_id, '') AS user_id, coalesce(team_id, '') AS team_id, status,"  # noqa: S608 — as all below: names of ours, values apart
+        f" usage_sum(cost_nano) AS cost_nano, count(*) AS calls FROM {record_source(question, span)} GROUP BY 1, 2, 3, 4"
         for span in ragged
     ]
     rows += cell_rows(question, whole) if whole else []
@@ -54,8 +55,8 @@ async def callers(
     found: dict[str, list[tuple[str, int]]] = {}
     for row in await ask(connection, query, values):
         found.setdefault(row.what, []).append((row.name, row.amount))
-    keys, users = (_told(found, kind) for kind in _EACH)
-    return keys, users
+    keys, users, teams = (_told(found, kind) for kind in _EACH)
+    return keys, users, teams
 
 
 def _added_up(kind: str, name: str) -> str:
@@ -96,8 +97,9 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
     Nothing is added up: for most of it, the index of the cells is enough.
     """
     values = Values()
-    names = ", ".join(_EACH.values())
-    question = Question(wanted, tuple(_EACH.values()), None, (), None, values)
+    each = {kind: _EACH[kind] for kind in _COUNTED}
+    names = ", ".join(each.values())
+    question = Question(wanted, tuple(each.values()), None, (), None, values)
     ragged, whole = spans_in(question)
     called = "status <> 'refused'"
     rows = [
@@ -112,7 +114,7 @@ async def count_active(connection: AsyncConnection, wanted: UsageFilter) -> tupl
         rows.append(f"SELECT {names} FROM {dimension_table(cube)}{named}")  # noqa: S608
     keys, users = (
         f"(SELECT count(*) FROM (SELECT DISTINCT {name} FROM calling WHERE {name} <> '') AS who) AS {kind}"  # noqa: S608
-        for kind, name in _EACH.items()
+        for kind, name in each.items()
     )
     query = f"WITH calling AS MATERIALIZED ({' UNION ALL '.join(rows)}) SELECT {keys}, {users}"
     found = (await ask(connection, query, values))[0]

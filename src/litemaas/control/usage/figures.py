@@ -108,17 +108,6 @@ async def values_of(connection: AsyncConnection, wanted: UsageFilter, groups: Se
     return found
 
 
-async def most_used(connection: AsyncConnection, wanted: UsageFilter, by: GroupBy, limit: int) -> list[str]:
-    """What occurs, that with most calls first."""
-    values = Values()
-    figures = figures_by(values, wanted, (by,), sums=("requests", "blocked_requests"))
-    query = (
-        f"SELECT g0 FROM ({figures}) AS f WHERE g0 <> ''"  # noqa: S608
-        f" ORDER BY requests + blocked_requests DESC, g0 LIMIT {values.place(limit)}::bigint"
-    )
-    return [row.g0 for row in await ask(connection, query, values)]
-
-
 async def cost_by_day(
     connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy]
 ) -> Sequence[Row[Any]]:

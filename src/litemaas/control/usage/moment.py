@@ -41,6 +41,9 @@ class Moment:
         answers: dict[int, Any] = {}
 
         async def answer(connection: AsyncConnection) -> None:
+            if len(questions) > 1 + _MOST_HELPERS:
+                # The processors have enough to do: to divide each question among them costs more than it saves.
+                await repository.without_parallel_workers(connection)
             while waiting:
                 place, question = waiting.popleft()
                 answers[place] = await question(connection)

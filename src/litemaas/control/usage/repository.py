@@ -60,6 +60,11 @@ async def prepare(connection: AsyncConnection) -> None:
     )
 
 
+async def without_parallel_workers(connection: AsyncConnection) -> None:
+    """For the transaction: each question is answered by one process of PostgreSQL's."""
+    await connection.exec_driver_sql("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
+
+
 async def export_snapshot(connection: AsyncConnection) -> str:
     """The name under which others can take over what this transaction sees, while it lasts."""
     name: str = (await connection.exec_driver_sql("SELECT pg_export_snapshot()")).scalar_one()

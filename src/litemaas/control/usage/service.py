@@ -265,12 +265,9 @@ async def options(moment: Moment, wanted: UsageFilter, now: datetime, limit: int
         of_callers = partial(figures.values_of, wanted=within, groups=("key", "user", "team"))
         asked, found = await moment.together(of_callers, served)
         keys, users, teams = (_most_first(values, limit) for values in asked)
-    else:  # so many that each kind is better counted apart, in the smallest cube that knows it
-        (by_key, by_user), found, teams = await moment.together(
-            partial(callers, wanted=within, busiest=limit), served,
-            partial(figures.most_used, wanted=within, by="team", limit=limit),
-        )  # fmt: skip
-        keys, users = by_key.busiest, by_user.busiest
+    else:
+        of_each, found = await moment.together(partial(callers, wanted=within, busiest=limit), served)
+        keys, users, teams = (kind.busiest for kind in of_each)
     models, deployments, providers, endpoints, error_codes = (_most_first(values, limit) for values in found)
     return Options(
         keys=keys, users=users, teams=teams, models=models, deployments=deployments, providers=providers,
