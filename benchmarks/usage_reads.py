@@ -128,6 +128,7 @@ def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
         "breakdown by cost centre, 90 days": ("/api/v1/usage/breakdown/cost_centre", {"scope": "all"} | dates),
         "filter options, 90 days": ("/api/v1/usage/filter-options", {"scope": "all"} | dates),
         "request log of everybody, 30 days": ("/api/v1/requests", {"scope": "all", "limit": 100}),
+        **_ranked(today, dice),
         "chargeback, this month by cost centre": ("/api/v1/admin/chargeback", {}),
         "subscriptions that wait": ("/api/v1/admin/subscriptions", {"statuses": "pending", "limit": 100}),
         "subscriptions, page 150 of 20,000": ("/api/v1/admin/subscriptions", {"page": 150, "limit": 100}),
@@ -159,6 +160,37 @@ def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
         "audit trail, searched": ("/api/v1/admin/audit", {"text": f"object-{dice.randrange(9999)}"}),
         "audit trail of one action": ("/api/v1/admin/audit", {"action": "key.update", "limit": 100}),
     }  # fmt: skip
+
+
+def _ranked(today: datetime, dice: random.Random) -> dict[str, Query]:
+    """The request log in other orders than the newest first."""
+    user, team = f"user-{dice.randrange(_SIZE.users)}", f"team-{dice.choice([n for n in range(_SIZE.teams) if n % 4])}"
+    key = hashlib.sha256(str(int(_SIZE.keys * dice.random() ** 2.2)).encode()).hexdigest()
+    model, cheap = f"model-{dice.randrange(_SIZE.models)}", f"model-{dice.randrange(0, _SIZE.models, 10)}"
+    failed = {"outcome": ["failure", "refused", "cancelled"]}
+    asked: dict[str, dict[str, Any]] = {
+        "everybody": {}, "one user": {"users": user}, "one key": {"keys": key}, "one model": {"models": model},
+        "one cheap model": {"models": cheap}, "one team": {"teams": team}, "one team, failures": failed | {"teams": team},
+        "failures": failed, "one model and one team": {"models": model, "teams": team}, "playground": {"sources": "playground"},
+        "rate limited": {"error_code": "rate_limited"}, "slower than a minute": {"min_latency_ms": 60_000},
+    }  # fmt: skip
+    found: dict[str, Query] = {}
+    for name, sort, days, order, most in (
+        ("by cost, 90 days", "cost_nano", DAYS, "desc", len(asked)),
+        ("by duration, 30 days", "duration_us", 30, "desc", len(asked)),
+        ("by cost, 30 days", "cost_nano", 30, "desc", 1), ("by duration, 90 days", "duration_us", DAYS, "desc", 1),
+        ("by cost, lowest first, 90 days", "cost_nano", DAYS, "asc", 2),
+        ("oldest first, 90 days", "started_at", DAYS, "asc", 2),
+    ):  # fmt: skip
+        since = (today - timedelta(days=days - 1)).isoformat()
+        params = {"scope": "all", "limit": 50, "sort": sort, "order": order, "since": since}
+        for who, narrowed in list(asked.items())[:most]:
+            found[f"request log {name}, {who}"] = ("/api/v1/requests", params | narrowed)
+    found["request log, newest, playground"] = (
+        "/api/v1/requests",
+        {"scope": "all", "limit": 50, "sources": "playground"},
+    )
+    return found
 
 
 _OWN: dict[str, Query] = {

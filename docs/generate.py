@@ -322,6 +322,7 @@ RECORD = {
     "user_agent": "at most 256 characters",
     "tags": "from the body, at most 32",
     "metadata": "`spend_logs_metadata` from the body; `units` of media, `price_terms` where a discount or margin was charged",
+    "source": "`api`, or `playground` for a call that the portal made with a person's key; a client cannot say it",
 }
 _RECORD_INTRO = """# The usage record
 

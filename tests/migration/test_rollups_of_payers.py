@@ -70,8 +70,9 @@ def _record(dice: random.Random, number: int) -> dict[str, Any]:
 
 
 async def _store(connection: asyncpg.Connection, records: list[dict[str, Any]]) -> None:
-    rows = [[record[column] for column in COLUMNS] for record in records]
-    await connection.copy_records_to_table("usage_records", records=rows, columns=list(COLUMNS))
+    columns = [column for column in COLUMNS if column != "source"]  # which came later
+    rows = [[record[column] for column in columns] for record in records]
+    await connection.copy_records_to_table("usage_records", records=rows, columns=columns)
 
 
 async def _cells(connection: asyncpg.Connection, cube: str, grain: str) -> Counter[tuple[Any, ...]]:

@@ -123,7 +123,7 @@ async def test_records_from_before_the_rollups_are_counted_by_the_migration(empt
 async def _insert_record(connection: asyncpg.Connection, request_id: str, started_at: datetime) -> None:
     filled = {"request_id": request_id, "started_at": started_at, "tags": [], "metadata": "{}", "stream": False}
     words = {"endpoint", "status", "key_hash", "model", "usage_source"}
-    needed = [column for column in usage_records.columns if not column.nullable]
+    needed = [column for column in usage_records.columns if not column.nullable and column.server_default is None]
     values = [filled.get(c.name, "x" if c.name in words else 1) for c in needed]
     places = ", ".join(f"${n}" for n in range(1, len(needed) + 1))
     names = ", ".join(c.name for c in needed)

@@ -33,7 +33,7 @@ COLUMNS = (
     "error_message", "key_hash", "key_alias", "user_id", "team_id", "end_user", "model", "deployment_id", "provider",
     "engine_model", "api_base", "engine_request_id", "prompt_tokens", "completion_tokens", "cached_tokens",
     "cache_write_tokens", "reasoning_tokens", "pages", "usage_source", "cost_nano", "input_cost_nano", "output_cost_nano",
-    "price_version", "attempts", "client_ip", "user_agent", "tags", "metadata",
+    "price_version", "attempts", "client_ip", "user_agent", "tags", "metadata", "source",
 )  # fmt: skip
 """The columns of ``usage_records``. Units: microseconds for durations, nano-USD for money; ``model`` is the public name,
-``api_base`` holds no query and no credentials."""
+``api_base`` holds no query and no credentials, ``source`` is a :class:`~litemaas.core.sources.Source`."""

@@ -78,6 +78,7 @@ _VALUES = {
     "user_agent": "'OpenAI/Python 1.60'",
     "tags": "CASE WHEN r2 < 0.2 THEN ARRAY['tag-' || floor(random() * 50)] ELSE '{}' END",
     "metadata": "'{}'",
+    "source": "CASE WHEN r3 BETWEEN 0.5 AND 0.53 THEN 'playground' ELSE 'api' END",
 }
 _CALLS = """
 SELECT *, CASE WHEN slot < 0.7 THEN 0 WHEN slot < 0.85 THEN 1 WHEN slot < 0.95 THEN 2 ELSE 3 END AS choice

@@ -77,6 +77,7 @@ from litemaas.gateway.routing import Routing
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
+from litemaas.gateway.sources import Sources
 from litemaas.gateway.stored_responses import StoredResponses
 from litemaas.gateway.strategies import Strategies
 from litemaas.gateway.targets import Targets
@@ -130,7 +131,7 @@ class Gateway:
         self.identity = Identity(
             self.directory, self.feed.trust, settings.master_key, clock.now,
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
-            key_header=own.key_header,
+            key_header=own.key_header, sources=Sources(vault),
         )  # fmt: skip
         self.targets = Targets(own.upstream.timeout_s, own.routing)
         self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.sources import Sources
     from litemaas.gateway.trust import Trust
 
 _PLAIN_HEADERS = (b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
@@ -78,11 +79,12 @@ class Identity:
 
     def __init__(
         self, store: KeyStore, trust: Trust, master_key: str, now: Callable[[], datetime],
-        *, cache_size: int, distrust_s: float, timeout_s: float, key_header: str = "",
+        *, cache_size: int, distrust_s: float, timeout_s: float, key_header: str = "", sources: Sources | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._trust = trust
         self._now = now
+        self._sources = sources
         self._cache_size = cache_size
         self._distrust_s = distrust_s
         self._key_header = key_header.lower().encode("latin-1", "replace")
@@ -111,6 +113,8 @@ class Identity:
         if key_hash is None:
             key_hash = hashlib.sha256(presented_key(request.headers, self._key_header)).hexdigest()
             request.notes["key_hash"] = key_hash
+            if self._sources is not None:
+                self._sources.note(request, key_hash)
         caller = self._callers.get(key_hash)
         if caller is None or caller.is_blocked or now >= caller.expires_at or not self._trust.is_current():
             return None

@@ -33,7 +33,7 @@ JOURNAL_COLUMNS = (
     ("reasoning_tokens", "int"), ("pages", "int"), ("usage_source", "text"),
     ("cost_nano", "bigint"), ("input_cost_nano", "bigint"), ("output_cost_nano", "bigint"),
     ("tags", "jsonb"), ("metadata", "jsonb"),
-    # who asked
+    # who asked; the endpoint is led by a source that is not the API (:mod:`~litemaas.gateway.sources`)
     ("endpoint", "text"), ("key_hash", "text"), ("key_alias", "text"), ("user_id", "text"), ("team_id", "text"),
     ("model", "text"),
     # what served

@@ -37,6 +37,7 @@ from litemaas.gateway.records import (
     who_text,
 )
 from litemaas.gateway.running import running_text
+from litemaas.gateway.sources import BETWEEN, NOTE
 from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
@@ -280,6 +281,13 @@ def _note_error(call: Call, error: LiteMaaSError) -> None:
 
 
 def _tail(call: Call) -> str:
+    """Where the call comes from, unless it is the API, and :func:`_tail_of_api`."""
+    tail = _tail_of_api(call)
+    source = call.request.notes.get(NOTE)
+    return tail if source is None else f"{source}{BETWEEN}{tail}"
+
+
+def _tail_of_api(call: Call) -> str:
     """Who asked, what served, and where the cost is added: in today's windows, unless it was held in one that has ended."""
     target = call.target
     served = target.served if target is not None else NOTHING_SERVED

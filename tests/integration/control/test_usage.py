@@ -40,6 +40,7 @@ def any_record(dice: random.Random, number: int) -> Record:
         cached_tokens=3, cache_write_tokens=2, reasoning_tokens=1, pages=dice.randrange(3), usage_source="engine",
         cost_nano=dice.randrange(10**9), input_cost_nano=dice.randrange(10**6), output_cost_nano=7, price_version=1,
         attempts=1, client_ip=None, user_agent=None, tags=dice.choice([[], ["red"], ["red", "blue"]]), metadata="{}",
+        source=dice.choice(["api"] * 3 + ["playground"]),
     )  # fmt: skip
 
 

@@ -367,7 +367,7 @@ def record(request_id: str, key_hash: str, cost: int, **changes: Any) -> tuple[A
         "ttft_us": 50_000, "endpoint": "chat", "stream": True, "status": "success", "http_status": 200,
         "key_hash": key_hash, "model": "granite-3-8b", "prompt_tokens": 5, "completion_tokens": 7, "cached_tokens": 0,
         "cache_write_tokens": 0, "reasoning_tokens": 0, "pages": 0, "usage_source": "engine", "cost_nano": cost,
-        "input_cost_nano": 0, "output_cost_nano": cost, "attempts": 1, "tags": [], "metadata": "{}",
+        "input_cost_nano": 0, "output_cost_nano": cost, "attempts": 1, "tags": [], "metadata": "{}", "source": "api",
     } | changes  # fmt: skip
     return tuple(values[name] for name in COLUMNS)
 

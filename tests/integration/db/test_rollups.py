@@ -44,7 +44,7 @@ def any_record(dice: random.Random, number: int) -> dict[str, Any]:
         engine_request_id=None, prompt_tokens=dice.randrange(1000), completion_tokens=dice.randrange(1000), cached_tokens=3,
         cache_write_tokens=2, reasoning_tokens=1, pages=dice.randrange(3), usage_source=dice.choice(["engine", "estimate"]),
         cost_nano=dice.randrange(10**12), input_cost_nano=dice.randrange(10**6), output_cost_nano=7, price_version=1,
-        attempts=1, client_ip=None, user_agent=None, tags=[], metadata="{}",
+        attempts=1, client_ip=None, user_agent=None, tags=[], metadata="{}", source="api",
     )  # fmt: skip
 
 

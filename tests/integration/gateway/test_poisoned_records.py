@@ -99,6 +99,21 @@ async def test_one_poisoned_record_is_set_aside_and_all_others_are_stored_and_pa
     assert office.journal.waiting_bytes == 0
 
 
+async def test_lines_with_and_without_a_source_are_taken_once_however_often_they_come(
+    office: Office, database: asyncpg.Connection
+):
+    """A journal that an older version wrote names no source."""
+    lines = [line("old"), line("playground", endpoint="playground /embeddings")]
+    await office.store(*lines)
+    await office.store(*lines)
+    rows = await database.fetch("SELECT request_id, source, endpoint FROM usage_records ORDER BY request_id")
+    assert [tuple(row) for row in rows] == [
+        ("old", "api", "/chat/completions"),
+        ("playground", "playground", "/embeddings"),
+    ]
+    assert await database.fetchval("SELECT settled_nano FROM budget_windows WHERE scope = 'key:abc'") == 10
+
+
 async def test_what_clients_can_send_is_no_poison(office: Office, database: asyncpg.Connection):
     """Names of any length and script, tags of any length: they are shortened where an index needs it."""
     await office.store(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
@@ -13,7 +13,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from litemaas.control.analytics.scopes import ALL, ME, Scope, narrowed, scope_of
 from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import limited, require, requires
-from litemaas.control.http.cursors import read_cursor, write_cursor
 from litemaas.control.http.exports import EXPORTS, Format, Record, as_csv, as_json, attachment
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Plane, Work, WorkOf, WorkRoute
@@ -22,11 +21,14 @@ from litemaas.control.settings.groups import CurrencySettings, RetentionSettings
 from litemaas.control.usage import repository as records
 from litemaas.control.usage import service as usage
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.listing import cursor_of, list_records, place_of
+from litemaas.control.usage.orders import NEWEST, By, Order, Place, list_in_order
 from litemaas.control.usage.schemas import CursorPagination, RecordOut, RecordPage, Values
 from litemaas.core.errors import InvalidField, NotFound
 from litemaas.core.ledger import Status
 from litemaas.core.money import format_usd
 from litemaas.core.permissions import Permission
+from litemaas.core.sources import Source
 
 router = APIRouter(
     prefix="/api/v1/requests",
@@ -40,7 +42,7 @@ _HIDDEN = {"api_base": None, "engine_model": None, "engine_request_id": None}
 _EXPORTED = (
     "started_at", "request_id", "model", "key_alias", "user_id", "team_id", "end_user", "endpoint", "stream", "status",
     "http_status", "error_code", "error_message", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens",
-    "pages", "usage_source", "cost", "ttft_ms", "duration_ms", "client_ip", "user_agent", "tags",
+    "pages", "usage_source", "cost", "ttft_ms", "duration_ms", "client_ip", "user_agent", "tags", "source",
 )  # fmt: skip
 _ROWS_OF_A_BATCH = 1000
 
@@ -58,6 +60,7 @@ class RequestChoice(BaseModel):
     outcome: Annotated[list[Status], Field(max_length=4)] = []
     error_code: Values = []
     endpoints: Values = []
+    sources: Annotated[list[Source], Field(max_length=2)] = []
     request_id: Annotated[str, Field(max_length=200)] | None = None
     min_latency_ms: Annotated[int, Field(ge=0, le=10**9)] | None = None
     min_cost_nano: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
@@ -66,6 +69,8 @@ class RequestChoice(BaseModel):
 
 
 class RequestQuery(RequestChoice):
+    sort: By = "started_at"
+    order: Literal["asc", "desc"] = "desc"
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = None
 
@@ -76,15 +81,17 @@ class RequestExport(RequestChoice):
 
 @router.get("")
 async def list_requests(work: WorkOf, query: Annotated[RequestQuery, Query()]) -> RecordPage:
-    """The newest first, by cursor; refused ones too. Looks at other people's calls are audited, once for all their pages."""
+    """The newest first, or by cost or duration; by cursor, refused ones too. Looks at other people's calls are audited, once
+    for all their pages."""
     connection = await usage.snapshot(work)
     scope = await _scope(work, query.scope)
     wanted = await narrowed(work, scope, await _filter(work, query))
-    before = read_cursor(query.cursor) if query.cursor else None
-    rows = await usage.list_records(connection, wanted, query.limit + 1, before, work.now)
+    order = Order(query.sort, query.order == "desc")
+    after = place_of(query.cursor, order)
+    rows = await list_records(connection, wanted, query.limit + 1, after, work.now, order)
     page = rows[: query.limit]
-    more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
-    if scope.user_id is None and before is None:
+    more = cursor_of(page[-1], order) if len(rows) > len(page) else None
+    if scope.user_id is None and after is None:
         await usage.end_snapshot(work)
         chosen = query.model_dump(mode="json", exclude_defaults=True)
         await record(work, "request_log.read", "request_log", scope.name, chosen)
@@ -120,7 +127,7 @@ async def get_request(work: WorkOf, request_id: str) -> RecordOut:
     everything = work.principal.may(Permission.ADMIN_REQUESTS_READ)
     scope = Scope(ALL) if everything else await scope_of(work, ME)
     wanted = await narrowed(work, scope, await _filter(work, RequestQuery(request_id=request_id)))
-    rows = await records.list_records(connection, wanted, 1)
+    rows = await list_in_order(connection, wanted, NEWEST, 1)
     if not rows:
         raise NotFound("The request was not found. It appears when its gateway has stored it, within seconds.")
     if everything and rows[0].user_id != work.principal.user_id:
@@ -143,10 +150,10 @@ async def _batches(plane: Plane, wanted: UsageFilter) -> AsyncIterator[list[Reco
     async with plane.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         await records.prepare(connection)
-        before = None
-        while rows := await records.list_records(connection, wanted, _ROWS_OF_A_BATCH, before):
+        after = None
+        while rows := await list_in_order(connection, wanted, NEWEST, _ROWS_OF_A_BATCH, after):
             yield [_exported(RecordOut(**row._mapping)) for row in rows]
-            before = rows[-1].started_at, rows[-1].request_id
+            after = Place(rows[-1].started_at, rows[-1].request_id)
 
 
 def _exported(row: RecordOut) -> Record:
@@ -166,6 +173,7 @@ async def _filter(work: Work, query: RequestChoice) -> UsageFilter:
         zone=work.zone,
         keys=tuple(query.keys), users=tuple(query.users), teams=tuple(query.teams), models=tuple(query.models),
         statuses=tuple(query.outcome), error_codes=tuple(query.error_code), endpoints=tuple(query.endpoints),
+        sources=tuple(query.sources),
         request_id=query.request_id, min_cost_nano=query.min_cost_nano,
         min_duration_us=None if query.min_latency_ms is None else query.min_latency_ms * 1000,
         since=max(oldest, query.since.astimezone(UTC)) if query.since else oldest,

@@ -210,7 +210,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     backups = Backups(settings.database_url, settings.encryption_key, BackupStore(settings.backup_target))
     kinds = [*backup_kinds(backups), *usage_maintenance.kinds(settings.database_url)]
     rates: Rates = SharedRates(settings.redis_url, plane.clock) if settings.redis_url else LocalRates(plane.clock)
-    relay = Relay(settings.gateway_public_url)
+    relay = Relay(settings.gateway_public_url, plane.vault)
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     cache_store = CacheStore(settings.answer_cache, settings.redis_url)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)

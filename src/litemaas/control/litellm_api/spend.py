@@ -14,8 +14,9 @@ from litemaas.control.http.work import WorkOf, WorkRoute
 from litemaas.control.keys.service import hash_of
 from litemaas.control.litellm_api.gate import Access, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
-from litemaas.control.usage import figures, repository, service
+from litemaas.control.usage import figures, service
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.orders import NEWEST, list_in_order
 from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
 from litemaas.core.ledger import TERMS, Status
@@ -72,7 +73,7 @@ async def logs(
         asked = await figures.cost_by_day(connection, wanted, ("user", "key"))
         return _written(_days(asked, await figures.cost_by_day(connection, wanted, ("model",))))
     connection = await work.connection()
-    return _written(rows_shown(await repository.list_records(connection, wanted, _NEWEST)))
+    return _written(rows_shown(await list_in_order(connection, wanted, NEWEST, _NEWEST)))
 
 
 def rows_shown(records: Iterable[Row[Any]]) -> list[dict[str, Any]]:

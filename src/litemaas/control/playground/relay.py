@@ -1,5 +1,7 @@
 """How does a call of the playground reach the gateway? As the key's own call; the answer is handed on as it comes.
 
+The gateway is told where it comes from, sealed with what only the planes know: the request log tells it apart.
+
 Fails: a gateway that is away or refuses becomes a problem of this plane. Who hangs up ends the call at the gateway.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -17,6 +20,9 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from litemaas.core.errors import ClientGone, ServiceUnavailable
+from litemaas.core.keys import hash_key
+from litemaas.core.sources import HEADER, Source, seal_purpose
+from litemaas.kit.crypto import Vault
 
 _CONNECT_S = 5.0
 _FIRST_BYTE_S = 300.0
@@ -28,7 +34,8 @@ _PASSED = ("content-type", "retry-after")
 class Relay:
     """One pool of connections to the gateway. ``url``: None = this plane does not know where the gateway is."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, vault: Vault) -> None:
+        self._vault = vault
         self._url = url.rstrip("/") if url else None
         timeout = httpx2.Timeout(_FIRST_BYTE_S, connect=_CONNECT_S)
         self._client = httpx2.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
@@ -84,6 +91,7 @@ class Relay:
             "Authorization": f"Bearer {secret}",
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
+            HEADER: urlsafe_b64encode(self._vault.seal(Source.PLAYGROUND, seal_purpose(hash_key(secret)))).decode(),
         }
         if request_id is not None:
             headers["X-Request-Id"] = request_id

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Query
 
 from litemaas.control.audit.service import record
 from litemaas.control.auth.gates import requires
-from litemaas.control.http.cursors import read_cursor, write_cursor
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.usage import repository, service
 from litemaas.control.usage.filters import UsageFilter
+from litemaas.control.usage.listing import cursor_of, place_of
+from litemaas.control.usage.listing import list_records as list_records_of
+from litemaas.control.usage.orders import NEWEST
 from litemaas.control.usage.schemas import (
     CursorPagination,
     Options,
@@ -35,7 +37,7 @@ from litemaas.core.permissions import Permission
 _PARAMETER_OF = {
     "keys": "key", "users": "user_id", "teams": "team_id", "models": "model", "deployments": "deployment_id",
     "providers": "provider", "endpoints": "endpoint", "statuses": "status", "error_codes": "error_code",
-    "end_users": "end_user", "tags": "tag",
+    "end_users": "end_user", "tags": "tag", "sources": "source",
 }  # fmt: skip
 router = APIRouter(
     prefix="/api/v1/admin/usage",
@@ -49,15 +51,15 @@ router = APIRouter(
 @router.get("/records")
 async def list_records(work: WorkOf, query: Annotated[RecordQuery, Query()]) -> RecordPage:
     """The newest first; records appear when their gateway has flushed them. Audited, once for all pages of a question."""
-    before = read_cursor(query.cursor) if query.cursor else None
+    after = place_of(query.cursor, NEWEST)
     connection = await work.connection()
     await repository.prepare(connection)
-    rows = await service.list_records(connection, _filter(work, query), query.limit + 1, before, work.now)
+    rows = await list_records_of(connection, _filter(work, query), query.limit + 1, after, work.now)
     page = rows[: query.limit]
-    if before is None:
+    if after is None:
         chosen = query.model_dump(mode="json", exclude_defaults=True)
         await record(work, "request_log.read", "request_log", "all", chosen)
-    more = write_cursor(page[-1].started_at, page[-1].request_id) if len(rows) > len(page) else None
+    more = cursor_of(page[-1], NEWEST) if len(rows) > len(page) else None
     return RecordPage(
         data=[RecordOut(**row._mapping) for row in page],
         pagination=CursorPagination(limit=query.limit, next_cursor=more),

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from litemaas.core.ledger import Status
+from litemaas.core.sources import Source
 
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     error_codes: tuple[str, ...] = ()
     end_users: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     request_id: str | None = None
     min_duration_us: int | None = None
     min_cost_nano: int | None = None
@@ -58,6 +60,7 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
         return bool(
             self.end_users
             or self.tags
+            or self.sources
             or self.request_id is not None
             or self.min_duration_us is not None
             or self.min_cost_nano is not None
@@ -79,11 +82,22 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
         known = (self.keys, self.users, self.teams, self.deployments, self.providers)
         return bool(self.models) and not any(chosen and "" not in chosen for chosen in known)
 
+    @property
+    def is_unsuccessful_only(self) -> bool:
+        """Whether no successful call can meet it: these have no error."""
+        return bool(self.statuses and Status.SUCCESS not in self.statuses) or bool(
+            self.error_codes and "" not in self.error_codes
+        )
+
+    @property
+    def is_playground_only(self) -> bool:
+        return bool(self.sources) and Source.API not in self.sources
+
     def cells_only(self) -> UsageFilter:
         """As far as rollups tell apart."""
         return msgspec.structs.replace(
-            self, end_users=(), tags=(), request_id=None, min_duration_us=None, min_cost_nano=None, max_cost_nano=None,
-            key_aliases=(), http_status=None, error_text=None,
+            self, end_users=(), tags=(), sources=(), request_id=None, min_duration_us=None, min_cost_nano=None,
+            max_cost_nano=None, key_aliases=(), http_status=None, error_text=None,
         )  # fmt: skip
 
 
@@ -137,7 +151,7 @@ def record_conditions(wanted: UsageFilter, values: Values, *, as_summed: bool = 
             where.append(f"({column} IS NULL OR {one_of(column, chosen, values)})")
         else:
             where.append(one_of(column, chosen, values))
-    if wanted.statuses and Status.SUCCESS not in wanted.statuses:
+    if wanted.is_unsuccessful_only:
         where.append("status <> 'success'")  # written out, so that the index on all others is used
     where += _only_in_records(wanted, values)
     return where
@@ -152,6 +166,10 @@ def _only_in_records(wanted: UsageFilter, values: Values) -> list[str]:
         where.append(one_of("key_alias", wanted.key_aliases, values))
     if wanted.tags:
         where.append(f"tags && {values.place(list(wanted.tags))} AND tags <> '{{}}'")
+    if wanted.sources:
+        where.append(one_of("source", wanted.sources, values))
+    if wanted.is_playground_only:
+        where.append("source <> 'api'")  # written out, as above
     if wanted.request_id is not None:
         place = values.place(wanted.request_id)
         where.append(f"(request_id = {place} OR engine_request_id = {place})")

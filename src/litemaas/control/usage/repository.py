@@ -1,4 +1,4 @@
-"""How are single records read? By page, the newest first."""
+"""How are records read page by page with their number, and what do all questions of usage need of a transaction?"""
 
 from __future__ import annotations
 
@@ -11,23 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.usage.filters import UsageFilter, Values, record_conditions, where, within
 from litemaas.core.ledger import COLUMNS
-
-
-async def list_records(
-    connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None = None
-) -> Sequence[Row[Any]]:
-    """The newest records, or those that follow the one named by ``before``; their columns are attributes."""
-    values = Values()
-    conditions = [*record_conditions(wanted, values), *within("started_at", wanted.since, wanted.until, values)]
-    if before is not None:
-        # The plain comparison lets PostgreSQL leave out partitions; the pair decides between equal instants.
-        at = values.place(before[0])
-        conditions.append(f"started_at <= {at} AND (started_at, request_id) < ({at}, {values.place(before[1])})")
-    query = (
-        f"SELECT {', '.join(COLUMNS)} FROM usage_records{where(conditions)} "  # noqa: S608 — names of ours, values apart
-        f"ORDER BY started_at DESC, request_id DESC LIMIT {values.place(limit)}"
-    )
-    return (await connection.exec_driver_sql(query, tuple(values.given))).all()
 
 
 async def page_of_records(

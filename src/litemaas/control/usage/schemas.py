@@ -11,6 +11,7 @@ from litemaas.control.usage.cells import GroupBy
 from litemaas.control.usage.ranking import Sort
 from litemaas.control.usage.spans import Grain
 from litemaas.core.ledger import Status
+from litemaas.core.sources import Source
 
 Values = Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=200)]
 
@@ -33,6 +34,7 @@ class UsageQuery(BaseModel):
     error_code: Values = []
     end_user: Values = []
     tag: Values = []
+    source: Annotated[list[Source], Field(max_length=2)] = []
     request_id: str | None = None
     min_duration_us: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     min_cost_nano: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
@@ -113,6 +115,7 @@ class RecordOut(BaseModel):
     user_agent: str | None
     tags: list[str]
     metadata: dict[str, Any]
+    source: Source
 
 
 class CursorPagination(BaseModel):

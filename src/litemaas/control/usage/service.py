@@ -67,58 +67,6 @@ async def end_snapshot(work: Work) -> None:
     await connection.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=False)
 
 
-async def list_records(
-    connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
-) -> Sequence[Row[Any]]:
-    """The newest records, or those that follow the one named by ``before``. Rollups say on which days to look."""
-    if wanted.is_known_to_cells:
-        found = await _where_to_look(connection, wanted, limit, before, now)
-        if found is None:
-            return []
-        wanted = found
-    return await repository.list_records(connection, wanted, limit, before)
-
-
-async def _where_to_look(
-    connection: AsyncConnection, wanted: UsageFilter, limit: int, before: tuple[datetime, str] | None, now: datetime
-) -> UsageFilter | None:
-    """``wanted`` within the days that the page is on; None = there are none."""
-    known, zone = wanted.cells_only(), wanted.calendar
-    if before is not None:
-        known = msgspec.structs.replace(known, until=following("day", beginning("day", before[0], zone), zone))
-    days = await figures.days_with_calls(connection, known)
-    enough = (
-        None if wanted.needs_records else _day_with_enough(days, limit, before, zone)
-    )  # a day's calls need not meet all of it
-    if wanted.may_mean_strangers:
-        return wanted if enough is None else _cut(wanted, enough, None)
-    if not days:
-        return None
-    newest = following("day", days[0][0], zone)
-    return _cut(wanted, enough or days[-1][0], None if newest > now else newest)
-
-
-def _day_with_enough(
-    days: Sequence[tuple[datetime, int]], limit: int, before: tuple[datetime, str] | None, zone: tzinfo
-) -> datetime | None:
-    """The first day of a page; of the day on which it begins it is not known how many calls are left."""
-    calls = 0
-    for at, count in days:
-        if before is None or following("day", at, zone) <= before[0]:
-            calls += count
-        if calls >= limit:
-            return at
-    return None
-
-
-def _cut(wanted: UsageFilter, since: datetime, until: datetime | None) -> UsageFilter:
-    return msgspec.structs.replace(
-        wanted,
-        since=since if wanted.since is None else max(since, wanted.since),
-        until=wanted.until if until is None else until if wanted.until is None else min(until, wanted.until),
-    )
-
-
 async def summarize(
     moment: Moment, wanted: UsageFilter, by: GroupBy, sort: Sort, *, descending: bool, limit: int, page: int,
     latency: bool,

@@ -71,6 +71,7 @@ usage_records = Table(
     Column("user_agent", Text),
     Column("tags", ARRAY(Text), nullable=False),
     Column("metadata", JSONB, nullable=False),
+    Column("source", Text, nullable=False, server_default=text("'api'")),
     PrimaryKeyConstraint("request_id", "started_at"),
     Index("usage_records_key", "key_hash", text("started_at DESC")),
     Index("usage_records_newest", text("started_at DESC")),
@@ -81,6 +82,18 @@ usage_records = Table(
     Index("usage_records_unsuccessful", text("started_at DESC"), postgresql_where=text("status <> 'success'")),
     Index(
         "usage_records_slow", text("started_at DESC"), "duration_us", postgresql_where=text("duration_us >= 10000000")
+    ),
+    Index("usage_records_sources", text("started_at DESC"), postgresql_where=text("source <> 'api'")),
+    *(
+        Index(
+            f"usage_records_{name}", *led, text(f"{column} DESC"), text("started_at DESC"), postgresql_where=condition
+        )
+        for column, of in (("cost_nano", "cost"), ("duration_us", "duration"))
+        for name, led, condition in (
+            (of, (), None),
+            (f"{of}_of_model", ("model",), None),
+            (f"{of}_unsuccessful", (), text("status <> 'success'")),
+        )
     ),
     Index("usage_records_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
     postgresql_partition_by="RANGE (started_at)",

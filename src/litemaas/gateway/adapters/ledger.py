@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from litemaas.core.ledger import COLUMNS
+from litemaas.core.sources import Source
 from litemaas.gateway.accountant import RecordsRejected
 from litemaas.gateway.adapters.budget_events import note_events
 from litemaas.gateway.records import JOURNAL_COLUMNS
+from litemaas.gateway.sources import BETWEEN
 
 if TYPE_CHECKING:
     from litemaas.gateway.adapters.postgres import Postgres
@@ -24,7 +26,13 @@ create temp table if not exists fresh (
     scope text, window_start timestamptz, cost bigint, requests bigint, leased bigint
 ) on commit delete rows
 """
-_PLAIN = ", ".join(column for column in COLUMNS if column != "tags")
+_LED = f"starts_with(endpoint, '{Source.PLAYGROUND}{BETWEEN}')"
+_READ = {
+    "tags": "array(select left(t, 256) from jsonb_array_elements_text(tags) as t)",
+    "endpoint": f"case when {_LED} then substr(endpoint, {len(Source.PLAYGROUND + BETWEEN) + 1}) else endpoint end",
+    "source": f"case when {_LED} then '{Source.PLAYGROUND}' else '{Source.API}' end",
+}
+"""Columns that are not in the journal as they are in the ledger."""
 _QUOTA = "starts_with(b.booking ->> 0, 'quota:')"
 _USED = f"""case when not {_QUOTA} then i.cost_nano when i.status = 'refused' then 0
     when b.booking ->> 0 like '%/tokens' then (i.prompt_tokens + i.completion_tokens)::bigint else 1 end"""
@@ -33,8 +41,8 @@ _HELD = f"case when {_QUOTA} then {2**62} else i.held_nano end"
 """What of it is paid from the lease; what the lease does not have is taken off later."""
 _STORE = f"""
 with stored as (
-    insert into usage_records ({_PLAIN}, tags)
-    select {_PLAIN}, array(select left(t, 256) from jsonb_array_elements_text(tags) as t) from incoming
+    insert into usage_records ({", ".join(COLUMNS)})
+    select {", ".join(_READ.get(column, column) for column in COLUMNS)} from incoming
     on conflict do nothing
     returning request_id, started_at
 )

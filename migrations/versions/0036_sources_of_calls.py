@@ -1,0 +1,40 @@
+"""Where a call came from, and the request log by cost and by duration.
+
+Revision ID: 0036
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0036"
+down_revision = "0034"
+branch_labels = None
+depends_on = None
+
+_STATEMENTS = (
+    # A constant default writes no row anew (PostgreSQL 11 and later).
+    "ALTER TABLE usage_records ADD COLUMN source text NOT NULL DEFAULT 'api'",
+    "CREATE INDEX usage_records_sources ON usage_records (started_at DESC) WHERE source <> 'api'",
+    "CREATE INDEX usage_records_cost ON usage_records (cost_nano DESC, started_at DESC)",
+    "CREATE INDEX usage_records_duration ON usage_records (duration_us DESC, started_at DESC)",
+    "CREATE INDEX usage_records_cost_of_model ON usage_records (model, cost_nano DESC, started_at DESC)",
+    "CREATE INDEX usage_records_duration_of_model ON usage_records (model, duration_us DESC, started_at DESC)",
+    "CREATE INDEX usage_records_cost_unsuccessful ON usage_records (cost_nano DESC, started_at DESC) WHERE status <> 'success'",
+    "CREATE INDEX usage_records_duration_unsuccessful ON usage_records (duration_us DESC, started_at DESC)"
+    " WHERE status <> 'success'",
+)
+_INDEXES = (
+    "sources", "cost", "duration", "cost_of_model", "duration_of_model", "cost_unsuccessful", "duration_unsuccessful"
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    for statement in _STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for name in _INDEXES:
+        op.execute(f"DROP INDEX usage_records_{name}")
+    op.execute("ALTER TABLE usage_records DROP COLUMN source")
