@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 import { useSay } from "../lib/i18n";
 import type { ListState } from "../lib/listState";
 import { Pager, type Pagination } from "./Pager";
+import { sortOf } from "./sorting";
 import { Empty, Failure, Loading } from "./States";
 import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 
@@ -60,19 +61,13 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
 
 function Rows<Row>({ rows, caption, columns, list, rowKey, rowName, actions, select }: DataTableProps<Row> & { rows: Row[] }) {
   const say = useSay();
-  const sorted = columns.findIndex((column) => column.sort && column.sort === list.sort);
-  const sortOf = (index: number) => ({
-    columnIndex: index,
-    sortBy: { defaultDirection: columns[index]?.highestFirst ? ("desc" as const) : ("asc" as const), ...(sorted >= 0 ? { index: sorted, direction: list.order ?? "asc" } : {}) } as const,
-    onSort: (_: unknown, at: number, direction: "asc" | "desc") => list.setSort(columns[at]?.sort ?? "", direction),
-  });
   return (
     <Table aria-label={caption} variant="compact">
       <Thead>
         <Tr>
           {select && <Th screenReaderText={say("select")} />}
           {columns.map((column, index) => (
-            <Th key={column.title} {...(column.sort ? { sort: sortOf(index) } : {})} modifier="nowrap" className={column.number ? "lm-number" : ""}>
+            <Th key={column.title} {...sortOf(columns, index, list)} modifier="nowrap" className={column.number ? "lm-number" : ""}>
               {column.title}
             </Th>
           ))}

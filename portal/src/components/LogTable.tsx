@@ -3,8 +3,10 @@ import { Button } from "@patternfly/react-core/dist/esm/components/Button";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useState, type ReactNode } from "react";
 import { useSay } from "../lib/i18n";
+import type { ListState } from "../lib/listState";
 import type { Column } from "./DataTable";
 import { Dialog } from "./Dialog";
+import { sortOf } from "./sorting";
 import { Empty, Failure, Loading } from "./States";
 
 interface LogTableProps<Row> {
@@ -17,24 +19,27 @@ interface LogTableProps<Row> {
   next?: ReactNode;
   title: (row: Row) => string;
   details: (row: Row) => ReactNode;
+  /** Where its order stands, if it can be sorted; and which one it has if nobody sorts it. */
+  order?: { list: ListState; usual: { sort: string; order: "asc" | "desc" } };
 }
 
-export function LogTable<Row>({ caption, columns, found, rowKey, empty, next, title, details }: LogTableProps<Row>) {
+export function LogTable<Row>({ caption, columns, found, rowKey, empty, next, title, details, order }: LogTableProps<Row>) {
   const say = useSay();
   const [open, setOpen] = useState<Row | null>(null);
   if (found.error && !found.rows) return <Failure error={found.error} retry={() => void found.refetch()} />;
   if (!found.rows) return <Loading rows={8} />;
   if (found.rows.length === 0) return <Empty title={empty} action={next} />;
+  const isWaiting = found.isFetching && !found.isFetchingNextPage;
   return (
-    <div className="lm-list">
+    <div className={isWaiting ? "lm-list lm-busy" : "lm-list"} aria-busy={isWaiting}>
       <p role="status" className="lm-subtle">
         {say(found.hasNextPage ? "n_shown_more" : "n_shown_all", { count: found.rows.length })}
       </p>
       <Table aria-label={caption} variant="compact">
         <Thead>
           <Tr>
-            {columns.map((column) => (
-              <Th key={column.title} modifier="nowrap" className={column.number ? "lm-number" : ""}>
+            {columns.map((column, index) => (
+              <Th key={column.title} {...(order ? sortOf(columns, index, order.list, order.usual) : {})} modifier="nowrap" className={column.number ? "lm-number" : ""}>
                 {column.title}
               </Th>
             ))}

@@ -1,5 +1,5 @@
 /** How does a long log go on? Pages by cursor: "more" adds the next one. */
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { ApiError, call, type Given, type PathWith, type Reply } from "./api";
 
 export function useCursorList<P extends PathWith<"get">, Row>(
@@ -16,6 +16,7 @@ export function useCursorList<P extends PathWith<"get">, Row>(
       return read(await call("get", where, given));
     },
     getNextPageParam: (page) => page.next || undefined,
+    placeholderData: keepPreviousData,
   });
   return { ...found, rows: found.data?.pages.flatMap((page) => page.rows) };
 }
