@@ -35,11 +35,11 @@ export function LogTable<Row>({ caption, columns, found, rowKey, empty, next, ti
       <p role="status" className="lm-subtle">
         {say(found.hasNextPage ? "n_shown_more" : "n_shown_all", { count: found.rows.length })}
       </p>
-      <Table aria-label={caption} variant="compact">
+      <Table aria-label={caption} variant="compact" className="lm-log">
         <Thead>
           <Tr>
             {columns.map((column, index) => (
-              <Th key={column.title} {...(order ? sortOf(columns, index, order.list, order.usual) : {})} modifier="nowrap" className={column.number ? "lm-number" : ""}>
+              <Th key={column.title} {...(order ? sortOf(columns, index, order.list, order.usual) : {})} modifier="wrap" className={column.number ? "lm-number" : ""}>
                 {column.title}
               </Th>
             ))}
