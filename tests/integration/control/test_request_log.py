@@ -30,6 +30,7 @@ FILTERS: list[tuple[dict[str, Any], Callable[[Record], bool]]] = [
     ({"models": "qwen"}, lambda r: r["model"] == "qwen"),
     ({"models": ["qwen", "nomic"], "teams": "t1"}, lambda r: r["model"] != "granite" and r["team_id"] == "t1"),
     ({"error_code": "rate_limited"}, lambda r: r["error_code"] == "rate_limited"),
+    ({"outcome": ["cancelled", "failure", "refused"]}, lambda r: r["status"] != "success"),
     ({"sources": "playground"}, lambda r: r["source"] == "playground"),
     ({"sources": ["api"], "users": "bob"}, lambda r: r["source"] == "api" and r["user_id"] == "bob"),
     ({"min_latency_ms": 5000, "models": "nomic"}, lambda r: r["duration_us"] >= 5e6 and r["model"] == "nomic"),
@@ -122,6 +123,9 @@ async def test_a_cursor_of_another_order_is_refused(people: People, records: lis
     ("params", "walks"),
     [
         ({}, True),
+        ({"models": "qwen"}, True),
+        ({"models": "qwen", "users": "ann"}, False),
+        ({"outcome": ["cancelled", "failure", "refused"]}, True),
         ({"users": "ann"}, False),
         ({"teams": "t1", "outcome": "failure"}, False),
         ({"request_id": "r00007"}, False),

@@ -24,7 +24,7 @@ export function columnsOf(say: Say, ofEverybody: boolean, person: (id: string) =
     },
     ...(ofEverybody ? users : []),
     { id: "team", title: say("team"), isExtra: true, cell: (row) => (row.team_id ? team(row.team_id) : "–") },
-    { id: "endpoint", title: say("endpoint"), isExtra: true, cell: (row) => <span className="lm-anywhere">{row.endpoint}</span> },
+    { id: "endpoint", title: say("endpoint"), isExtra: true, cell: (row) => <span className="lm-long">{row.endpoint}</span> },
     { id: "source", title: say("source"), cell: (row) => say(`source_${row.source}`) },
     { id: "result", title: say("result"), cell: (row) => <Outcome row={row} /> },
     { id: "tokens", title: say("tokens"), number: true, cell: (row) => count(row.prompt_tokens + row.completion_tokens) },
@@ -34,6 +34,6 @@ export function columnsOf(say: Say, ofEverybody: boolean, person: (id: string) =
     { id: "streaming", title: say("streaming"), isExtra: true, cell: (row) => say(row.stream ? "yes" : "no") },
     { id: "ttft", title: say("ttft"), number: true, cell: (row) => milliseconds(row.ttft_us == null ? null : row.ttft_us / 1000) },
     { id: "duration", title: say("duration"), number: true, sort: "duration_us", highestFirst: true, cell: (row) => milliseconds(row.duration_us / 1000) },
-    { id: "request_id", title: say("request_id"), isExtra: true, cell: (row) => <code className="lm-anywhere">{row.request_id}</code> },
+    { id: "request_id", title: say("request_id"), isExtra: true, cell: (row) => <code className="lm-long">{row.request_id}</code> },
   ];
 }

@@ -115,6 +115,7 @@ DIMENSION_OF = {
     "error_codes": "error_code",
 }
 """The dimension of the rollups that a member of the filter narrows."""
+UNSUCCESSFUL = frozenset(status for status in Status if status is not Status.SUCCESS)
 _NEVER_NULL = {"key_hash", "model", "endpoint", "status", "cost_centre", "workshop"}
 
 
@@ -142,8 +143,8 @@ def record_conditions(wanted: UsageFilter, values: Values, *, as_summed: bool = 
     where = []
     for member, column in DIMENSION_OF.items():
         chosen = getattr(wanted, member)
-        if not chosen:
-            continue
+        if not chosen or (member == "statuses" and set(chosen) == UNSUCCESSFUL):
+            continue  # the latter are all that did not succeed, see below
         if member == "models" and as_summed:
             named = f"(key_hash <> '' AND {one_of(column, chosen, values)})"
             where.append(f"(key_hash = '' OR {named})" if "" in chosen else named)
@@ -166,10 +167,10 @@ def _only_in_records(wanted: UsageFilter, values: Values) -> list[str]:
         where.append(one_of("key_alias", wanted.key_aliases, values))
     if wanted.tags:
         where.append(f"tags && {values.place(list(wanted.tags))} AND tags <> '{{}}'")
-    if wanted.sources:
-        where.append(one_of("source", wanted.sources, values))
-    if wanted.is_playground_only:
+    if wanted.is_playground_only:  # not twice, lest the planner expects too few of them
         where.append("source <> 'api'")  # written out, as above
+    elif wanted.sources:
+        where.append(one_of("source", wanted.sources, values))
     if wanted.request_id is not None:
         place = values.place(wanted.request_id)
         where.append(f"(request_id = {place} OR engine_request_id = {place})")

@@ -18,15 +18,13 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.usage import figures
-from litemaas.control.usage.filters import UsageFilter, Values, record_conditions, where, within
+from litemaas.control.usage.filters import UNSUCCESSFUL, UsageFilter, Values, record_conditions, where, within
 from litemaas.control.usage.spans import beginning, following
-from litemaas.core.ledger import COLUMNS, Status
+from litemaas.core.ledger import COLUMNS
 
 By = Literal["started_at", "cost_nano", "duration_us"]
-_SORTED_AT_ONCE: Final = 30_000
-"""So few are read and sorted in any case: an estimate of a walk can be wrong, and this many take some 50 ms
-(``benchmarks.usage_reads``)."""
-_UNSUCCESSFUL: Final = tuple(status for status in Status if status is not Status.SUCCESS)
+_SORTED_AT_ONCE: Final = 10_000
+"""So few are read and sorted in any case: an estimate of a walk can be wrong."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -76,11 +74,14 @@ async def should_walk(connection: AsyncConnection, wanted: UsageFilter, limit: i
     """Whether to walk the index of cost or duration reads less than to sort what the filters leave."""
     if wanted.request_id is not None:
         return False
+    index, told = _of_index(wanted), _told_by_records(wanted)
+    if index == wanted.cells_only() and not told:
+        return True  # whatever is in the index meets the filters
     known: dict[UsageFilter, int] = {}
     held, left, read = [
-        await _calls(connection, calls, known) for calls in (_of_index(wanted), wanted.cells_only(), _looked_up(wanted))
+        await _calls(connection, calls, known) for calls in (index, wanted.cells_only(), _looked_up(wanted))
     ]
-    for values, condition in _told_by_records(wanted):
+    for values, condition in told:
         some = await _up_to(connection, wanted, values, condition)
         left = min(left, some)
         read = min(read, some) if some <= _SORTED_AT_ONCE else read
@@ -91,7 +92,8 @@ def _of_index(wanted: UsageFilter) -> UsageFilter:
     """The calls in the index that would be walked."""
     everything = UsageFilter(since=wanted.since, until=wanted.until, zone=wanted.zone)
     if wanted.is_unsuccessful_only:
-        return msgspec.structs.replace(everything, statuses=_UNSUCCESSFUL)
+        every = wanted.statuses if set(wanted.statuses) == UNSUCCESSFUL else tuple(UNSUCCESSFUL)
+        return msgspec.structs.replace(everything, statuses=every)
     return msgspec.structs.replace(everything, models=wanted.models) if len(wanted.models) == 1 else everything
 
 
