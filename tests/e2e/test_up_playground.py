@@ -45,6 +45,8 @@ def test_an_answer_streams_with_its_usage_and_is_in_the_persons_log(browser: htt
         lambda: browser.get("/api/v1/requests", params={"models": MODEL, "outcome": "success"}).json()["data"],
         ANSWERS_WITHIN_S, "the call is in the log",
     )  # fmt: skip
+    log = browser.get("/api/v1/requests", params={"models": MODEL, "outcome": "success"}).json()["data"]
+    assert {row["source"] for row in log} == {"playground"}
 
 
 @pytest.fixture

@@ -61,6 +61,14 @@ journey("analytics are filtered, shown as a table, and exported as they are filt
   const [head, ...calls] = (await file(log)).trim().split("\r\n");
   assert.match(head, /^started_at,request_id,model/);
   assert.ok(calls.length > 0 && calls.every((line) => line.includes(",success,")), calls[0]);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: say("cost"), exact }).click();
+  await page.waitForURL(/sort=cost_nano&order=desc/);
+  await page.getByRole("button", { name: say("manage_columns"), exact }).click();
+  const columns = page.getByRole("dialog");
+  await columns.getByRole("checkbox", { name: say("endpoint"), exact }).check();
+  await columns.getByRole("button", { name: say("save"), exact }).click();
+  await page.getByRole("columnheader", { name: say("endpoint"), exact }).waitFor();
   await leave(opened);
 });
 

@@ -3,8 +3,8 @@
 Two ways lead to the dearest and the slowest. What the filters leave can be read and sorted; or an index in that very order is
 walked until enough of its records meet the filters. The first way reads what the filters with an index of their own leave,
 the second about as many records as are wanted, times all calls, over the calls that are left. Rollups know these numbers, so
-the shorter way is taken. An index of its own each have models, and all calls that did not succeed: the calls of a cheap model
-and those that cost nothing would else stand at the end of a long walk.
+the shorter way is taken. An index of its own each have models, all calls that did not succeed, and those of the playground:
+the calls of a cheap model, those that cost nothing and short ones would else stand at the end of a long walk.
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ async def list_in_order(
     if after is not None:
         at, row_id = values.place(after.started_at), values.place(after.request_id)
         if first:
-            conditions.append(f"({first}, started_at, request_id) {sign} ({values.place(after.value)}, {at}, {row_id})")
+            # The plain comparison tells the planner how much is left; the row decides between equal ones.
+            value = values.place(after.value)
+            conditions.append(
+                f"{first} {sign}= {value} AND ({first}, started_at, request_id) {sign} ({value}, {at}, {row_id})"
+            )
         else:
             # The plain comparison lets PostgreSQL leave out partitions; the pair decides between equal instants.
             conditions.append(f"started_at {sign}= {at} AND (started_at, request_id) {sign} ({at}, {row_id})")
@@ -74,13 +78,11 @@ async def should_walk(connection: AsyncConnection, wanted: UsageFilter, limit: i
     """Whether to walk the index of cost or duration reads less than to sort what the filters leave."""
     if wanted.request_id is not None:
         return False
-    index, told = _of_index(wanted), _told_by_records(wanted)
-    if index == wanted.cells_only() and not told:
+    index, narrowed, told = _of_index(wanted), wanted.cells_only(), _told_by_records(wanted)
+    if index == narrowed and len(told) == int(wanted.is_playground_only and index == _everything(wanted)):
         return True  # whatever is in the index meets the filters
     known: dict[UsageFilter, int] = {}
-    held, left, read = [
-        await _calls(connection, calls, known) for calls in (index, wanted.cells_only(), _looked_up(wanted))
-    ]
+    held, left, read = [await _calls(connection, calls, known) for calls in (index, narrowed, _looked_up(wanted))]
     for values, condition in told:
         some = await _up_to(connection, wanted, values, condition)
         left = min(left, some)
@@ -90,11 +92,15 @@ async def should_walk(connection: AsyncConnection, wanted: UsageFilter, limit: i
 
 def _of_index(wanted: UsageFilter) -> UsageFilter:
     """The calls in the index that would be walked."""
-    everything = UsageFilter(since=wanted.since, until=wanted.until, zone=wanted.zone)
+    everything = _everything(wanted)
     if wanted.is_unsuccessful_only:
         every = wanted.statuses if set(wanted.statuses) == UNSUCCESSFUL else tuple(UNSUCCESSFUL)
         return msgspec.structs.replace(everything, statuses=every)
     return msgspec.structs.replace(everything, models=wanted.models) if len(wanted.models) == 1 else everything
+
+
+def _everything(wanted: UsageFilter) -> UsageFilter:
+    return UsageFilter(since=wanted.since, until=wanted.until, zone=wanted.zone)
 
 
 def _looked_up(wanted: UsageFilter) -> UsageFilter:

@@ -93,6 +93,7 @@ usage_records = Table(
             (of, (), None),
             (f"{of}_of_model", ("model",), None),
             (f"{of}_unsuccessful", (), text("status <> 'success'")),
+            (f"{of}_playground", (), text("source <> 'api'")),
         )
     ),
     Index("usage_records_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
