@@ -15,8 +15,15 @@ depends_on = None
 _STATEMENTS = (
     "CREATE INDEX usage_records_cost ON usage_records (cost_nano DESC, started_at DESC)",
     "CREATE INDEX usage_records_duration ON usage_records (duration_us DESC, started_at DESC)",
-    "CREATE INDEX usage_records_cost_of_model ON usage_records (model, cost_nano DESC, started_at DESC)",
-    "CREATE INDEX usage_records_duration_of_model ON usage_records (model, duration_us DESC, started_at DESC)",
+    # An entry of an index has at most 2,704 bytes, and strangers name models as they like.
+    """
+    CREATE INDEX usage_records_cost_of_model ON usage_records (model, cost_nano DESC, started_at DESC)
+        WHERE length(model) <= 256
+    """,
+    """
+    CREATE INDEX usage_records_duration_of_model ON usage_records (model, duration_us DESC, started_at DESC)
+        WHERE length(model) <= 256
+    """,
     "CREATE INDEX usage_records_cost_unsuccessful ON usage_records (cost_nano DESC, started_at DESC) WHERE status <> 'success'",
     """
     CREATE INDEX usage_records_duration_unsuccessful ON usage_records (duration_us DESC, started_at DESC)

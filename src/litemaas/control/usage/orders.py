@@ -27,6 +27,11 @@ _SORTED_AT_ONCE: Final = 10_000
 """So few are read and sorted in any case: an estimate of a walk can be wrong."""
 
 
+_INDEXED_NAME: Final = 256
+"""Names of models are in the indexes up to this many characters: strangers write what they like, and each record must be
+stored."""
+
+
 class Order(msgspec.Struct, frozen=True):
     by: By = "started_at"
     descending: bool = True
@@ -66,6 +71,8 @@ async def list_in_order(
         else:
             # The plain comparison lets PostgreSQL leave out partitions; the pair decides between equal instants.
             conditions.append(f"started_at {sign}= {at} AND (started_at, request_id) {sign} ({at}, {row_id})")
+    if first and _has_own_index(wanted.models):
+        conditions.append(f"length(model) <= {_INDEXED_NAME}")  # written out, so that the index of models is used
     columns = ", ".join(f"{column} {way}" for column in (first, "started_at", "request_id") if column)
     query = (
         f"SELECT {', '.join(COLUMNS)} FROM usage_records{where(conditions)} "  # noqa: S608 — names of ours, values apart
@@ -96,7 +103,11 @@ def _of_index(wanted: UsageFilter) -> UsageFilter:
     if wanted.is_unsuccessful_only:
         every = wanted.statuses if set(wanted.statuses) == UNSUCCESSFUL else tuple(UNSUCCESSFUL)
         return msgspec.structs.replace(everything, statuses=every)
-    return msgspec.structs.replace(everything, models=wanted.models) if len(wanted.models) == 1 else everything
+    return msgspec.structs.replace(everything, models=wanted.models) if _has_own_index(wanted.models) else everything
+
+
+def _has_own_index(models: Sequence[str]) -> bool:
+    return len(models) == 1 and len(models[0]) <= _INDEXED_NAME
 
 
 def _everything(wanted: UsageFilter) -> UsageFilter:
@@ -110,7 +121,7 @@ def _looked_up(wanted: UsageFilter) -> UsageFilter:
         return msgspec.structs.replace(
             found, keys=wanted.keys, users=wanted.users, teams=wanted.teams, models=(), statuses=()
         )
-    return msgspec.structs.replace(found, models=wanted.models) if not found.statuses else found
+    return found
 
 
 async def _calls(connection: AsyncConnection, wanted: UsageFilter, known: dict[UsageFilter, int]) -> int:

@@ -91,7 +91,7 @@ usage_records = Table(
         for column, of in (("cost_nano", "cost"), ("duration_us", "duration"))
         for name, led, condition in (
             (of, (), None),
-            (f"{of}_of_model", ("model",), None),
+            (f"{of}_of_model", ("model",), text("length(model) <= 256")),
             (f"{of}_unsuccessful", (), text("status <> 'success'")),
             (f"{of}_playground", (), text("source <> 'api'")),
         )
