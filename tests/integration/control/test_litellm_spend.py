@@ -20,7 +20,7 @@ def record(request_id: str, **members: object) -> dict[str, object]:
         provider="openai", engine_model="granite-3", api_base="http://engine:8000/v1", engine_request_id="chatcmpl-1",
         prompt_tokens=11, completion_tokens=7, cached_tokens=0, cache_write_tokens=0, reasoning_tokens=0, pages=0,
         usage_source="engine", cost_nano=25_000, input_cost_nano=11_000, output_cost_nano=14_000, price_version=1,
-        attempts=1, client_ip=None, user_agent=None, tags=["User-Agent: python-httpx"], metadata={},
+        attempts=1, client_ip=None, user_agent=None, tags=["User-Agent: python-httpx"], metadata={}, source="api",
     )  # fmt: skip
     return plain | members
 
