@@ -43,6 +43,16 @@ async def prepare(connection: AsyncConnection) -> None:
     )
 
 
+async def plan_each_time(connection: AsyncConnection) -> None:
+    """For the rest of the transaction: plans are made for the very values that are asked for."""
+    await connection.exec_driver_sql("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+
+
+async def plan_once(connection: AsyncConnection) -> None:
+    """For the rest of the transaction: a plan is made for all values, and kept as long as the connection."""
+    await connection.exec_driver_sql("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
+
+
 async def without_parallel_workers(connection: AsyncConnection) -> None:
     """For the transaction: each question is answered by one process of PostgreSQL's."""
     await connection.exec_driver_sql("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
