@@ -139,6 +139,12 @@ SETTINGS = {
     "GATEWAY__GUARDRAILS": "names, with commas between them, of guardrails that hold for every call",
     "GATEWAY__ROUTING__STRATEGY": "which deployment is asked first, unless the model says otherwise: `weighted`, `least-busy`, "
     "`latency`, `affinity`, `usage` or `cost`",
+    "GATEWAY__ROUTING__RETRY_POLICY": "further tries by kind of failure, as JSON in LiteLLM's words: "
+    '`{"RateLimitErrorRetries": 4, "TimeoutErrorRetries": 0}`; kinds that it does not name are tried as `RETRIES` says',
+    "GATEWAY__ROUTING__MODEL_RETRY_POLICIES": 'the same by model: `{"granite": {"RateLimitErrorRetries": 4}}`',
+    "GATEWAY__ROUTING__ALLOWED_FAILURES_POLICY": '`ALLOWED_FAILURES` by kind: `{"RateLimitErrorAllowedFails": 10}`',
+    "GATEWAY__ROUTING__CONTENT_POLICY_FALLBACKS": "models that are asked when an engine refuses what a request is "
+    'about: `{"granite": ["guarded"], "*": ["general"]}`',
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
     "`default`, or without tags, are for all others",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli import litellm_cache
+from litemaas.cli import litellm_cache, litellm_failures
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -62,6 +62,7 @@ _VARIABLES: dict[str, str] = {
     "general_settings.health_check_interval": "GATEWAY__ROUTING__PROBE_INTERVAL_S",
     "litellm_settings.timezone": "TIMEZONE",
     "litellm_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
+    "litellm_settings.allowed_fails": "GATEWAY__ROUTING__ALLOWED_FAILURES",
     "litellm_settings.request_timeout": "GATEWAY__UPSTREAM__TIMEOUT_S",
     "litellm_settings.default_fallbacks": "GATEWAY__ROUTING__DEFAULT_FALLBACKS",
     "router_settings.num_retries": "GATEWAY__ROUTING__RETRIES",
@@ -109,7 +110,7 @@ _OWN_ROUTES = "general_settings.pass_through_endpoints"
 _REDIS = ("router_settings.redis_host", "router_settings.redis_port", "router_settings.redis_password")
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
-_READ_ELSEWHERE = TAKEN | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS}
+_READ_ELSEWHERE = TAKEN | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS} | litellm_failures.TAKEN
 
 
 class ConfigRefused(Exception):
@@ -147,6 +148,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     models = _models(settled.get("model_list") or [], problems, warnings)
     found = _redis_of(settled) | _settings(settled, problems, warnings)
     found |= litellm_cache.cache_of(settled, problems, warnings)
+    found |= litellm_failures.failures_of(settled, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
     if guardrails.names:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)

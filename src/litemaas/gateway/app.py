@@ -45,6 +45,7 @@ from litemaas.gateway.endpoints.pass_through import PassThroughTable
 from litemaas.gateway.endpoints.table import EndpointTable
 from litemaas.gateway.engines import Engines
 from litemaas.gateway.errors import PROFILES, refusal_body
+from litemaas.gateway.failure_rules import FailureRules
 from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
 from litemaas.gateway.guardrails import Guardrails
@@ -133,7 +134,8 @@ class Gateway:
             cache_size=own.key_cache_size, distrust_s=own.trust_cache_s, timeout_s=own.database_timeout_s,
             key_header=own.key_header, sources=Sources(vault),
         )  # fmt: skip
-        self.targets = Targets(own.upstream.timeout_s, own.routing)
+        self._failure_rules = FailureRules(own.routing)
+        self.targets = Targets(own.upstream.timeout_s, own.routing, self._failure_rules.borne)
         self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)
         required = (END_USER,) if own.enforce_user else ()
         self.routing = Routing(self.targets, self.guardrails, self.metrics, required)
@@ -200,13 +202,15 @@ class Gateway:
         except ValueError as error:
             raise SettingsError(f"LITEMAAS_GATEWAY__ROUTING__STRATEGY: {error}") from None
         usual = _names_in(own.routing.default_fallbacks)
-        fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, usual)
+        rules = self._failure_rules
+        fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, rules, usual)
         return Upstream(
             self.pool,
             settlement,
             admission,
             strategies,
             fallbacks,
+            rules,
             own.routing,
             chance,
             own.upstream.abandoned_timeout_s,

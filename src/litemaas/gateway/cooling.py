@@ -22,11 +22,13 @@ from litemaas.core.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from litemaas.core.failure_policies import Fault
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from litemaas.core.catalog import Deployment
+    from litemaas.core.failure_policies import Policy
     from litemaas.gateway.settings import RoutingSettings
 
 _NOT_BUILT_FOR = frozenset({501, 505})
@@ -47,6 +49,13 @@ class FailureKind(StrEnum):
     RATE = "rate limit"
     CREDENTIAL = "credential"
     SERVER = "server error"
+
+
+_FAULTS = {
+    FailureKind.CONNECTION: Fault.SERVER, FailureKind.TIMEOUT: Fault.TIMEOUT, FailureKind.RATE: Fault.RATE,
+    FailureKind.CREDENTIAL: Fault.CREDENTIAL, FailureKind.SERVER: Fault.SERVER,
+}  # fmt: skip
+_NO_POLICY: Policy = {}
 
 
 def kind_of(failure: UpstreamFailure) -> FailureKind | None:
@@ -90,13 +99,16 @@ class Condition:
     """
 
     __slots__ = (
-        "_coolings", "_settings", "_window_began", "cold_until", "cooldown_s", "cooled", "deployment_id", "failed",
+        "_borne", "_coolings", "_faults", "_settings", "_window_began", "cold_until", "cooldown_s", "cooled", "deployment_id",
+        "failed",
         "first_byte_s", "in_a_row", "is_alone", "kind", "measured_at", "model", "provider", "running", "served", "token_s",
         "tokens", "troubled", "why",
     )  # fmt: skip
 
-    def __init__(self, deployment: Deployment, settings: RoutingSettings) -> None:
+    def __init__(self, deployment: Deployment, settings: RoutingSettings, borne: Policy | None = None) -> None:
         self._settings = settings
+        self._borne = borne or _NO_POLICY
+        self._faults: dict[Fault, int] = {}
         self.deployment_id = deployment.id
         self.is_alone = True
         self.running = 0
@@ -151,7 +163,10 @@ class Condition:
         self.kind = kind
         self.why = why
         settings = self._settings
-        if not settings.cooldowns or self.in_a_row <= self._allowed(kind):
+        fault = _FAULTS[kind]
+        self._faults[fault] = self._faults.get(fault, 0) + 1
+        in_a_row = self._faults[fault] if fault in self._borne else self.in_a_row
+        if not settings.cooldowns or in_a_row <= self._allowed(kind):
             return
         if retry_after_s is not None:
             pause = min(retry_after_s, settings.max_retry_after_s)
@@ -166,16 +181,18 @@ class Condition:
 
     def _allowed(self, kind: FailureKind) -> int:
         """Failures in a row that are still borne."""
+        allowed = self._borne.get(_FAULTS[kind], self._settings.allowed_failures)
         if not self.is_alone:
-            return self._settings.allowed_failures
+            return allowed
         if kind is FailureKind.CREDENTIAL:
             return 1 << 30  # what the engine says of it helps more than to hear nothing of it for a while
-        return max(self._settings.allowed_failures, self._settings.allowed_failures_alone)
+        return max(allowed, self._settings.allowed_failures_alone)
 
     def recover(self) -> None:
         """It has answered."""
         self.troubled = False
         self.in_a_row = self._coolings = 0
+        self._faults.clear()
         self.cold_until = 0.0
         self.kind = None
         self.why = ""

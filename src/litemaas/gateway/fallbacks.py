@@ -19,10 +19,12 @@ from litemaas.core.errors import (
     UpstreamFailure,
     UpstreamRefused,
 )
+from litemaas.gateway.failure_rules import is_content_refused
 
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
     from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.failure_rules import FailureRules
     from litemaas.gateway.guardrails import Guardrails
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metrics import Metrics
@@ -55,8 +57,10 @@ class Fallbacks:
     """Finds the models to ask instead, and holds calls for them. ``usual``: for models that name none."""
 
     def __init__(
-        self, routing: Routing, admission: Admission, guardrails: Guardrails, metrics: Metrics, usual: tuple[str, ...]
-    ) -> None:
+        self, routing: Routing, admission: Admission, guardrails: Guardrails, metrics: Metrics, rules: FailureRules,
+        usual: tuple[str, ...],
+    ) -> None:  # fmt: skip
+        self._rules = rules
         self._guardrails = guardrails
         self._routing = routing
         self._admission = admission
@@ -67,7 +71,11 @@ class Fallbacks:
         """The models to ask instead of the lane's, in order."""
         wishes = ask.wishes
         model = lane.model
-        if not may_fall_back(failure) or (wishes is not None and wishes.no_fallbacks):
+        if wishes is not None and wishes.no_fallbacks:
+            return []
+        if is_content_refused(failure) and (others := self._rules.instead_of(model)):
+            return list(others)
+        if not may_fall_back(failure):
             return []
         if is_too_long(failure):
             wished = wishes.context_fallbacks if wishes is not None else None

@@ -76,6 +76,10 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     ``max_retry_after_s``: what an engine may ask for. ``default_fallbacks``: models, with commas between them, for those that
     name none. ``tag_filtering``: deployments with tags are for calls that bear one of them. ``probe_interval_s``: 0 = no
     probes.
+
+    As JSON: ``retry_policy``: further tries by kind of failure, like ``{"RateLimitErrorRetries": 3}``, by model in
+    ``model_retry_policies``; ``allowed_failures_policy``: failures in a row by kind; ``content_policy_fallbacks``: by model,
+    those that are asked when its engine refuses what a request is about, ``*`` = any.
     """
 
     strategy: str = "weighted"
@@ -90,6 +94,10 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     allowed_failures: int = 0
     allowed_failures_alone: int = 2
     enforce_model_rate_limits: bool = True
+    retry_policy: str = ""
+    model_retry_policies: str = ""
+    allowed_failures_policy: str = ""
+    content_policy_fallbacks: str = ""
     tag_filtering: bool = False
     probe_interval_s: float = 30.0
     probe_timeout_s: float = 3.0

@@ -19,6 +19,7 @@ from litemaas.gateway.running import price_text
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Snapshot
+    from litemaas.core.failure_policies import Policy
     from litemaas.gateway.endpoints.base import Endpoint
     from litemaas.gateway.ratelimits import Counted, RateLimiter
     from litemaas.gateway.settings import RoutingSettings
@@ -155,10 +156,14 @@ def _expected_stream_usage(deployment: Deployment, host: str) -> StreamUsage:
 
 
 class Targets:
-    """The deployments in use, and how each is doing. The latter outlives changes of the catalogue."""
+    """The deployments in use, and how each is doing. The latter outlives changes of the catalogue.
 
-    def __init__(self, timeout_s: float, settings: RoutingSettings) -> None:
+    ``borne``: failures that are forgiven, by kind.
+    """
+
+    def __init__(self, timeout_s: float, settings: RoutingSettings, borne: Policy | None = None) -> None:
         self._timeout_s = timeout_s
+        self._borne = borne
         self._settings = settings
         self._targets: dict[tuple[str, str], Target] = {}
         self.conditions: dict[str, Condition] = {}
@@ -178,7 +183,7 @@ class Targets:
     def condition_of(self, deployment: Deployment) -> Condition:
         condition = self.conditions.get(deployment.id)
         if condition is None:
-            condition = self.conditions[deployment.id] = Condition(deployment, self._settings)
+            condition = self.conditions[deployment.id] = Condition(deployment, self._settings, self._borne)
         return condition
 
     def adopt(self, snapshot: Snapshot) -> None:

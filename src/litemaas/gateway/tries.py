@@ -19,6 +19,8 @@ from litemaas.core.errors import (
 from litemaas.gateway.cooling import seconds_of
 
 if TYPE_CHECKING:
+    from litemaas.core.catalog import Model
+    from litemaas.gateway.failure_rules import FailureRules
     from litemaas.gateway.settings import RoutingSettings
     from litemaas.gateway.targets import Target
 
@@ -30,13 +32,24 @@ _CREDENTIAL_REFUSED = frozenset({401, 403})
 
 
 class Tries:
-    """``left``: how many attempts may still be made. ``last``: what the last one met with."""
+    """``left``: how many attempts may still be made. ``last``: what the last one met with.
 
-    __slots__ = ("_broke", "_first", "_made", "_refusal", "_settings", "_spent", "_targets", "last", "left", "rounds")
+    ``rules``: what holds for kinds of failure; None = the client has said itself how often to try.
+    """
 
-    def __init__(self, targets: Sequence[Target], left: int, settings: RoutingSettings) -> None:
+    __slots__ = (
+        "_broke", "_first", "_made", "_model", "_most", "_refusal", "_rules", "_settings", "_spent", "_targets", "_usual",
+        "last", "left", "rounds",
+    )  # fmt: skip
+
+    def __init__(
+        self, model: Model, targets: Sequence[Target], left: int, settings: RoutingSettings, rules: FailureRules | None
+    ) -> None:
+        self._model = model
+        self._rules = rules
         self._targets = targets
         self._settings = settings
+        self._usual = self._most = left
         self._first: UpstreamFailure | None = None
         self._refusal: RateLimited | None = None
         self._broke: BudgetExhausted | None = None
@@ -61,10 +74,14 @@ class Tries:
         self.last = failure
         if self._first is None:
             self._first = failure
-        if not is_worth_another(failure):
+        retries = None if self._rules is None else self._rules.retries_of(self._model, failure)
+        if retries is None and not is_worth_another(failure):
             raise self._first
-        if _is_final(failure, self._settings):
+        if _is_final(failure, self._settings, is_wanted=bool(retries)):
             self._spent.add(target.deployment.id)
+        most = self._usual if retries is None else 1 + retries
+        self.left += most - self._most
+        self._most = most
 
     def was_full(self, refusal: RateLimited) -> None:
         if self._refusal is None or refusal.retry_after_s < self._refusal.retry_after_s:
@@ -74,18 +91,19 @@ class Tries:
         """A deployment's budget, or its provider's, has no room for the call."""
         self._broke = refusal
 
-    def verdict(self, model: str, now: float) -> LiteMaaSError:
+    def verdict(self, now: float) -> LiteMaaSError:
         """Why nothing was left: the first failure, else who has room soonest, else that all are left alone."""
         if self._first is not None:
             return self._first
         if self._refusal is not None:
             return self._refusal
         if self._broke is not None:
-            return _out_of_money(model, self._broke, datetime.now(UTC))
+            return _out_of_money(self._model.name, self._broke, datetime.now(UTC))
         seconds = max(1, ceil(min(target.condition.cold_until for target in self._targets) - now))
         ids = ", ".join(target.deployment.id for target in self._targets)
         return NoDeploymentAvailable(
-            f"No deployments available for selected model, Try again in {seconds} seconds. Passed model={model}. "
+            f"No deployments available for selected model, Try again in {seconds} seconds. "
+            f"Passed model={self._model.name}. "
             f"Cooling down: {ids}",
             seconds,
         )
@@ -106,13 +124,15 @@ def is_worth_another(failure: UpstreamFailure) -> bool:
     return True
 
 
-def _is_final(failure: UpstreamFailure, settings: RoutingSettings) -> bool:
+def _is_final(failure: UpstreamFailure, settings: RoutingSettings, *, is_wanted: bool) -> bool:
     """Whether the same deployment need not be asked again for this call.
 
     A silent one has kept the client waiting long enough, a credential does not mend itself, and an engine that says when to
-    come back means it.
+    come back means it. ``is_wanted``: the installation says that such a failure is tried again.
     """
     if isinstance(failure, UpstreamRefused):
         wanted = seconds_of(failure.retry_after, datetime.now(UTC))
-        return failure.status in _CREDENTIAL_REFUSED or (wanted is not None and wanted > settings.max_retry_pause_s)
-    return isinstance(failure, UpstreamTimeout)
+        if wanted is not None and wanted > settings.max_retry_pause_s:
+            return True
+        return failure.status in _CREDENTIAL_REFUSED and not is_wanted
+    return isinstance(failure, UpstreamTimeout) and not is_wanted

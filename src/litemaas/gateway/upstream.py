@@ -37,6 +37,7 @@ from litemaas.kit.ticks import monotonic
 if TYPE_CHECKING:
     from litemaas.gateway.admission import Admission
     from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.failure_rules import FailureRules
     from litemaas.gateway.fallbacks import Fallbacks
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.settings import RoutingSettings
@@ -61,13 +62,14 @@ class Upstream:
 
     def __init__(
         self, pool: Pool, settlement: Settlement, admission: Admission, strategies: Strategies, fallbacks: Fallbacks,
-        settings: RoutingSettings, random_source: random.Random, patience_s: float,
+        rules: FailureRules, settings: RoutingSettings, random_source: random.Random, patience_s: float,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._settlement = settlement
         self._admission = admission
         self._strategies = strategies
         self._fallbacks = fallbacks
+        self._rules = rules
         self._settings = settings
         self._random = random_source
         self._patience_s = patience_s
@@ -148,7 +150,7 @@ class Upstream:
             targets = bearing(targets, (*(ask.tags or ()), *lane.key.tags), lane.model.name)
         if len(targets) > 1:
             targets = self._strategies.order(targets, lane.model.strategy, call, ask)
-        tries = Tries(targets, self._tries(call, ask, lane), self._settings)
+        tries = self._tries(call, ask, lane, targets)
         if failure is not None:
             tries.left -= 1
             tries.failed(targets[0], failure)
@@ -161,7 +163,7 @@ class Upstream:
                 connection = await self._try_target(call, ask, lane, target, tries)
                 if connection is not None:
                     return target, connection
-        raise tries.verdict(lane.model.name, monotonic())
+        raise tries.verdict(monotonic())
 
     async def _try_target(
         self, call: Call, ask: Ask, lane: Lane, target: Target, tries: Tries
@@ -230,12 +232,14 @@ class Upstream:
         """How long an answer is waited for whose client has left: one that comes in a piece is paid."""
         return -1.0 if ask.stream or call.lane is None or call.lane.is_free else self._patience_s
 
-    def _tries(self, call: Call, ask: Ask, lane: Lane) -> int:
-        """How often a model is tried at most: once, and again as the client, the model or the installation says."""
+    def _tries(self, call: Call, ask: Ask, lane: Lane, targets: Sequence[Target]) -> Tries:
+        """A model is tried once, and again as the client says, else what failed, else the model or the installation."""
         wished = retries_of(call.request, ask.wishes)
+        rules = self._rules if wished is None else None
         if wished is None:
             wished = lane.model.retries
-        return 1 + (max(self._settings.retries, len(lane.targets) - 1) if wished is None else wished)
+        most = 1 + (max(self._settings.retries, len(lane.targets) - 1) if wished is None else wished)
+        return Tries(lane.model, targets, most, self._settings, rules)
 
     def _pause_s(self, last: UpstreamFailure, rounds: int) -> float:
         """Before the same deployments are tried again: longer each time, and never in step with other calls."""

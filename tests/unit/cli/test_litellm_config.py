@@ -64,6 +64,7 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         "LITEMAAS_GATEWAY__ROUTING__RETRIES": "3", "LITEMAAS_GATEWAY__ROUTING__STRATEGY": "least-busy",
         "LITEMAAS_GATEWAY__ROUTING__COOLDOWNS": "false", "LITEMAAS_GATEWAY__MAX_BODY_BYTES": "2097152",
         "LITEMAAS_GATEWAY__CORS_ORIGINS": "https://a,https://b",
+        "LITEMAAS_GATEWAY__ROUTING__ALLOWED_FAILURES_ALONE": "3",
     }  # fmt: skip
     assert [warning.split()[0] for warning in config.warnings] == [
         "general_settings.proxy_batch_write_at", "litellm_settings.drop_params", "router_settings.set_verbose", "mcp_servers"
