@@ -151,6 +151,7 @@ ERRORS: dict[type[LiteMaaSError], str] = {
     errors.InvalidField: "a member cannot be used as it is; `param` names it",
     errors.ModelUnknown: "no model has this name, or nothing serves it",
     errors.BodyTooLarge: "the body is larger than is taken",
+    errors.PromptTooLong: "no deployment of the model takes a prompt of this length",
     errors.RequestTooSlow: "the body did not arrive in time",
     errors.AlreadyExists: "a thing of this name is there already",
     errors.NotFound: "the thing asked for is not there",

@@ -145,6 +145,8 @@ SETTINGS = {
     "GATEWAY__ROUTING__ALLOWED_FAILURES_POLICY": '`ALLOWED_FAILURES` by kind: `{"RateLimitErrorAllowedFails": 10}`',
     "GATEWAY__ROUTING__CONTENT_POLICY_FALLBACKS": "models that are asked when an engine refuses what a request is "
     'about: `{"granite": ["guarded"], "*": ["general"]}`',
+    "GATEWAY__ROUTING__CHECK_PROMPTS": "deployments whose `max_input_tokens` a prompt does not fit into are not asked; when it "
+    "fits into none, context fallbacks are, and without those the call is refused with 400",
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
     "`default`, or without tags, are for all others",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli import litellm_cache, litellm_failures
+from litemaas.cli import litellm_cache, litellm_checks, litellm_failures
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -75,6 +75,7 @@ _VARIABLES: dict[str, str] = {
     "router_settings.retry_after": "GATEWAY__ROUTING__RETRY_PAUSE_S",
     "router_settings.redis_url": "REDIS_URL",
     "router_settings.enable_tag_filtering": "GATEWAY__ROUTING__TAG_FILTERING",
+    "router_settings.enable_pre_call_checks": "GATEWAY__ROUTING__CHECK_PROMPTS",
     "general_settings.allowed_routes": "GATEWAY__ALLOWED_ROUTES",
     "general_settings.token_rate_limit_type": "GATEWAY__RATES__TOKENS",
     "general_settings.user_budget_on_team_keys": "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS",
@@ -93,7 +94,6 @@ _ALWAYS_SO = {
     "litellm_settings.callbacks": (["prometheus"], "prometheus"),
     "litellm_settings.success_callback": (["prometheus"], "prometheus"),
     "litellm_settings.failure_callback": (["prometheus"], "prometheus"),
-    "router_settings.optional_pre_call_checks": (["enforce_model_rate_limits"], []),
 }
 """What is done here in any case, where the file asks for it with one of these values."""
 _REFUSED: dict[str, str] = {
@@ -110,7 +110,12 @@ _OWN_ROUTES = "general_settings.pass_through_endpoints"
 _REDIS = ("router_settings.redis_host", "router_settings.redis_port", "router_settings.redis_password")
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
-_READ_ELSEWHERE = TAKEN | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS} | litellm_failures.TAKEN
+_READ_ELSEWHERE = (
+    TAKEN
+    | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS}
+    | litellm_failures.TAKEN
+    | {*litellm_checks.TAKEN}
+)
 
 
 class ConfigRefused(Exception):
@@ -148,6 +153,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     models = _models(settled.get("model_list") or [], problems, warnings)
     found = _redis_of(settled) | _settings(settled, problems, warnings)
     found |= litellm_cache.cache_of(settled, problems, warnings)
+    found |= litellm_checks.checks_of(settled, problems, warnings)
     found |= litellm_failures.failures_of(settled, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
     if guardrails.names:

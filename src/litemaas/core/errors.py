@@ -7,7 +7,8 @@
     ├── Forbidden                  may they?
     │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused · ContentRefused
     ├── InvalidRequest             can this be understood?
-    │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · BodyTooLarge · RequestTooSlow · AlreadyExists
+    │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · PromptTooLong · BodyTooLarge
+    │   ├── RequestTooSlow · AlreadyExists
     ├── NotFound · NotOffered · MethodNotAllowed
     ├── LimitReached               is there room?
     │   ├── BudgetExhausted · QuotaExhausted
@@ -144,6 +145,12 @@ class InvalidField(InvalidRequest):
 
 class ModelUnknown(InvalidRequest):
     code = "model_unknown"
+
+
+class PromptTooLong(InvalidRequest):
+    """No deployment of the model takes a prompt of this length."""
+
+    code = "prompt_too_long"
 
 
 class BodyTooLarge(InvalidRequest):

@@ -67,6 +67,7 @@ from litemaas.gateway.origins import Origins
 from litemaas.gateway.orphans import Orphans, open_journal
 from litemaas.gateway.pages import Pages
 from litemaas.gateway.probes import Probes
+from litemaas.gateway.prompt_room import PromptRoom
 from litemaas.gateway.proxy import Proxy
 from litemaas.gateway.rate_sharing import rate_limits
 from litemaas.gateway.refusals import Refusals
@@ -180,7 +181,7 @@ class Gateway:
             routing=self.routing,
             admission=admission,
             guardrails=self.guardrails,
-            upstream=self._upstream(own, settlement, admission),
+            upstream=self._upstream(own, settlement, admission, meter),
             relay=Relay(meter, headers, settlement, own.upstream, own.always_include_stream_usage, self.guardrails),
             conversions=self.conversions,
             captures=self.captures,
@@ -195,7 +196,7 @@ class Gateway:
             on_defect=self._on_defect,
         )
 
-    def _upstream(self, own: GatewaySection, settlement: Settlement, admission: Admission) -> Upstream:
+    def _upstream(self, own: GatewaySection, settlement: Settlement, admission: Admission, meter: Meter) -> Upstream:
         chance = random.Random()  # noqa: S311 - weights and pauses, not secrets
         try:
             strategies = Strategies(chance, strategy_of(own.routing.strategy))
@@ -211,6 +212,7 @@ class Gateway:
             strategies,
             fallbacks,
             rules,
+            PromptRoom(meter) if own.routing.check_prompts else None,
             own.routing,
             chance,
             own.upstream.abandoned_timeout_s,

@@ -16,6 +16,7 @@ from litemaas.gateway.bodies import encode
 NONE_TEXT = "None"
 """The profile 1.81 writes a missing type or param as this text where the contract marks it so."""
 
+_CONTEXT_EXCEEDED = "context_length_exceeded"
 _Row = tuple[int, str | None, str | None]
 """Status, type, param; ``...None`` texts are the contract's own."""
 
@@ -34,6 +35,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.MissingField: (400, "invalid_request_error", None),
     errors.InvalidField: (400, "bad_request_error", None),
     errors.ModelUnknown: (400, None, None),
+    errors.PromptTooLong: (400, None, None),
     errors.BodyTooLarge: (413, "invalid_request_error", "request_body"),
     errors.RequestTooSlow: (408, "invalid_request_error", "request_body"),
     errors.AlreadyExists: (400, "bad_request_error", None),
@@ -84,6 +86,8 @@ def body_of(error: LiteMaaSError, profile: str) -> bytes:
     if profile == "current":
         kind, param = (None if kind == NONE_TEXT else kind), (None if param == NONE_TEXT else param)
     code = str(status_of(error, profile))
+    if isinstance(error, errors.PromptTooLong) and profile == "current":
+        code = _CONTEXT_EXCEEDED
     if isinstance(error, errors.InvalidRequest | errors.NotFound) and error.field is not None:
         param = error.field
     elif isinstance(error, errors.KeyExpired):
@@ -93,7 +97,7 @@ def body_of(error: LiteMaaSError, profile: str) -> bytes:
     elif isinstance(error, errors.UpstreamRefused):
         if error.status == 429:
             kind = "throttling_error"
-        if error.error_code == "context_length_exceeded" and profile == "current":
+        if error.error_code == _CONTEXT_EXCEEDED and profile == "current":
             code = error.error_code
     detail = error.message if isinstance(error, errors.RouteNotAllowed) else None
     return envelope(error.message, kind, param, code, detail, error.refusal)

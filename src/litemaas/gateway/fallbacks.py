@@ -15,6 +15,7 @@ from litemaas.core.errors import (
     LimitReached,
     LiteMaaSError,
     NoDeploymentAvailable,
+    PromptTooLong,
     ServiceUnavailable,
     UpstreamFailure,
     UpstreamRefused,
@@ -41,6 +42,8 @@ _TOO_LONG = re.compile(
 
 def is_too_long(failure: LiteMaaSError) -> bool:
     """Whether the prompt does not fit into what the model can take."""
+    if isinstance(failure, PromptTooLong):
+        return True
     if not isinstance(failure, UpstreamRefused) or failure.status not in (400, 413, 422):
         return False
     return failure.error_code == "context_length_exceeded" or _TOO_LONG.search(failure.message) is not None
@@ -50,7 +53,7 @@ def may_fall_back(failure: LiteMaaSError) -> bool:
     """Whether another model may do better; of most requests that an engine refuses, it would not."""
     if isinstance(failure, UpstreamRefused):
         return failure.status >= 500 or failure.status in _ELSEWHERE or is_too_long(failure)
-    return isinstance(failure, UpstreamFailure | NoDeploymentAvailable | LimitReached)
+    return isinstance(failure, UpstreamFailure | NoDeploymentAvailable | LimitReached | PromptTooLong)
 
 
 class Fallbacks:

@@ -40,7 +40,7 @@ class Lane:
 
     ``snapshot``: the catalogue this was resolved from. ``booked``: every rule that a cost is added to; ``limited``: those with
     a limit. ``price``: one that no deployment of the model exceeds. ``output_maximum``: None = the model names none.
-    ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits, budgets or uploads.
+    ``targets``: its deployments, ready for use; ``lone``: the only one, if it has no limits or budgets and nothing is uploaded.
     ``guardrails``: names of those that hold for all of its calls. ``quotas``: what the subscription limits per month.
     ``labels``: the record's tags and notes of a call that brings none of its own.
     """
@@ -67,7 +67,7 @@ class Lane:
         self.deployments = model.deployments
         self.targets = targets
         self.guardrails = guardrails
-        is_plain = len(targets) == 1 and targets[0].rule is None and not targets[0].budgets and not endpoint.uploads
+        is_plain = len(targets) == 1 and not endpoint.uploads and targets[0].is_plain
         self.lone = targets[0] if is_plain else None
         self.price = dearest(model.deployments)
         quotas = key.quotas_for(model.counted_as or model.name)

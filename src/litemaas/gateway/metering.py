@@ -70,6 +70,12 @@ class Meter:
         framing = _PER_MESSAGE * messages + _PER_PROMPT
         return PromptCount(size + framing + media, -(-size // _LIKELY_BYTES_PER_TOKEN) + framing + media)
 
+    async def least_of_prompt(self, ask: Ask, deployment: Deployment) -> int:
+        """What its texts have: by the engine's tokenizer, else as few tokens as so many bytes usually are."""
+        count = await self.count_prompt(ask, deployment)
+        texts = count.bound - ask.media_parts * self._media_allowance
+        return texts if count.estimate is None else texts // BYTES_PER_TOKEN
+
     # -- after the call -----------------------------------------------------------------------------------------------
 
     def estimate(self, ask: Ask, chunks: int) -> Usage:

@@ -74,8 +74,8 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     same model. ``allowed_failures``: in a row, before a deployment is left alone that has others beside it;
     ``allowed_failures_alone``: that has none. ``max_cooldown_s``: each time after another it is twice as long.
     ``max_retry_after_s``: what an engine may ask for. ``default_fallbacks``: models, with commas between them, for those that
-    name none. ``tag_filtering``: deployments with tags are for calls that bear one of them. ``probe_interval_s``: 0 = no
-    probes.
+    name none. ``check_prompts``: deployments that a prompt is too long for are not asked.
+    ``tag_filtering``: deployments with tags are for calls that bear one of them. ``probe_interval_s``: 0 = no probes.
 
     As JSON: ``retry_policy``: further tries by kind of failure, like ``{"RateLimitErrorRetries": 3}``, by model in
     ``model_retry_policies``; ``allowed_failures_policy``: failures in a row by kind; ``content_policy_fallbacks``: by model,
@@ -98,6 +98,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     model_retry_policies: str = ""
     allowed_failures_policy: str = ""
     content_policy_fallbacks: str = ""
+    check_prompts: bool = False
     tag_filtering: bool = False
     probe_interval_s: float = 30.0
     probe_timeout_s: float = 3.0

@@ -46,18 +46,20 @@ class Target:
     own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
     note it; ``terms``: what leads to it from the catalogue's, None = nothing. ``condition``: how it is doing. ``rule``: its own
     limits, None = none. ``budgets``: its own and its provider's. ``dialect``: None = it speaks chat completions.
-    ``is_pass_through``: that of a route of one's own.
+    ``is_pass_through``: that of a route of one's own. ``room``: tokens that a prompt may have, where that is checked.
     """
 
     __slots__ = (
         "_counters", "_fixed", "_heads", "_secrets", "answers", "budgets", "condition", "deployment", "dialect", "engine_model",
-        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "rule", "served", "stream_usage", "terms",
-        "timeout_s",
+        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "room", "rule", "served", "stream_usage",
+        "terms", "timeout_s",
     )  # fmt: skip
 
     def __init__(
-        self, deployment: Deployment, timeout_s: float, condition: Condition, *, limits_rates: bool = True
-    ) -> None:
+        self, deployment: Deployment, timeout_s: float, condition: Condition, *, limits_rates: bool = True,
+        checks_prompts: bool = False,
+    ) -> None:  # fmt: skip
+        self.room = deployment.max_context_tokens if checks_prompts else None
         self.condition = condition
         rule = RateRule(
             f"deployment:{deployment.id}", "deployment", deployment.rpm if limits_rates else None,
@@ -100,6 +102,11 @@ class Target:
         lines += [f"{name}: {value}".encode("latin-1") for name, value in deployment.extra_headers.items()]
         self._fixed = b"\r\n".join(lines)
         self._secrets = [s for s in (deployment.api_key, *deployment.extra_headers.values()) if s and len(s) >= _SECRET]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing has to be looked at before a call goes there."""
+        return self.rule is None and not self.budgets and self.room is None
 
     def rate_counters(self, limiter: RateLimiter) -> list[Counted]:
         """The counter of ``rule``."""
@@ -176,7 +183,7 @@ class Targets:
                 self._targets.clear()
             target = self._targets[at] = Target(
                 deployment, self._timeout_s, self.condition_of(deployment),
-                limits_rates=self._settings.enforce_model_rate_limits,
+                limits_rates=self._settings.enforce_model_rate_limits, checks_prompts=self._settings.check_prompts,
             )  # fmt: skip
         return target
 

@@ -18,6 +18,7 @@ from litemaas.core.errors import (
     BudgetExhausted,
     LiteMaaSError,
     NoDeploymentAvailable,
+    PromptTooLong,
     RateLimited,
     UpstreamFailure,
     UpstreamRefused,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.failure_rules import FailureRules
     from litemaas.gateway.fallbacks import Fallbacks
     from litemaas.gateway.lanes import Lane
+    from litemaas.gateway.prompt_room import PromptRoom
     from litemaas.gateway.settings import RoutingSettings
     from litemaas.gateway.settlement import Settlement
     from litemaas.gateway.spool import Outgoing
@@ -62,8 +64,11 @@ class Upstream:
 
     def __init__(
         self, pool: Pool, settlement: Settlement, admission: Admission, strategies: Strategies, fallbacks: Fallbacks,
-        rules: FailureRules, settings: RoutingSettings, random_source: random.Random, patience_s: float,
+        rules: FailureRules, room: PromptRoom | None, settings: RoutingSettings, random_source: random.Random,
+        patience_s: float,
     ) -> None:  # fmt: skip
+        """``room``: None = whether a prompt fits, its engine is to say."""
+        self._room = room
         self._pool = pool
         self._settlement = settlement
         self._admission = admission
@@ -77,7 +82,8 @@ class Upstream:
     async def open(self, call: Call, ask: Ask, lane: Lane) -> tuple[Target, UpstreamConnection]:
         """The beginning of a good answer from the first deployment that gives one; the caller releases the connection.
 
-        Errors: UpstreamFailure, the first one that was met; NoDeploymentAvailable; RateLimited, by deployments without room.
+        Errors: UpstreamFailure, the first one that was met; NoDeploymentAvailable; PromptTooLong; RateLimited, by
+        deployments without room.
         """
         target = lane.lone
         if target is None or target.condition.troubled or self._settings.tag_filtering:
@@ -129,14 +135,14 @@ class Upstream:
         first: LiteMaaSError
         try:
             return await self._try_model(call, ask, lane, failure)
-        except (UpstreamFailure, NoDeploymentAvailable, RateLimited) as met:
+        except (UpstreamFailure, NoDeploymentAvailable, PromptTooLong, RateLimited) as met:
             first = met
         target, first_lane = call.target, call.lane or lane
         chain = self._fallbacks.chain(call, ask, first_lane, first)
         while (other := await chain.next()) is not None:
             try:
                 return await self._try_model(call, ask, other, None)
-            except (UpstreamFailure, NoDeploymentAvailable, RateLimited) as met:
+            except (UpstreamFailure, NoDeploymentAvailable, PromptTooLong, RateLimited) as met:
                 chain.failed(other, met)
         call.lane, call.target = first_lane, target  # what the first model said is what the caller hears
         raise first
@@ -144,10 +150,14 @@ class Upstream:
     async def _try_model(
         self, call: Call, ask: Ask, lane: Lane, failure: UpstreamFailure | None
     ) -> tuple[Target, UpstreamConnection]:
-        """Errors: UpstreamFailure, the first one; RateLimited by whichever has room soonest; NoDeploymentAvailable."""
+        """Errors: UpstreamFailure, the first one; RateLimited by whichever has room soonest; NoDeploymentAvailable;
+        PromptTooLong.
+        """
         targets: Sequence[Target] = lane.targets
         if self._settings.tag_filtering:
             targets = bearing(targets, (*(ask.tags or ()), *lane.key.tags), lane.model.name)
+        if self._room is not None:
+            targets = await self._room.with_room(targets, ask, lane.model.name)
         if len(targets) > 1:
             targets = self._strategies.order(targets, lane.model.strategy, call, ask)
         tries = self._tries(call, ask, lane, targets)

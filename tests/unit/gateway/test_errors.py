@@ -60,6 +60,7 @@ def error_of(error: LiteMaaSError, profile: str) -> tuple[object, object, object
         + (("invalid_request_error", "messages", "400"),),
         (errors.NotFound("m", "model"), ("not_found_error", "model", "404"), ("not_found_error", "model", "404")),
         (errors.KeyUncheckable("m"), ("no_db_connection", None, "400"), ("no_db_connection", None, "503")),
+        (errors.PromptTooLong("m", "messages"), (None, "messages", "400"), (None, "messages", "context_length_exceeded")),
         (errors.UpstreamRefused("m", 418), (None, None, "418"), (None, None, "418")),
         (errors.UpstreamRefused("m", 429), ("throttling_error", None, "429"), ("throttling_error", None, "429")),
         (errors.UpstreamRefused("m", 400, None, "context_length_exceeded"), (None, None, "400"),

@@ -32,6 +32,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str]] = {
     e.MissingField: (400, "VALIDATION_ERROR"),
     e.InvalidField: (400, "VALIDATION_ERROR"),
     e.ModelUnknown: (400, "VALIDATION_ERROR"),
+    e.PromptTooLong: (400, "VALIDATION_ERROR"),
     e.BodyTooLarge: (413, "BODY_TOO_LARGE"),
     e.RequestTooSlow: (408, "TIMEOUT"),
     e.AlreadyExists: (409, "ALREADY_EXISTS"),

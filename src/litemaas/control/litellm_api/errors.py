@@ -34,6 +34,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.MissingField: (400, "bad_request_error", None),
     e.InvalidField: (400, "bad_request_error", None),
     e.ModelUnknown: (400, "bad_request_error", "model"),
+    e.PromptTooLong: (400, "bad_request_error", None),
     e.BodyTooLarge: (413, "bad_request_error", None),
     e.RequestTooSlow: (408, "bad_request_error", None),
     e.AlreadyExists: (400, "bad_request_error", None),
