@@ -147,6 +147,8 @@ SETTINGS = {
     'about: `{"granite": ["guarded"], "*": ["general"]}`',
     "GATEWAY__ROUTING__CHECK_PROMPTS": "deployments whose `max_input_tokens` a prompt does not fit into are not asked; when it "
     "fits into none, context fallbacks are, and without those the call is refused with 400",
+    "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "the named budget (`/budget/new`) of each customer without limits of its own; it goes "
+    "before the budget `customer/*`. While it is not there, calls that name such a customer are refused with 503",
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
     "`default`, or without tags, are for all others",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",

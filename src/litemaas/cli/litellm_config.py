@@ -79,6 +79,7 @@ _VARIABLES: dict[str, str] = {
     "general_settings.allowed_routes": "GATEWAY__ALLOWED_ROUTES",
     "general_settings.token_rate_limit_type": "GATEWAY__RATES__TOKENS",
     "general_settings.user_budget_on_team_keys": "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS",
+    "litellm_settings.max_end_user_budget_id": "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID",
     "general_settings.enforce_key_permissions": "GATEWAY__ENFORCE_KEY_PERMISSIONS",
     "general_settings.maximum_spend_logs_retention_period": "CONTROL__RECORDS_KEPT_DAYS",
     "general_settings.user_header_mappings": "GATEWAY__USER_HEADER",

@@ -123,7 +123,7 @@ class Gateway:
         self._zone = setting_of_zone(settings.timezone)
         self.directory = Directory(
             self.postgres, vault, self._zone,
-            KeyRules(own.budgets.user_on_team_keys, own.enforce_key_permissions),
+            KeyRules(own.budgets.user_on_team_keys, own.enforce_key_permissions), own.budgets.customer_budget_id or None,
         )  # fmt: skip
         self.captures = Captures(Payloads(self.postgres, vault))
         self.leases = Leases(self.postgres, self.worker_id)
@@ -240,12 +240,9 @@ class Gateway:
         )
 
     def _open_ledger(self, own: GatewaySection, journals: Path) -> None:
-        self.accountant = Accountant(
-            self.journal, Ledger(self.postgres, self.worker_id), self.metrics, own.journal.flush_interval_s
-        )
-        self.orphans = Orphans(
-            journals, self.worker_id, own.journal, partial(Ledger, self.postgres), self.leases, self.metrics
-        )
+        store_of = partial(Ledger, self.postgres, customers_plan=own.budgets.customer_budget_id or None)
+        self.accountant = Accountant(self.journal, store_of(self.worker_id), self.metrics, own.journal.flush_interval_s)
+        self.orphans = Orphans(journals, self.worker_id, own.journal, store_of, self.leases, self.metrics)
 
     def _open_budgets(self, own: GatewaySection) -> None:
         leasing = Leasing(self.leases, own.budgets.lease_calls, own.database_timeout_s)

@@ -39,6 +39,8 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     ``media_allowance``: prompt tokens per image, audio or video part.
     ``estimate_without_tokenizer``: a prompt whose engine has no tokenizer, and whose bytes do not fit into what is left, gets
     all of it if it likely fits; it can then cost more than was left. False = such a call is refused.
+    ``customer_budget_id``: the named budget of customers without one of their own; while it is not there, calls that name
+    such a customer are refused.
     ``user_on_team_keys``: a user's budget holds for their keys of teams, too.
     ``lease_calls``: a worker draws room for about this many calls at once, but never more than a quarter of what is left.
     ``lease_trust_s``: for how long a worker spends what it has leased after the database last confirmed that it lives.
@@ -55,6 +57,7 @@ class BudgetSettings(msgspec.Struct, frozen=True):
     lost_after_s: float = 900.0
     estimate_without_tokenizer: bool = True
     user_on_team_keys: bool = False
+    customer_budget_id: str = ""
 
 
 class RateSettings(msgspec.Struct, frozen=True):

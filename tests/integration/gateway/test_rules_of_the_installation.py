@@ -115,3 +115,39 @@ async def test_only_the_routes_that_are_named_are_answered(platform: Platform, m
             "/v1/models": 200, "/health/liveliness": 200, "/key/info": 503, "/team/list": 403, "/team/list/": 403,
             "/nowhere": 403, "/metrics": 200,
         }  # fmt: skip
+
+
+async def test_customers_without_a_budget_have_the_one_that_is_named(
+    platform: Platform, module_database: str, tmp_path: Path
+):
+    async with (
+        scripted(REPLY) as engine,
+        ruled(platform, module_database, tmp_path, budgets=BudgetSettings(customer_budget_id="usual")) as other,
+    ):
+        await other.add_model("of customers", engine.url, price=(0, 0.000001))
+        key = await platform.ledger.add_key()
+        await platform.ledger._insert("budgets", {"scope": "customer:rich", "max_budget_nano": 10**12, **MADE})
+        await platform.ledger.announce("budget", ["customer:rich"])
+        await other.catch_up()
+
+        async def answers(user: str | None, calls: int) -> list[int]:
+            named = {} if user is None else {"user": user}
+            return [
+                (await other.chat(key, model="of customers", max_tokens=10, **named)).status_code for _ in range(calls)
+            ]
+
+        assert await answers("anyone", 1) == [503]
+        assert await answers("rich", 1) + await answers(None, 1) == [200, 200]
+        plan = {"id": "usual", "max_budget_nano": 20_000, "soft_budget_nano": 10_000, **MADE}
+        await platform.ledger._insert("budget_plans", plan)
+        await platform.ledger.announce("budget", ["customer:*"])
+        await other.catch_up()
+        assert await answers("anyone", 3) == [200, 200, 400]
+        assert await answers("another", 1) + await answers("rich", 1) + await answers(None, 1) == [200] * 3
+        await other.gateway.accountant.empty()
+    found = await platform.ledger.connection.fetch(
+        "select scope, kind from budget_events where scope like 'customer:%' order by scope, kind"
+    )
+    assert [tuple(row) for row in found] == [
+        ("customer:another", "soft"), ("customer:anyone", "near_limit"), ("customer:anyone", "soft")
+    ]  # fmt: skip

@@ -281,6 +281,11 @@ def test_what_is_done_here_in_any_case_is_not_named(tmp_path: Path):
     assert read(tmp_path, "litellm_settings: {json_logs: false}").warnings
 
 
+def test_the_budget_of_customers_without_one_is_a_setting(tmp_path: Path):
+    config = read(tmp_path, "litellm_settings: {max_end_user_budget_id: usual}")
+    assert (config.environ, config.warnings) == ({"LITEMAAS_GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "usual"}, [])
+
+
 def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
     text = """
     general_settings:

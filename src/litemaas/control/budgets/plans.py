@@ -20,7 +20,7 @@ from litemaas.control.keys import service as keys
 from litemaas.control.keys.drafts import ModelLimit, check_limits
 from litemaas.control.users import limits
 from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
-from litemaas.core.limits import customer_scope, team_scope, user_scope
+from litemaas.core.limits import DEFAULT_CUSTOMER, customer_scope, team_scope, user_scope
 from litemaas.core.money import nano_from_usd
 
 LIMITS = ("budget_duration", "tpm_limit", "rpm_limit", "max_parallel_requests")
@@ -120,6 +120,7 @@ async def create(work: Work, plan_id: str | None, values: Mapping[str, Any]) -> 
     row = {"id": plan_id, "budget_set_at": work.now, **stamps, **values}
     if not await repository.add(await work.connection(), row):
         raise AlreadyExists(f"A budget with the id {plan_id!r} already exists.", "budget_id")
+    _announce(work)
     await record(work, "budget_plan.created", "budget_plan", plan_id, dict(values))
     return plan_id
 
@@ -139,6 +140,12 @@ async def change(work: Work, plan_id: str, values: Mapping[str, Any]) -> None:
     await record(work, "budget_plan.updated", "budget_plan", plan_id, dict(values))
     if wanted:
         await _spread(work, plan_id, wanted)
+        _announce(work)
+
+
+def _announce(work: Work) -> None:
+    """A gateway may have been told that customers without a budget have this one."""
+    work.changed(ChangeKind.BUDGET, customer_scope(DEFAULT_CUSTOMER))
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -152,6 +159,7 @@ async def delete(work: Work, plan_id: str) -> None:
     """Whoever named it keeps its limits as own ones. Errors: NotFound."""
     await held(work, plan_id, lock=True)
     await repository.remove(await work.connection(), plan_id)
+    _announce(work)
     await record(work, "budget_plan.deleted", "budget_plan", plan_id, {})
 
 

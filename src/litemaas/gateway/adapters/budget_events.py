@@ -19,6 +19,9 @@ with spent as (
     select s.*, b.max_budget_nano as hard, b.soft_budget_nano as soft from spent s join budgets b using (scope)
     union all
     select s.*, b.max_budget_nano, b.soft_budget_nano from spent s join budgets b on b.scope = 'customer:*'
+    where $1::text is null and s.scope like 'customer:%' and not exists (select 1 from budgets own where own.scope = s.scope)
+    union all
+    select s.*, p.max_budget_nano, p.soft_budget_nano from spent s join budget_plans p on p.id = $1
     where s.scope like 'customer:%' and not exists (select 1 from budgets own where own.scope = s.scope)
     union all
     select s.*, k.max_budget_nano, k.soft_budget_nano from spent s join virtual_keys k on k.key_hash = substr(s.scope, 5)
@@ -37,6 +40,9 @@ on conflict do nothing
 """
 
 
-async def note_events(connection: asyncpg.Connection) -> None:
-    """Looks at what the transaction has settled (the table ``fresh``), after it has settled it."""
-    await connection.execute(_NOTE)
+async def note_events(connection: asyncpg.Connection, customers_plan: str | None) -> None:
+    """Looks at what the transaction has settled (the table ``fresh``), after it has settled it.
+
+    ``customers_plan``: the budget by its name of customers who have none of their own.
+    """
+    await connection.execute(_NOTE, customers_plan)

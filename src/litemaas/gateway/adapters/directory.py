@@ -11,6 +11,7 @@ import structlog
 
 from litemaas.core.answer_cache import SETTING, Forgetting
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
+from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrail_definitions import Definition, definitions_of
 from litemaas.core.keys import VirtualKey
 from litemaas.core.limits import (
@@ -50,6 +51,10 @@ _SHARED = """
 select scope, max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
 from budgets where scope like 'tag:%' or scope like 'provider:%'
 """
+_PLAN = """
+select max_budget_nano, budget_duration, budget_set_at, rpm_limit, tpm_limit, max_parallel_requests
+from budget_plans where id = $1
+"""
 _ANY_CUSTOMER = """
 select exists (select 1 from budgets where scope like 'customer:%') or exists (select 1 from customers where is_blocked)
 """
@@ -84,7 +89,11 @@ _GUARDRAILS = "select value -> 'guardrails' from settings where name = 'guardrai
 class Directory:
     """Keys, models and news. Every method: ServiceUnavailable when the database does not answer."""
 
-    def __init__(self, postgres: Postgres, vault: Vault, zone: tzinfo, rules: KeyRules = USUAL) -> None:
+    def __init__(
+        self, postgres: Postgres, vault: Vault, zone: tzinfo, rules: KeyRules = USUAL, customers_plan: str | None = None
+    ) -> None:
+        """``customers_plan``: the budget by its name of customers who have none; None = what is set for all of them."""
+        self._customers_plan = customers_plan
         self._postgres = postgres
         self._vault = vault
         self._zone = zone
@@ -109,12 +118,20 @@ class Directory:
             return key, spent or 0
 
     async def find_customer(self, customer_id: str) -> CustomerLimits:
-        """What holds for calls that name this end user: its own limits, or those of customers without any."""
+        """What holds for calls that name this end user: its own limits, or those of customers without any.
+
+        Errors: ServiceUnavailable, too, while the budget that those shall have is not there.
+        """
         own = customer_scope(customer_id)
         async with self._postgres.connection() as connection:
             limits = await limits_of(connection, [own, default := customer_scope(DEFAULT_CUSTOMER)])
             is_blocked = bool(await connection.fetchval(_IS_BLOCKED, customer_id))
-        row = limits.get(own, limits.get(default))
+            row = limits.get(own, limits.get(default))
+            if own not in limits and self._customers_plan is not None:
+                row = await connection.fetchrow(_PLAN, self._customers_plan)
+                if row is None:
+                    log.warning("the budget of customers without one is not there", budget_id=self._customers_plan)
+                    raise ServiceUnavailable("the budget of customers without one is not there")
         return (
             CustomerLimits(budget_rule(own, "customer", row), rate_rule(own, "customer", row), is_blocked)
             if row
@@ -123,6 +140,8 @@ class Directory:
 
     async def customers_have_limits(self) -> bool:
         """Whether any customer has limits, or is blocked."""
+        if self._customers_plan is not None:
+            return True
         async with self._postgres.connection() as connection:
             return bool(await connection.fetchval(_ANY_CUSTOMER))
 

@@ -80,9 +80,10 @@ _NEVER_STORED = (asyncpg.DataError, asyncpg.NotNullViolationError, asyncpg.Progr
 
 
 class Ledger:
-    """Where the records of the worker ``worker_id`` go."""
+    """Where the records of the worker ``worker_id`` go. ``customers_plan``: as in ``budget_events``."""
 
-    def __init__(self, postgres: Postgres, worker_id: str) -> None:
+    def __init__(self, postgres: Postgres, worker_id: str, *, customers_plan: str | None = None) -> None:
+        self._customers_plan = customers_plan
         self._postgres = postgres
         self._worker_id = worker_id
 
@@ -99,7 +100,7 @@ class Ledger:
                     await connection.execute(_LOCK)
                     await connection.execute(_UNLEASE, self._worker_id)
                     await connection.execute(_SETTLE, self._worker_id)
-                    await note_events(connection)
+                    await note_events(connection, self._customers_plan)
             except _NEVER_STORED as error:
                 raise RecordsRejected(type(error).__name__) from error
 
