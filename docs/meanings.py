@@ -147,7 +147,7 @@ SETTINGS = {
     'about: `{"granite": ["guarded"], "*": ["general"]}`',
     "GATEWAY__ROUTING__CHECK_PROMPTS": "deployments whose `max_input_tokens` a prompt does not fit into are not asked; when it "
     "fits into none, context fallbacks are, and without those the call is refused with 400",
-    "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "the named budget (`/budget/new`) of each customer without limits of its own; it goes "
+    "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "the named budget (`/budget/new`) of customers without limits of their own; it goes "
     "before the budget `customer/*`. While it is not there, calls that name such a customer are refused with 503",
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
     "`default`, or without tags, are for all others",
@@ -176,6 +176,8 @@ SETTINGS = {
     "`default_key_generate_params`",
     "CONTROL__UPPERBOUND_KEY_GENERATE_PARAMS": "the most of `max_budget`, `tpm_limit`, `rpm_limit`, `max_parallel_requests`, "
     "`duration` and `budget_duration` that `/key/generate` gives, as a JSON object; LiteLLM's `upperbound_key_generate_params`",
+    "CONTROL__ACTIVITY_MODEL_KEY": "by what `models` are told apart in `/user/daily/activity` and its like: `public` names, or "
+    "`upstream` as in LiteLLM 1.81, like `openai/granite-3`; `model_groups` have public names in any case",
     "CONTROL__EMPTY_MODELS_ON_UPDATE": "what `/key/update` with `models: []` leaves: `none` or `all`",
     "CONTROL__PORTAL_DIR": "folder of a built portal to serve; without it that of the wheel or of the checkout",
     "CONTROL__POOL_SIZE": "connections to the database",

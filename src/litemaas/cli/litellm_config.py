@@ -83,6 +83,7 @@ _VARIABLES: dict[str, str] = {
     "general_settings.enforce_key_permissions": "GATEWAY__ENFORCE_KEY_PERMISSIONS",
     "general_settings.maximum_spend_logs_retention_period": "CONTROL__RECORDS_KEPT_DAYS",
     "general_settings.user_header_mappings": "GATEWAY__USER_HEADER",
+    "general_settings.activity_model_key": "CONTROL__ACTIVITY_MODEL_KEY",
     "general_settings.empty_models_on_update": "CONTROL__EMPTY_MODELS_ON_UPDATE",
     "litellm_settings.default_key_generate_params": "CONTROL__DEFAULT_KEY_GENERATE_PARAMS",
     "litellm_settings.upperbound_key_generate_params": "CONTROL__UPPERBOUND_KEY_GENERATE_PARAMS",
@@ -326,6 +327,12 @@ def _token_kind(value: Any) -> str:
     return str(value)
 
 
+def _model_key(value: Any) -> str:
+    if value not in ("public", "upstream"):
+        raise ValueError("must be public or upstream.")
+    return str(value)
+
+
 def _object(value: Any) -> str:
     if not isinstance(value, dict):
         raise ValueError("must be a mapping.")  # noqa: TRY004 — every reader of a value refuses so
@@ -383,6 +390,7 @@ _READ: dict[str, Callable[[Any], str]] = {
     "general_settings.maximum_spend_logs_retention_period": _days,
     "general_settings.user_header_mappings": _customers_header,
     "general_settings.token_rate_limit_type": _token_kind,
+    "general_settings.activity_model_key": _model_key,
     "litellm_settings.default_key_generate_params": _defaults,
     "litellm_settings.upperbound_key_generate_params": _most,
 }

@@ -286,6 +286,13 @@ def test_the_budget_of_customers_without_one_is_a_setting(tmp_path: Path):
     assert (config.environ, config.warnings) == ({"LITEMAAS_GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "usual"}, [])
 
 
+def test_by_what_activity_tells_models_apart_is_a_setting(tmp_path: Path):
+    config = read(tmp_path, "general_settings: {activity_model_key: upstream}")
+    assert (config.environ, config.warnings) == ({"LITEMAAS_CONTROL__ACTIVITY_MODEL_KEY": "upstream"}, [])
+    with pytest.raises(ConfigRefused, match=r"activity_model_key: must be public or upstream\."):
+        read(tmp_path, "general_settings: {activity_model_key: engine}")
+
+
 def test_rules_of_keys_limits_and_records_are_settings(tmp_path: Path):
     text = """
     general_settings:

@@ -214,7 +214,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     cache_store = CacheStore(settings.answer_cache, settings.redis_url)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
-    for part in (app, facade := create_facade(key_params_of(settings))):
+    by_engine = settings.control.activity_model_key == "upstream"
+    facade = create_facade(key_params_of(settings), activity_by_engine=by_engine)
+    for part in (app, facade):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator

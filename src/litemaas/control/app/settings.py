@@ -26,7 +26,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     pages; None: any.
     ``default_key_generate_params``, ``upperbound_key_generate_params``: what LiteLLM's clients get for keys where they say
     nothing, and the most that they may say; JSON objects. ``empty_models_on_update``: what their ``/key/update`` with no models
-    leaves.
+    leaves. ``activity_model_key``: whether their daily activity calls models by our names or by those of the engines.
     ``portal_dir``: where a built portal is; None: in the wheel, or in the checkout that this code runs from.
     """
 
@@ -40,6 +40,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     default_key_generate_params: str | None = None
     upperbound_key_generate_params: str | None = None
     empty_models_on_update: Literal["none", "all"] = "none"
+    activity_model_key: Literal["public", "upstream"] = "public"
 
 
 class Settings(SignInSettings, frozen=True, kw_only=True):

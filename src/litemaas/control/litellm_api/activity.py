@@ -5,12 +5,12 @@ Pages hold whole days, the newest first; totals cover the whole filter on every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from litemaas.control.litellm_api.errors import Refused
 from litemaas.control.litellm_api.gate import Access, Caller, CallerOf, facade_requires
 from litemaas.control.litellm_api.teams import require_seat
 from litemaas.control.usage import figures, service
-from litemaas.control.usage.cells import GroupBy
+from litemaas.control.usage.cells import Dimension, GroupBy
 from litemaas.control.usage.filters import UsageFilter
 from litemaas.core.errors import InvalidField, MissingField
 from litemaas.core.money import usd_from_nano
@@ -38,8 +38,17 @@ SUMS = (
 _BREAKDOWNS: dict[str, GroupBy] = {
     "models": "model", "model_groups": "model", "providers": "provider", "endpoints": "endpoint"
 }  # fmt: skip
+_BY_ENGINE: tuple[Dimension, ...] = ("model", "key", "provider", "engine_model")
 _MOST_DAYS = 1000
 _PREFIX = "/v1"
+
+
+def _is_by_engine(request: Request) -> bool:
+    return bool(request.app.state.activity_by_engine)
+
+
+ByEngineOf = Annotated[bool, Depends(_is_by_engine)]
+"""Whether ``models`` are told apart by their engines' names (``activity_model_key: upstream``)."""
 
 
 def period(start_date: str | None, end_date: str | None, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -102,20 +111,26 @@ class OfTags(Paged):
 
 
 @router.get("/user/daily/activity", dependencies=_ANY_KEY, response_model=None)
-async def of_users(work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()]) -> Response:
+async def of_users(
+    work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()], by_engine: ByEngineOf
+) -> Response:
     """What everybody used; a virtual key sees its person's use, or only its own where it belongs to nobody."""
     wanted = _own(caller, asked.wanted(work.zone, users=(asked.user_id,) if asked.user_id else ()), asked.user_id)
-    return await _answer(work, wanted, "user", asked)
+    return await _answer(work, wanted, "user", asked, by_engine)
 
 
 @router.get("/user/daily/activity/aggregated", dependencies=_ANY_KEY, response_model=None)
-async def of_users_at_once(work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()]) -> Response:
+async def of_users_at_once(
+    work: WorkOf, caller: CallerOf, asked: Annotated[OfUsers, Query()], by_engine: ByEngineOf
+) -> Response:
     """As ``/user/daily/activity``, all days on one page."""
-    return await of_users(work, caller, asked.model_copy(update={"page": 1, "page_size": _MOST_DAYS}))
+    return await of_users(work, caller, asked.model_copy(update={"page": 1, "page_size": _MOST_DAYS}), by_engine)
 
 
 @router.get("/team/daily/activity", dependencies=_ANY_KEY, response_model=None)
-async def of_teams(work: WorkOf, caller: CallerOf, asked: Annotated[OfTeams, Query()]) -> Response:
+async def of_teams(
+    work: WorkOf, caller: CallerOf, asked: Annotated[OfTeams, Query()], by_engine: ByEngineOf
+) -> Response:
     """What teams used; members ask for their own teams by name."""
     named = _listed(asked.team_ids)
     if not caller.sees_all:
@@ -123,26 +138,25 @@ async def of_teams(work: WorkOf, caller: CallerOf, asked: Annotated[OfTeams, Que
             raise Refused(401, "auth_error", "team_ids", "Name the teams of your own user in team_ids.")
         for team_id in named:
             await require_seat(work, caller, team_id)
-    return await _answer(
-        work, asked.wanted(work.zone, teams=named), "team", asked, without=_listed(asked.exclude_team_ids)
-    )
+    wanted = asked.wanted(work.zone, teams=named)
+    return await _answer(work, wanted, "team", asked, by_engine, without=_listed(asked.exclude_team_ids))
 
 
 @router.get("/customer/daily/activity", dependencies=_READER, response_model=None)
 @router.get("/end_user/daily/activity", dependencies=_READER, response_model=None)
-async def of_customers(work: WorkOf, asked: Annotated[OfCustomers, Query()]) -> Response:
+async def of_customers(work: WorkOf, asked: Annotated[OfCustomers, Query()], by_engine: ByEngineOf) -> Response:
     """What end users used."""
     wanted = asked.wanted(work.zone, end_users=_listed(asked.end_user_ids))
-    return await _answer(work, wanted, "end_user", asked, without=_listed(asked.exclude_end_user_ids))
+    return await _answer(work, wanted, "end_user", asked, by_engine, without=_listed(asked.exclude_end_user_ids))
 
 
 @router.get("/tag/daily/activity", dependencies=_READER, response_model=None)
-async def of_tags(work: WorkOf, asked: Annotated[OfTags, Query()]) -> Response:
+async def of_tags(work: WorkOf, asked: Annotated[OfTags, Query()], by_engine: ByEngineOf) -> Response:
     """What calls with any of these tags used."""
     named = _listed(asked.tags)
     if not named:
         raise MissingField("Name the tags, with commas between them.", "tags")
-    return await _answer(work, asked.wanted(work.zone, tags=named), "user", asked)
+    return await _answer(work, asked.wanted(work.zone, tags=named), "user", asked, by_engine)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
@@ -164,7 +178,7 @@ def _own(caller: Caller, wanted: UsageFilter, user_id: str | None) -> UsageFilte
 
 
 async def _answer(
-    work: Work, wanted: UsageFilter, owner: GroupBy, asked: Paged, *, without: Sequence[str] = ()
+    work: Work, wanted: UsageFilter, owner: GroupBy, asked: Paged, by_engine: bool, *, without: Sequence[str] = ()
 ) -> Response:
     page, page_size = asked.page, asked.page_size
     connection = await service.snapshot(work)
@@ -176,7 +190,7 @@ async def _answer(
     days = [at for at, _ in await figures.days_with_calls(connection, wanted)]
     total_pages = -(-len(days) // page_size)
     shown = days[(page - 1) * page_size : page * page_size]
-    results = await _days(connection, wanted, owner, shown)
+    results = await _days(connection, wanted, owner, shown, by_engine)
     totals = metrics(await figures.totals(connection, wanted, sums=SUMS))
     named = {f"total_{name.removeprefix('total_')}": value for name, value in totals.items()}
     metadata = named | {"page": page, "total_pages": total_pages, "has_more": page < total_pages}
@@ -184,7 +198,7 @@ async def _answer(
 
 
 async def _days(
-    connection: AsyncConnection, wanted: UsageFilter, owner: GroupBy, shown: Sequence[datetime]
+    connection: AsyncConnection, wanted: UsageFilter, owner: GroupBy, shown: Sequence[datetime], by_engine: bool
 ) -> list[dict[str, Any]]:
     if not shown:
         return []
@@ -199,6 +213,7 @@ async def _days(
     }
     cells = {name: await figures.daily(connection, part, (by, "key"), SUMS) for name, by in groups.items()}
     plain = await figures.daily(connection, part, ("key",), SUMS)
+    engines = await figures.daily(connection, part, _BY_ENGINE, SUMS) if by_engine else []
     named = await keys.names_of(connection, {row.g0 for row in plain})
     found: dict[datetime, dict[str, Any]] = {}
     for at in shown:
@@ -206,6 +221,8 @@ async def _days(
         breakdown = {name: _by_group(rows, at, named) for name, rows in cells.items()}
         breakdown["endpoints"] = {name.removeprefix(_PREFIX): value for name, value in breakdown["endpoints"].items()}
         breakdown |= {"mcp_servers": {}, "model_groups": breakdown["models"], "api_keys": _by_key(of_keys, named)}
+        if by_engine:
+            breakdown["models"] = _by_group(engines, at, named, _engine_of)
         found[at] = {
             "date": at.astimezone(wanted.calendar).strftime("%Y-%m-%d"),
             "metrics": _added(of_keys),
@@ -214,11 +231,22 @@ async def _days(
     return list(found.values())
 
 
-def _by_group(rows: Sequence[Row[Any]], at: datetime, named: dict[str, Row[Any]]) -> dict[str, Any]:
+def _engine_of(row: Row[Any]) -> str:
+    """A model under the name that LiteLLM 1.81 has for it: its engine's, or what was asked for where none answered."""
+    return f"{row.g2}/{row.g3}" if row.g3 else str(row.g0)
+
+
+def _first(row: Row[Any]) -> str:
+    return str(row.g0)
+
+
+def _by_group(
+    rows: Sequence[Row[Any]], at: datetime, named: dict[str, Row[Any]], name_of: Callable[[Row[Any]], str] = _first
+) -> dict[str, Any]:
     groups: dict[str, list[Row[Any]]] = {}
     for row in rows:
         if row.at == at:
-            groups.setdefault(row.g0, []).append(row)
+            groups.setdefault(name_of(row), []).append(row)
     return {
         name: {"metrics": _added(own), "metadata": {}, "api_key_breakdown": _by_key(own, named, "g1")}
         for name, own in groups.items()
@@ -226,12 +254,14 @@ def _by_group(rows: Sequence[Row[Any]], at: datetime, named: dict[str, Row[Any]]
 
 
 def _by_key(rows: Sequence[Row[Any]], named: dict[str, Row[Any]], column: str = "g0") -> dict[str, Any]:
-    found = {}
+    of_keys: dict[str, list[Row[Any]]] = {}
     for row in rows:
-        key_hash = getattr(row, column)
+        of_keys.setdefault(getattr(row, column), []).append(row)
+    found = {}
+    for key_hash, own in of_keys.items():
         key = named.get(key_hash)
         about = {"key_alias": key.alias if key else None, "team_id": key.team_id if key else None}
-        found[key_hash] = {"metrics": metrics(row._mapping), "metadata": about}
+        found[key_hash] = {"metrics": _added(own), "metadata": about}
     return found
 
 

@@ -38,8 +38,11 @@ FEATURES = (
 """Modules with a ``router``."""
 
 
-def create_facade(key_params: KeyParams | None = None) -> FastAPI:
-    """The caller puts ``plane`` and ``authenticator`` on its state."""
+def create_facade(key_params: KeyParams | None = None, *, activity_by_engine: bool = False) -> FastAPI:
+    """The caller puts ``plane`` and ``authenticator`` on its state.
+
+    ``activity_by_engine``: daily activity calls models by their engines' names, as LiteLLM 1.81 does.
+    """
     facade = FastAPI(
         title="LiteLLM-compatible management",
         openapi_url=None,
@@ -49,6 +52,7 @@ def create_facade(key_params: KeyParams | None = None) -> FastAPI:
     )
     facade.add_middleware(BodiesAreJson)
     facade.state.key_params = key_params or KeyParams()
+    facade.state.activity_by_engine = activity_by_engine
     answer_like_litellm(facade)
     for feature in FEATURES:
         facade.include_router(feature.router)

@@ -40,10 +40,12 @@ GroupBy = Literal[
     "model", "key", "user", "team", "deployment", "provider", "endpoint", "status", "error", "end_user", "cost_centre",
     "workshop", "hour", "day", "week", "month",
 ]  # fmt: skip
+Dimension = GroupBy | Literal["engine_model"]
+"""What can be grouped by; an engine's name only for LiteLLM's reports."""
 DIMENSION: dict[str, str] = {
     "model": "model", "key": "key_hash", "user": "user_id", "team": "team_id", "deployment": "deployment_id",
     "provider": "provider", "endpoint": "endpoint", "status": "status", "error": "error_code", "end_user": "end_user",
-    "cost_centre": "cost_centre", "workshop": "workshop",
+    "cost_centre": "cost_centre", "workshop": "workshop", "engine_model": "engine_model",
 }  # fmt: skip
 _BY_STATUS = {
     "successful_requests": "success",
@@ -114,7 +116,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def figures_by(
-    values: Values, wanted: UsageFilter, groups: Sequence[GroupBy] = (), grain: Grain | None = None, *,
+    values: Values, wanted: UsageFilter, groups: Sequence[Dimension] = (), grain: Grain | None = None, *,
     sums: Sequence[str] = SUMS, kept: Sequence[str] | None = None,
 ) -> str:  # fmt: skip
     """One row per group and ``at`` (if there is a grain): ``g0``, ``g1`` … and the ``sums``; one row if there is neither.

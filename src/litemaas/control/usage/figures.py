@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.control.usage.cells import LATENCY, SUMS, GroupBy, figures_by
+from litemaas.control.usage.cells import LATENCY, SUMS, Dimension, GroupBy, figures_by
 from litemaas.control.usage.filters import UsageFilter, Values
 from litemaas.control.usage.spans import Grain
 from litemaas.db.zones import ZONE
@@ -119,7 +119,7 @@ async def cost_by_day(
 
 
 async def daily(
-    connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[GroupBy], sums: Sequence[str] = SUMS
+    connection: AsyncConnection, wanted: UsageFilter, groups: Sequence[Dimension], sums: Sequence[str] = SUMS
 ) -> Sequence[Row[Any]]:
     """One row per day (``at``) and groups (``g0``, ``g1`` …) that has calls."""
     values = Values()
