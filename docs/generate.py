@@ -1,6 +1,7 @@
 """Which reference pages can be read off the code? Settings, errors, metrics and the usage record are written from it.
 
-    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,litellm-calls,access}.md
+    python docs/generate.py            rewrites docs/reference/{settings,errors,metrics,usage-record,access}.md
+                                      and docs/reference/litellm-{calls,config}.md
     python docs/generate.py --check    says which of them are out of date, and exits with 1
 
 Names, types and defaults come from the code; the meanings stand here and in docs/meanings.py, and a name without one is an
@@ -43,6 +44,7 @@ from litemaas.mcp.settings import Settings as McpSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from access_page import access_page
+from litellm_config_page import litellm_config_page
 from litellm_page import litellm_page
 from meanings import METRICS, SETTINGS
 
@@ -372,6 +374,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "usage-record.md": usage_record_page,
     "litellm-calls.md": lambda: litellm_page(_HEAD, _table),
+    "litellm-config.md": lambda: litellm_config_page(_HEAD, _table),
     "access.md": lambda: access_page(_HEAD, _table),
     "../../deploy/helm/litemaas/values.schema.json": chart_schema,
 }

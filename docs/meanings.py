@@ -39,6 +39,7 @@ SETTINGS = {
     "ANSWER_CACHE__MOST_BYTES": "of one answer; larger ones are not kept",
     "ANSWER_CACHE__WORKER_BYTES": "of all answers that one worker keeps, in its memory or in Valkey",
     "ANSWER_CACHE__TIMEOUT_S": "the most that a call waits for Valkey, before its engine is asked instead",
+    "LOG_LEVEL": "what is logged at least: `debug`, `info`, `warning`, `error` or `critical`",
     "TIMEZONE": "in which days, weeks and months of budgets, quotas and figures begin, like `Europe/Berlin`; the same "
     "for all processes, set by `litemaas migrate` before anything is used",
     "MASTER_KEY": "the administrator's key: `sk-` and at least 16 characters in all",
@@ -147,8 +148,12 @@ SETTINGS = {
     'about: `{"granite": ["guarded"], "*": ["general"]}`',
     "GATEWAY__ROUTING__CHECK_PROMPTS": "deployments whose `max_input_tokens` a prompt does not fit into are not asked; when it "
     "fits into none, context fallbacks are, and without those the call is refused with 400",
-    "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "the named budget (`/budget/new`) of customers without limits of their own; it goes "
-    "before the budget `customer/*`. While it is not there, calls that name such a customer are refused with 503",
+    "GATEWAY__BUDGETS__CUSTOMER_BUDGET_ID": "the named budget (`/budget/new`) of customers without limits of their own; it goes"
+    " before the budget `customer/*`. While it is not there, calls that name such a customer are refused with 503",
+    "GATEWAY__ROOT_PATH": "a prefix like `/llm` under which all paths are answered, too",
+    "GATEWAY__DOCS": "whether `/docs` and `/openapi.json` are answered",
+    "GATEWAY__PUBLIC_ROUTES": "which of `/v1/models` and `/health` are answered without a key, with commas between "
+    "them; `/health` names engines and their addresses",
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "
     "`default`, or without tags, are for all others",
     "GATEWAY__ROUTING__RETRIES": "further tries of a call on the same model; each other deployment is tried in any case",

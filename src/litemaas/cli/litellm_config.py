@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli import litellm_cache, litellm_checks, litellm_failures
+from litemaas.cli import litellm_cache, litellm_checks, litellm_failures, litellm_needless
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -116,7 +116,7 @@ _READ_ELSEWHERE = (
     TAKEN
     | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS}
     | litellm_failures.TAKEN
-    | {*litellm_checks.TAKEN}
+    | {*litellm_checks.TAKEN, *litellm_needless.TAKEN}
 )
 
 
@@ -156,6 +156,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     found = _redis_of(settled) | _settings(settled, problems, warnings)
     found |= litellm_cache.cache_of(settled, problems, warnings)
     found |= litellm_checks.checks_of(settled, problems, warnings)
+    found |= litellm_needless.public_routes_of(settled, problems, warnings)
     found |= litellm_failures.failures_of(settled, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
     if guardrails.names:
@@ -273,6 +274,9 @@ def _settings(document: Mapping[str, Any], problems: list[str], warnings: list[s
                 problems.append(f"{where}: {unsafe}.")
             elif where in _READ_ELSEWHERE or value in _ALWAYS_SO.get(where, ()):
                 continue
+            elif where in litellm_needless.NEEDLESS:
+                needless = litellm_needless.why_needless(where, value)
+                warnings += [needless] if needless is not None else []
             elif where not in _VARIABLES:
                 warnings.append(f"{where} is not read; it has no effect here.")
             elif value is not None:

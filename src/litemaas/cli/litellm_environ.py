@@ -18,6 +18,7 @@ _SAME = {
     "NUM_WORKERS": "LITEMAAS_GATEWAY__WORKERS",
 }
 _REDIS_PORT = "6379"
+_LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 
 
 def taken_from_litellm(environ: Mapping[str, str]) -> dict[str, str]:
@@ -25,6 +26,12 @@ def taken_from_litellm(environ: Mapping[str, str]) -> dict[str, str]:
     if not environ.get(_SIGN):
         return {}
     found = {ours: environ[theirs] for theirs, ours in _SAME.items() if environ.get(theirs)}
+    if environ.get("SERVER_ROOT_PATH", "/").strip("/"):
+        found["LITEMAAS_GATEWAY__ROOT_PATH"] = "/" + environ["SERVER_ROOT_PATH"].strip("/")
+    if environ.get("NO_DOCS", "").lower() == "true":
+        found["LITEMAAS_GATEWAY__DOCS"] = "false"
+    if (level := environ.get("LITELLM_LOG", "").lower()) in _LEVELS:
+        found["LITEMAAS_LOG_LEVEL"] = level
     host = environ.get("REDIS_HOST")
     if host and "LITEMAAS_REDIS_URL" not in found:
         password = environ.get("REDIS_PASSWORD")

@@ -65,7 +65,7 @@ from litemaas.gateway.metrics import Metrics
 from litemaas.gateway.offered_routes import OfferedRoutes
 from litemaas.gateway.origins import Origins
 from litemaas.gateway.orphans import Orphans, open_journal
-from litemaas.gateway.pages import Pages
+from litemaas.gateway.pages import Pages, public_pages
 from litemaas.gateway.probes import Probes
 from litemaas.gateway.prompt_room import PromptRoom
 from litemaas.gateway.proxy import Proxy
@@ -75,6 +75,7 @@ from litemaas.gateway.relay import Relay
 from litemaas.gateway.reply_headers import ReplyHeaders
 from litemaas.gateway.required_members import END_USER
 from litemaas.gateway.response_ids import ResponseIds
+from litemaas.gateway.root_path import RootPath
 from litemaas.gateway.routing import Routing
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
@@ -158,6 +159,8 @@ class Gateway:
         dispatch = self._dispatch(own, proxy, engines, origins, refusals)
         routes = _names_in(own.allowed_routes)
         serve = OfferedRoutes(routes, dispatch.serve, refusals).serve if routes else dispatch.serve
+        if own.root_path:
+            serve = RootPath(own.root_path, serve).serve
         self.server = Server(serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
         self.probes = Probes(engines, self.targets, self.routing, own.routing)
         self._background = Background(self._on_dead_task)
@@ -225,9 +228,9 @@ class Gateway:
             identity=self.identity, routing=self.routing, engines=engines, targets=self.targets, metrics=self._metrics_page,
             ping=self.postgres.ping, is_ready=self.feed.trust.is_current, is_leaving=lambda: self.server.is_draining,
             litellm_version=own.litellm_version, metrics_need_key=own.metrics_need_key, metrics_per_key=own.metrics_per_key,
-            refusals=refusals, cache_type=self._settings.answer_cache.type,
+            refusals=refusals, cache_type=self._settings.answer_cache.type, public=public_pages(own.public_routes),
         )  # fmt: skip
-        management = Management(self.pool, self.feed, own.control_url, refusals)
+        management = Management(self.pool, self.feed, own.control_url, refusals, shows_docs=own.docs)
         stored = StoredResponses(
             ResponseIds(self._settings.encryption_key), identity=self.identity, routing=self.routing, targets=self.targets,
             pool=self.pool, refusals=refusals, settings=own.upstream,
@@ -470,8 +473,9 @@ def run(environ: Mapping[str, str]) -> None:
 
     Errors: SettingsError; ServiceUnavailable; OSError.
     """
-    configure_logging()
-    uvloop.run(serve(load_settings(GatewaySettings, environ)))
+    settings = load_settings(GatewaySettings, environ)
+    configure_logging(settings.log_level)
+    uvloop.run(serve(settings))
 
 
 def _check_error_styles(own: GatewaySection) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from litemaas.core.errors import LiteMaaSError, ServiceUnavailable, UpstreamFailure
+from litemaas.core.errors import LiteMaaSError, NotFound, ServiceUnavailable, UpstreamFailure
 from litemaas.gateway.engines import releasing
 from litemaas.gateway.http.answers import Origin
 from litemaas.gateway.http.client import Pool
@@ -28,6 +28,7 @@ PREFIXES = (
     "/fallback", "/cost", "/audit", "/router", "/invitation", "/sso", "/scim", "/jwt", "/policies", "/prompts", "/mcp",
     "/vector_store", "/email", "/api",
 )  # fmt: skip
+_DOCS = frozenset({"/docs", "/openapi.json"})
 ABOUT_ITSELF = "/v1/me"
 """Where a key asks about itself; whatever header it comes in."""
 _NOT_FORWARDED = frozenset({
@@ -50,7 +51,10 @@ def is_management(path: str) -> bool:
 
 
 class Management:
-    def __init__(self, pool: Pool, feed: ChangeFeed, control_url: str | None, refusals: Refusals) -> None:
+    def __init__(
+        self, pool: Pool, feed: ChangeFeed, control_url: str | None, refusals: Refusals, *, shows_docs: bool = True
+    ) -> None:
+        self._hidden = frozenset() if shows_docs else _DOCS
         self._pool = pool
         self._feed = feed
         self._refusals = refusals
@@ -64,6 +68,8 @@ class Management:
             self._refusals.refuse(request, response, error)
 
     async def _forward(self, request: Request, response: Response) -> None:
+        if request.path.rstrip("/") in self._hidden:
+            raise NotFound(f"{request.path} is not shown here")
         if self._origin is None:
             raise ServiceUnavailable("this gateway has no control plane; set LITEMAAS_GATEWAY__CONTROL_URL")
         body = await request.body(_MAX_BODY)

@@ -9,22 +9,31 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
-from litemaas.core.errors import LiteMaaSError, MasterKeyRequired, MethodNotAllowed, NotFound, ServiceUnavailable
+from litemaas.core.errors import (
+    KeyMissing,
+    LiteMaaSError,
+    MasterKeyRequired,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+)
 from litemaas.gateway.bodies import encode
 from litemaas.gateway.http.stepping import outside, stepped
 from litemaas.gateway.model_list import entries, find
+from litemaas.kit.settings import SettingsError
 
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment, Model
     from litemaas.core.errors import UpstreamFailure
     from litemaas.gateway.engines import Engines
     from litemaas.gateway.http.messages import Request, Response
-    from litemaas.gateway.identity import Identity
+    from litemaas.gateway.identity import Caller, Identity
     from litemaas.gateway.refusals import Refusals
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.targets import Targets
 
 T = TypeVar("T")
+CAN_BE_PUBLIC = ("/models", "/v1/models", "/health")
 _PROBES_WITHIN_S = 10.0
 _METRICS_WITHIN_S = 5.0
 _ALIVE = frozenset({"/health/liveliness", "/health/liveness", "/health/livenessz"})
@@ -35,15 +44,16 @@ class Pages:
     """Small answers. ``ping`` asks the database for a sign of life; ``is_ready`` whether this worker has what it needs.
 
     ``is_leaving``: whether it takes its last calls. ``cache_type``: where answers are kept.
-    ``metrics``: in Prometheus' text format.
+    ``metrics``: in Prometheus' text format. ``public``: pages that need no key.
     """
 
     def __init__(
         self, *, identity: Identity, routing: Routing, engines: Engines, targets: Targets, metrics: Callable[[],
         Awaitable[bytes]], ping: Callable[[], Awaitable[None]], is_ready: Callable[[], bool], is_leaving: Callable[[], bool],
         litellm_version: str, metrics_need_key: bool, metrics_per_key: bool, refusals: Refusals,
-        cache_type: str,
+        cache_type: str, public: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
+        self._public = public
         self._identity = identity
         self._routing = routing
         self._engines = engines
@@ -90,7 +100,7 @@ class Pages:
                     raise MasterKeyRequired("these metrics say what each key spends: they are for the master key")
             numbers = await outside(_awaited(self._metrics), _METRICS_WITHIN_S)
             return 200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", numbers
-        caller = await self._identity.identify(request.headers)
+        caller = await self._reader(request, path)
         if path == "/health":
             return 200, _JSON, encode(await self._health(self._routing.visible_models(caller.key), request))
         models = self._routing.visible_models(caller.key)
@@ -101,6 +111,15 @@ class Pages:
         if entry is not None:
             return 200, _JSON, encode(entry)
         raise NotFound(f"the model {name[:200]!r} does not exist, or your key may not call it", "model")
+
+    async def _reader(self, request: Request, path: str) -> Caller:
+        """Who has no key may read public pages; who has one sees there what is the key's."""
+        try:
+            return await self._identity.identify(request.headers)
+        except KeyMissing:
+            if path not in self._public:
+                raise
+        return self._identity.anybody
 
     async def _readiness(self) -> tuple[int, bytes, bytes]:
         try:
@@ -171,6 +190,17 @@ async def _gathered(probes: asyncio.Future[list[UpstreamFailure | None]]) -> lis
 
 
 _PATHS = frozenset({"/", "/health", "/health/readiness", "/metrics", "/models", "/v1/models", *_ALIVE})
+
+
+def public_pages(setting: str) -> frozenset[str]:
+    """Pages by both of their names. Errors: SettingsError for one that cannot be public."""
+    names = [name.strip() for name in setting.split(",") if name.strip()]
+    if others := [name for name in names if name not in CAN_BE_PUBLIC]:
+        raise SettingsError(
+            f"LITEMAAS_GATEWAY__PUBLIC_ROUTES: {others[0][:200]!r} is none of {', '.join(CAN_BE_PUBLIC)}"
+        )
+    models = {"/models", "/v1/models"}
+    return frozenset(names) | (models if models.intersection(names) else set())
 
 
 async def _awaited(ask: Callable[[], Awaitable[T]]) -> T:

@@ -10,6 +10,7 @@ import msgspec
 
 from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.gateway.http.limits import ClientLimits, ServerLimits
+from litemaas.kit.logging import Level
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
 
@@ -134,6 +135,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``user_header``: a header in which clients name their end user, besides ``x-litellm-customer-id``.
     ``enforce_user``: calls must name their end user. ``enforce_key_permissions``: LiteLLM's ``permissions`` of keys hold.
     ``allowed_routes``: groups and paths, with commas between them, that are answered; empty = all.
+    ``public_routes``: pages of the gateway, with commas between them, that need no key. ``root_path``: a prefix under which all
+    paths are answered, too. ``docs``: whether ``/docs`` and ``/openapi.json`` are.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
@@ -164,6 +167,9 @@ class GatewaySection(msgspec.Struct, frozen=True):
     enforce_user: bool = False
     enforce_key_permissions: bool = False
     allowed_routes: str = ""
+    public_routes: str = ""
+    root_path: str = ""
+    docs: bool = True
     cors_origins: str = "*"
     always_include_stream_usage: bool = False
     messages_error_style: str = "openai"
@@ -184,6 +190,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     encryption_key: str
     redis_url: str | None = None
     timezone: str = "UTC"
+    log_level: Level = "info"
     state_dir: str = ".litemaas"
     gateway: GatewaySection = GatewaySection()
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()

@@ -275,7 +275,7 @@ def run(environ: Mapping[str, str]) -> None:
         return
     if sys.platform != "linux":
         raise SettingsError("LITEMAAS_GATEWAY__WORKERS: more than one worker needs Linux")
-    configure_logging()
+    configure_logging(settings.log_level)
     asyncio.run(_supervise(settings, environ))
 
 

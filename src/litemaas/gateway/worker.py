@@ -35,7 +35,6 @@ def main(arguments: Sequence[str]) -> int:
     told = sys.stdin.buffer.readline()
     if not told:
         return 0  # the supervisor does not come up
-    configure_logging()
     structlog.contextvars.bind_contextvars(worker=name)
     return _work(json.loads(told), socket.socket(fileno=int(listening)), int(report), Path(numbers))
 
@@ -46,6 +45,7 @@ def _work(environ: Mapping[str, str], listening: socket.socket, report: int, num
 
     try:
         settings = load_settings(GatewaySettings, environ)
+        configure_logging(settings.log_level)
         uvloop.run(serve(settings, listening=listening, numbers=numbers, on_ready=lambda: say({"ready": True})))
     except SettingsError as error:
         say({"why": str(error), "status": WRONG_SETTINGS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import Processor
@@ -35,15 +35,23 @@ class StandardError:
     debug = info = warning = error = critical = exception = fatal = log = msg
 
 
-def configure_logging(level: int = logging.INFO) -> None:
-    """Call once, from a process's entry."""
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+
+def configure_logging(level: Level = "info") -> None:
+    """Call once, from a process's entry. ``level``: what is less is not written."""
 
     def to_standard_error(*_: Any) -> StandardError:
         return StandardError()
 
     structlog.configure(
         processors=[*CONTENTS, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(number_of(level)),
         logger_factory=to_standard_error,
         cache_logger_on_first_use=True,
     )
+
+
+def number_of(level: Level) -> int:
+    """As the standard library counts levels."""
+    return logging.getLevelNamesMapping()[level.upper()]

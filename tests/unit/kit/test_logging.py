@@ -9,6 +9,8 @@ import sys
 import pytest
 import structlog
 
+from litemaas.kit.logging import configure_logging
+
 
 class Full(io.StringIO):
     def write(self, _: str) -> int:
@@ -49,3 +51,15 @@ def test_an_error_is_told_by_its_kind_and_place_because_its_message_may_hold_a_k
     said = capsys.readouterr().err
     assert secret not in said
     assert json.loads(said)["error"] == "ValueError"
+
+
+def test_what_is_less_than_the_level_is_not_written(capsys: pytest.CaptureFixture[str]):
+    configured = structlog.get_config()
+    try:
+        configure_logging("error")
+        log = structlog.get_logger()
+        log.warning("quiet")
+        log.error("loud")
+    finally:
+        structlog.configure(**configured)
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]

@@ -214,9 +214,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     prober = Prober(loopback_allowed=settings.host_policy == "single-machine")
     cache_store = CacheStore(settings.answer_cache, settings.redis_url)
     authenticator = Authenticator(settings.master_key, settings.encryption_key, settings.bootstrap_token)
-    by_engine = settings.control.activity_model_key == "upstream"
-    facade = create_facade(key_params_of(settings), activity_by_engine=by_engine)
-    for part in (app, facade):
+    for part in (app, facade := _facade_of(settings)):
         part.state.plane = plane
         part.state.gateway_public_url = settings.gateway_public_url
         part.state.authenticator = authenticator
@@ -235,6 +233,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         app.router.routes.append(Portal(bundle))
     _surround(app, settings, traces)
     return app
+
+
+def _facade_of(settings: Settings) -> FastAPI:
+    by_engine = settings.control.activity_model_key == "upstream"
+    return create_facade(key_params_of(settings), activity_by_engine=by_engine)
 
 
 def _limit(app: FastAPI, settings: Settings, rates: Rates) -> None:

@@ -11,7 +11,7 @@ import uvicorn
 from litemaas.control.app.compose import create_app
 from litemaas.control.app.protocol import ProblemProtocol
 from litemaas.control.app.settings import Settings
-from litemaas.kit.logging import CONTENTS, configure_logging
+from litemaas.kit.logging import CONTENTS, Level, configure_logging, number_of
 
 _GRACE_S = 10
 
@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
 
     Errors: SettingsError. A port in use ends the process with uvicorn's own message and status 1.
     """
-    _log_as_json()
+    _log_as_json(settings.log_level)
     uvicorn.run(
         create_app(settings),
         host=settings.control.host,
@@ -36,8 +36,8 @@ def run(settings: Settings) -> None:
     )
 
 
-def _log_as_json() -> None:
-    configure_logging()
+def _log_as_json(level: Level) -> None:
+    configure_logging(level)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -48,4 +48,4 @@ def _log_as_json() -> None:
             ],
         )
     )
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=number_of(level), handlers=[handler], force=True)

@@ -9,6 +9,7 @@ import msgspec
 
 from litemaas.control.signin.settings import SignInSettings, Surroundings, check_sign_in
 from litemaas.core.answer_cache import AnswerCacheSettings
+from litemaas.kit.logging import Level
 from litemaas.kit.settings import SettingsError
 from litemaas.kit.telemetry import TracingSettings
 from litemaas.kit.zones import zone_of
@@ -46,6 +47,7 @@ class ListenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class Settings(SignInSettings, frozen=True, kw_only=True):
     """``LITEMAAS_DATABASE_URL``, ``LITEMAAS_REDIS_URL`` (optional), ``LITEMAAS_MASTER_KEY``, ``LITEMAAS_ENCRYPTION_KEY``.
 
+    ``log_level``: what is less is not logged.
     ``public_url``: where browsers reach this plane and the portal; ``gateway_public_url``: where clients reach the gateway.
     ``trusted_proxies``: networks like ``10.0.0.0/8,::1/128`` whose ``X-Forwarded-For`` counts.
     ``smtp_url``: ``smtp://``, ``smtps://`` or ``smtp+starttls://user:password@host:port``. ``host_policy``: on a single machine
@@ -57,6 +59,7 @@ class Settings(SignInSettings, frozen=True, kw_only=True):
     encryption_key: str
     redis_url: str | None = None
     timezone: str = "UTC"
+    log_level: Level = "info"
     public_url: str | None = None
     gateway_public_url: str | None = None
     trusted_proxies: str = ""
