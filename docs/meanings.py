@@ -152,6 +152,9 @@ SETTINGS = {
     " before the budget `customer/*`. While it is not there, calls that name such a customer are refused with 503",
     "GATEWAY__ROOT_PATH": "a prefix like `/llm` under which all paths are answered, too",
     "GATEWAY__DOCS": "whether `/docs` and `/openapi.json` are answered",
+    "GATEWAY__CLIENT_CREDENTIALS": "whether clients may say in `api_base` and `api_key` where a chat, completion or embedding "
+    "goes and with which credential; it costs what the model costs",
+    "GATEWAY__CLIENT_HOSTS": "hosts, with commas between them, that clients may name there although they are not public",
     "GATEWAY__PUBLIC_ROUTES": "which of `/v1/models` and `/health` are answered without a key, with commas between "
     "them; `/health` names engines and their addresses",
     "GATEWAY__ROUTING__TAG_FILTERING": "deployments with `tags` are for calls that bear one of them; those tagged "

@@ -76,6 +76,7 @@ _VARIABLES: dict[str, str] = {
     "router_settings.redis_url": "REDIS_URL",
     "router_settings.enable_tag_filtering": "GATEWAY__ROUTING__TAG_FILTERING",
     "router_settings.enable_pre_call_checks": "GATEWAY__ROUTING__CHECK_PROMPTS",
+    "general_settings.allow_client_side_credentials": "GATEWAY__CLIENT_CREDENTIALS",
     "general_settings.allowed_routes": "GATEWAY__ALLOWED_ROUTES",
     "general_settings.token_rate_limit_type": "GATEWAY__RATES__TOKENS",
     "general_settings.user_budget_on_team_keys": "GATEWAY__BUDGETS__USER_ON_TEAM_KEYS",

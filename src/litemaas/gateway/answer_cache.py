@@ -112,7 +112,7 @@ class AnswerCache:
     async def answers(self, call: Call, ask: Ask, lane: Lane, response: Response) -> bool:
         """Whether the call has its answer; if not, what comes of it may be kept. Errors: InvalidField."""
         members = ask.members
-        if members is None or ask.foreign is not None or call.endpoint.route not in self._routes:
+        if members is None or ask.foreign is not None or ask.references or call.endpoint.route not in self._routes:
             return False
         if len(ask.payload) > self._settings.most_bytes:  # to read it whole would keep other calls waiting
             return False

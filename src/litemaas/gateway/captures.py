@@ -139,6 +139,9 @@ class Captures:
         """What the call is to be answered with, so that a copy is kept; the response itself once the capture's time is over."""
         if call.started_at >= capture.until:
             return response
+        ask = call.ask
+        if ask is not None and ask.wishes is not None and ask.wishes.engine is not None:
+            body = ask.payload  # without the client's credential
         return Recording(response, self, Payload(call, capture.id, body))
 
     def keep(self, payload: Payload) -> None:

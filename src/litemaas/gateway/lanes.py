@@ -148,6 +148,10 @@ class Lane:
         lane.deployments = tuple(target.deployment for target in targets)
         return lane
 
+    def served_by(self, targets: Sequence[Target]) -> Lane:
+        """The lane of one call that goes elsewhere; it is held and counted as one of the model."""
+        return self._with(targets)
+
     def _with(self, targets: Sequence[Target]) -> Lane:
         return Lane(
             self.snapshot, self.key, self.model, self._endpoint, self.counters, self.caller_counters, targets,

@@ -104,7 +104,7 @@ class Meter:
     async def _count(self, ask: Ask, target: Target, estimate: Usage, text: str | None) -> Usage:
         members = ask.members or {}
         wanted: Members = {name: members[name] for name in ("messages", "prompt", "tools") if name in members}
-        if not wanted:
+        if not wanted or target.is_clients:  # a client's own server is asked once
             return estimate
         wanted["model"] = target.engine_model
         prompt = await self._engines.count_prompt(target.deployment, render(wanted))

@@ -137,6 +137,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
     ``allowed_routes``: groups and paths, with commas between them, that are answered; empty = all.
     ``public_routes``: pages of the gateway, with commas between them, that need no key. ``root_path``: a prefix under which all
     paths are answered, too. ``docs``: whether ``/docs`` and ``/openapi.json`` are.
+    ``client_credentials``: clients may say where their call goes, and with which credential; ``client_hosts``: hosts, with
+    commas between them, that they may name although not public.
     ``cors_origins``: origins, with commas between them, whose pages browsers let call; ``*`` = any.
     ``worker_id``: with several workers, what their names begin with.
     ``upload_bytes``: what forms under way may take in the directory for temporary files, together, in each worker.
@@ -168,6 +170,8 @@ class GatewaySection(msgspec.Struct, frozen=True):
     enforce_key_permissions: bool = False
     allowed_routes: str = ""
     public_routes: str = ""
+    client_credentials: bool = False
+    client_hosts: str = ""
     root_path: str = ""
     docs: bool = True
     cors_origins: str = "*"

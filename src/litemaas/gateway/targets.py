@@ -46,18 +46,19 @@ class Target:
     own name for the model, as JSON; ``name``: how its answers get another. ``answers``: reads them. ``price``: as running calls
     note it; ``terms``: what leads to it from the catalogue's, None = nothing. ``condition``: how it is doing. ``rule``: its own
     limits, None = none. ``budgets``: its own and its provider's. ``dialect``: None = it speaks chat completions.
-    ``is_pass_through``: that of a route of one's own. ``room``: tokens that a prompt may have, where that is checked.
+    ``is_clients``: a client has said where it is, or with which credential. ``is_pass_through``: that of a route of one's own.
+    ``room``: tokens that a prompt may have, where that is checked.
     """
 
     __slots__ = (
         "_counters", "_fixed", "_heads", "_secrets", "answers", "budgets", "condition", "deployment", "dialect", "engine_model",
-        "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "room", "rule", "served", "stream_usage",
-        "terms", "timeout_s",
+        "is_clients", "is_pass_through", "lines", "name", "no_tokenizer_until", "origin", "price", "room", "rule", "served",
+        "stream_usage", "terms", "timeout_s",
     )  # fmt: skip
 
     def __init__(
         self, deployment: Deployment, timeout_s: float, condition: Condition, *, limits_rates: bool = True,
-        checks_prompts: bool = False,
+        checks_prompts: bool = False, is_clients: bool = False,
     ) -> None:  # fmt: skip
         self.room = deployment.max_context_tokens if checks_prompts else None
         self.condition = condition
@@ -87,6 +88,8 @@ class Target:
         base = deployment.api_base.partition("?")[0]
         if self.is_pass_through:  # the path of a webhook is its secret
             base = f"{url.scheme}://{url.netloc}"
+        elif is_clients:
+            base = ""
         self.served = served_text(
             deployment.id, deployment.provider, deployment.engine_model, base, deployment.price.version
         )
@@ -94,8 +97,9 @@ class Target:
             f"x-litellm-model-id: {deployment.id}\r\nx-litellm-model-api-base: {base}\r\n"
             f"x-litellm-model-group: {deployment.model}\r\n"
         )
-        if self.is_pass_through:
+        if self.is_pass_through or is_clients:
             self.lines = f"x-litellm-model-id: {deployment.id}\r\n"
+        self.is_clients = is_clients
         self._heads: dict[tuple[Endpoint, bytes], bytes] = {}
         lines = [b"host: " + url.netloc.rpartition("@")[2].encode("ascii")]
         lines += credential_lines(deployment)

@@ -287,7 +287,7 @@ class Upstream:
         retry_after = next((v.decode("latin-1") for n, v in connection.headers if n == b"retry-after"), None)
         words, code = error_text(body)
         message = words
-        if connection.status in _CREDENTIAL_REFUSED:
+        if connection.status in _CREDENTIAL_REFUSED and not target.is_clients:
             message = "the model server refused the gateway's own credential; the administrator has to mend the model"
         refused = UpstreamRefused(target.without_secrets(message)[:_MAX_WORDS], connection.status, retry_after, code)
         head = connection.answer

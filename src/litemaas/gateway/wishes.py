@@ -11,6 +11,7 @@ from litemaas.core.errors import InvalidField
 from litemaas.gateway.bodies import Members, count_of, flag_of, object_of, text_of, value_of
 
 if TYPE_CHECKING:
+    from litemaas.gateway.endpoints.client_engines import ClientEngine
     from litemaas.gateway.http.messages import Request
 
 MAX_RETRIES = 10
@@ -20,12 +21,19 @@ _MAX_NAMES = 32
 
 
 class Wishes:
-    """None = nothing was said. ``fallbacks``: names of models. ``guardrails``: besides those that hold anyway."""
+    """None = nothing was said.
 
-    __slots__ = ("context_fallbacks", "fallbacks", "guardrails", "no_fallbacks", "retries", "session", "stream_timeout_s",
-                 "timeout_s")  # fmt: skip
+    ``engine``: where the client wants the call to go. ``fallbacks``: names of models. ``guardrails``: besides those that hold
+    anyway.
+    """
+
+    __slots__ = (
+        "context_fallbacks", "engine", "fallbacks", "guardrails", "no_fallbacks", "retries", "session", "stream_timeout_s",
+        "timeout_s",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.engine: ClientEngine | None = None
         self.fallbacks: list[str] | None = None
         self.context_fallbacks: list[str] | None = None
         self.no_fallbacks = False

@@ -480,6 +480,19 @@ async def test_a_certificate_of_the_given_authority_is_accepted_and_the_connecti
 
 
 @on_uvloop
+async def test_an_address_is_dialled_under_the_name_that_it_was_found_for(authority: trustme.CA) -> None:
+    context = server_context(authority, "elsewhere.test")
+    async with playing(Upstream(answers_always), ssl=context) as upstream, pooled() as pool:
+        tls = Tls(ca=pem(authority))
+        named = Origin("127.0.0.1", upstream.port, tls, "elsewhere.test")
+        assert await ask(pool, upstream, origin=named) == (200, b"hello")
+        for other in (Origin("127.0.0.1", upstream.port, tls, "other.test"), Origin("127.0.0.1", upstream.port, tls)):
+            assert other != named
+            with pytest.raises(UpstreamUnreachable, match="certificate"):
+                await ask(pool, upstream, origin=other)
+
+
+@on_uvloop
 async def test_a_certificate_for_another_host_or_of_another_authority_is_refused(authority: trustme.CA) -> None:
     context = server_context(authority, "elsewhere.test")
     async with playing(Upstream(answers_always), ssl=context) as upstream, pooled() as pool:

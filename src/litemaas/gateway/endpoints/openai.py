@@ -34,7 +34,9 @@ from litemaas.gateway.wishes import wishes_of
 if TYPE_CHECKING:
     from litemaas.core.catalog import Deployment
     from litemaas.gateway.call import Call, Reply
+    from litemaas.gateway.endpoints.client_engines import ClientEngines
     from litemaas.gateway.http.messages import Request
+    from litemaas.gateway.lanes import Lane
     from litemaas.gateway.targets import Target
 
 GATEWAY_MEMBERS = (
@@ -55,10 +57,15 @@ _UNUSUAL_MEMBERS: Final = SPECIAL_MEMBERS | {"user", "safety_identifier", "n", "
 class OpenAIEndpoint(Endpoint):
     """One of the three: they differ in the member that must be there and in whether tokens are generated."""
 
-    __slots__ = ("_bound_members", "_generates", "_required")
+    __slots__ = ("_bound_members", "_engines", "_generates", "_required")
 
-    def __init__(self, path: str, required: str, modes: frozenset[Mode], generates: bool, max_body: int) -> None:
+    def __init__(
+        self, path: str, required: str, modes: frozenset[Mode], generates: bool, max_body: int,
+        engines: ClientEngines | None = None,
+    ) -> None:  # fmt: skip
+        """``engines``: None = clients do not say where their calls go."""
         super().__init__(path, modes, max_body)
+        self._engines = engines
         self._required = required
         self._generates = generates
         self._bound_members = (
@@ -76,10 +83,15 @@ class OpenAIEndpoint(Endpoint):
             raise MissingField(f"the member {self._required!r} is missing", self._required)
         is_usual = _UNUSUAL_MEMBERS.isdisjoint(members)
         if not is_usual:
-            _read_unusual(ask, members)
+            _read_unusual(ask, members, self._engines)
         if self._generates:
             self._read_generation(ask, members, is_usual)
         return ask
+
+    async def check(self, call: Call, ask: Ask, lane: Lane) -> Lane:  # noqa: ARG002 - Endpoint
+        """The way to where the client wants its call to go. Errors: InvalidField."""
+        engine = ask.wishes.engine if ask.wishes is not None else None
+        return lane if engine is None or self._engines is None else await self._engines.lane(lane, engine)
 
     def _read_generation(self, ask: Ask, members: Members, is_usual: bool) -> None:
         if "stream" in members and flag_of(members, "stream"):
@@ -180,6 +192,10 @@ def refuse_special_members(members: Members) -> None:
             raise InvalidField(f"{member} is not supported: answers are never made up here", member)
 
 
+def _names_engine(members: Members) -> bool:
+    return any(member in members for member in CREDENTIAL_MEMBERS)
+
+
 def refuse_guardrails(members: Members) -> None:
     """For documents, which are not looked at: nobody is to believe that they are.
 
@@ -190,7 +206,7 @@ def refuse_guardrails(members: Members) -> None:
         raise InvalidField("guardrails do not look at documents; ask without them", "guardrails")
 
 
-def _read_unusual(ask: Ask, members: Members) -> None:
+def _read_unusual(ask: Ask, members: Members, engines: ClientEngines | None) -> None:
     """Who the end user is, and what is meant for the gateway. Errors: InvalidField; ClientCredentialsRefused."""
     if "user" in members:
         ask.end_user = text_of(members, "user")
@@ -198,9 +214,13 @@ def _read_unusual(ask: Ask, members: Members) -> None:
         ask.end_user = text_of(members, "safety_identifier")
     if not SPECIAL_MEMBERS.isdisjoint(members):
         ask.has_gateway_members = True
+        engine = engines.take(ask, members) if engines is not None and _names_engine(members) else None
         refuse_special_members(members)
         _read_metadata(ask, members)
         ask.wishes = wishes_of(members, ask.model)
+        if engine is not None:
+            ask.wishes.engine = engine
+            ask.wishes.no_fallbacks = True
 
 
 def _read_metadata(ask: Ask, members: Members) -> None:
@@ -226,11 +246,11 @@ def _read_metadata(ask: Ask, members: Members) -> None:
         ask.end_user = user if isinstance(user, str) else None
 
 
-def openai_endpoints(max_body: int) -> dict[str, OpenAIEndpoint]:
+def openai_endpoints(max_body: int, engines: ClientEngines | None = None) -> dict[str, OpenAIEndpoint]:
     """Path without ``/v1`` → endpoint."""
     chat = frozenset({Mode.CHAT, Mode.COMPLETION})
     return {
-        "/chat/completions": OpenAIEndpoint("/chat/completions", "messages", chat, True, max_body),
-        "/completions": OpenAIEndpoint("/completions", "prompt", chat, True, max_body),
-        "/embeddings": OpenAIEndpoint("/embeddings", "input", frozenset({Mode.EMBEDDING}), False, max_body),
+        "/chat/completions": OpenAIEndpoint("/chat/completions", "messages", chat, True, max_body, engines),
+        "/completions": OpenAIEndpoint("/completions", "prompt", chat, True, max_body, engines),
+        "/embeddings": OpenAIEndpoint("/embeddings", "input", frozenset({Mode.EMBEDDING}), False, max_body, engines),
     }

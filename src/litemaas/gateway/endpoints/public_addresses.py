@@ -109,6 +109,31 @@ class PublicAddresses:
         if names:
             await self._look_up(names)
 
+    async def judged(self, url: str, place: str) -> tuple[str, str]:
+        """Where to connect for a call that the gateway itself makes, and the name in the URL.
+
+        An allowed host is found when it is dialled; another is dialled by the address that was judged. Errors: InvalidField.
+        """
+        host = host_of(url, place)
+        if host in self._allowed:
+            return host, host
+        if (literal := _literal(host, place)) is not None:
+            if not is_public(literal):
+                raise _refused(place)
+            return literal, host
+        found: list[str] = []
+
+        async def resolved() -> None:
+            found.extend(await self._resolve(host))
+
+        try:
+            await outside(resolved(), self._timeout_s)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
+            raise _refused(place) from None
+        if not found or not all(map(is_public, found)):
+            raise _refused(place)
+        return found[0], host
+
     async def _look_up(self, names: dict[str, str]) -> None:
         """One name after the other: a body full of them must not occupy the resolver."""
         asked = next(iter(names))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from litemaas.core.errors import MethodNotAllowed, NotFound, NotOffered
+from litemaas.gateway.endpoints.client_engines import ClientEngines
 from litemaas.gateway.endpoints.count_tokens import CountTokensEndpoint
 from litemaas.gateway.endpoints.docling import docling_endpoints
 from litemaas.gateway.endpoints.engine_paths import endpoint_under, engine_endpoints
 from litemaas.gateway.endpoints.foreign import ForeignEndpoint
 from litemaas.gateway.endpoints.media import media_endpoints
 from litemaas.gateway.endpoints.openai import OpenAIEndpoint, openai_endpoints
+from litemaas.gateway.endpoints.public_addresses import PublicAddresses, resolve_host
 from litemaas.gateway.endpoints.responses import ResponsesEndpoint
 from litemaas.gateway.endpoints.tokenize import tokenize_endpoints
 from litemaas.gateway.providers.wires import MessagesWire
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.settings import GatewaySection
     from litemaas.gateway.stored_responses import StoredResponses
 
+_RESOLVE_S = 5.0
 _MODEL_IN_PATH = re.compile(
     r"/(?:openai/deployments|engines)/(?P<model>.+?)(?P<rest>/(?:chat/completions|completions|embeddings))"
 )
@@ -42,16 +45,30 @@ def foreign_endpoints(
     }
 
 
+def _client_engines(settings: GatewaySection) -> ClientEngines | None:
+    """None = clients do not say where their calls go."""
+    if not settings.client_credentials:
+        return None
+    addresses = PublicAddresses(_hosts_in(settings.client_hosts), resolve_host, _RESOLVE_S)
+    return ClientEngines(addresses, settings.routing, settings.upstream.timeout_s)
+
+
+def _hosts_in(setting: str) -> tuple[str, ...]:
+    return tuple(host.strip() for host in setting.split(",") if host.strip())
+
+
 class EndpointTable:
     """Every inference endpoint under each of its paths."""
 
     def __init__(self, settings: GatewaySection, stored: StoredResponses | None = None) -> None:
         max_body_bytes = settings.max_body_bytes
-        spoken = openai_endpoints(max_body_bytes)
+        spoken = openai_endpoints(max_body_bytes, _client_engines(settings))
         plain: dict[str, Endpoint] = {**spoken, **tokenize_endpoints(max_body_bytes)}
         room = Room(settings.upload_bytes)
         plain |= media_endpoints(max_body_bytes, room)
-        plain |= foreign_endpoints(spoken["/chat/completions"], settings.messages_error_style, max_body_bytes, stored)
+        plain |= foreign_endpoints(
+            openai_endpoints(max_body_bytes)["/chat/completions"], settings.messages_error_style, max_body_bytes, stored
+        )
         self._plain = plain
         self._engines = engine_endpoints(max_body_bytes)
         self._endpoints: dict[str, Endpoint] = {
@@ -61,7 +78,7 @@ class EndpointTable:
             "/v2/rerank": plain["/rerank"],
             **docling_endpoints(
                 max_body_bytes,
-                allowed_hosts=tuple(host.strip() for host in settings.conversion_hosts.split(",") if host.strip()),
+                allowed_hosts=_hosts_in(settings.conversion_hosts),
                 pages_per_document=settings.conversion_pages_per_document,
                 room=room,
             ),

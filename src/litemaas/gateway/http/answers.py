@@ -36,17 +36,20 @@ _MOST_ABANDONED: Final = 64 * 1024 * 1024
 class Origin:
     """Where connections go: they are shared between deployments only if all of this is equal."""
 
-    __slots__ = ("_hash", "host", "port", "tls")
+    __slots__ = ("_hash", "host", "name", "port", "tls")
 
-    def __init__(self, host: str, port: int, tls: Tls | None = None) -> None:
+    def __init__(self, host: str, port: int, tls: Tls | None = None, name: str | None = None) -> None:
+        """``name``: what its certificate must be for, where ``host`` is an address that the name was found to mean."""
         self.host = host
+        self.name = name or host
         self.port = port
         self.tls = tls
-        self._hash = hash((host, port, tls))
+        self._hash = hash((host, port, tls, self.name))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Origin) and (self.host, self.port, self.tls) == (other.host, other.port, other.tls)
+            isinstance(other, Origin)
+            and (self.host, self.port, self.tls, self.name) == (other.host, other.port, other.tls, other.name)
         )
 
     def __hash__(self) -> int:

@@ -151,7 +151,7 @@ class Pool:
             context = self._context(origin.tls) if origin.tls is not None else None
             dialling = asyncio.get_running_loop().create_connection(
                 lambda: connection, origin.host, origin.port, ssl=context,
-                server_hostname=origin.host if context is not None else None,
+                server_hostname=origin.name if context is not None else None,
             )  # fmt: skip
             await outside(dialling, self.limits.connect_timeout_s)
         except TimeoutError as error:
@@ -195,6 +195,7 @@ class Pool:
         self._counts[origin] -= 1
         if not self._counts[origin]:
             del self._counts[origin]
+            self._idle.pop(origin, None)  # clients may name any number of origins, once each
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)

@@ -162,3 +162,31 @@ def test_host_is_found_only_where_every_parser_finds_it(rest: str) -> None:
     assert rest.lower().lstrip("[").startswith(host)
     after = rest.lower().lstrip("[")[len(host) :].lstrip("].")
     assert after == "" or after[0] in ":/?#"
+
+
+async def dialled(url: str, *found: str, allowed: tuple[str, ...] = ()) -> tuple[str, str] | None:
+    """Where a call of our own goes, and under which name; None if it is refused."""
+
+    async def resolve(_host: str) -> list[str]:
+        if not found:
+            raise OSError("no such name")
+        return list(found)
+
+    try:
+        return await stepped(PublicAddresses(allowed, resolve, 30.0).judged(url, "api_base"))
+    except InvalidField:
+        return None
+
+
+async def test_a_call_of_our_own_goes_to_the_address_that_was_judged() -> None:
+    assert await dialled("https://Models.example/v1", "8.8.8.8", "8.8.4.4") == ("8.8.8.8", "models.example")
+    assert await dialled("https://8.8.8.8:8443/v1") == ("8.8.8.8", "8.8.8.8")
+    assert await dialled("http://[2606:4700::1111]/v1") == ("2606:4700::1111", "2606:4700::1111")
+    for found in ((), ("10.0.0.1",), ("8.8.8.8", "127.0.0.1"), ("::1",)):
+        assert await dialled("https://models.example/v1", *found) is None
+    for url in ("http://10.0.0.1/v1", "http://engine/v1", "ftp://models.example/v1", "https://a:b@models.example/v1"):
+        assert await dialled(url, "8.8.8.8") is None
+
+
+async def test_a_host_that_is_allowed_is_dialled_by_its_name() -> None:
+    assert await dialled("http://engine:8000/v1", allowed=("engine",)) == ("engine", "engine")
