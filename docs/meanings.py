@@ -230,7 +230,8 @@ METRICS = {
     "litellm_total_tokens_metric": "",
     "litellm_input_tokens_metric": "",
     "litellm_output_tokens_metric": "",
-    "litellm_request_total_latency_metric": "",
+    "litellm_request_total_latency_metric": "Buckets are per model, with the other labels empty, here and in the three below; "
+    "sums and counts per caller where those are told apart.",
     "litellm_llm_api_latency_metric": "",
     "litellm_llm_api_time_to_first_token_metric": "",
     "litellm_overhead_latency_metric": "",

@@ -6,10 +6,10 @@ they say what everybody spends. Otherwise the same names are there for each mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.money import usd_from_nano
@@ -27,6 +27,8 @@ _WELL = "200"
 
 Names = tuple[str, str, str, str, str]
 """Values of ``_LABELS``."""
+Latencies = tuple[list[tuple[str, float]], ...]
+"""Of one model: cumulated buckets of the whole call, the model server, the answer's beginning and the gateway."""
 
 
 class CallerCounters:
@@ -52,17 +54,16 @@ class CallerCounters:
         self.firsts = 0
         self.first_us = 0
 
-    def count(self, call: Call, duration_us: int) -> None:
+    def count(self, call: Call, duration_us: int, engine_us: int, own_us: int) -> None:
         self.calls += 1
         usage = call.usage
         self.prompt_tokens += usage.prompt_tokens
         self.completion_tokens += usage.completion_tokens
         if call.cost is not None:
             self.cost_nano += call.cost.total
-        engine_us = int(call.upstream_s * 1e6)
         self.total_us += duration_us
         self.engine_us += engine_us
-        self.own_us += max(0, duration_us - engine_us)
+        self.own_us += own_us
         if call.first_byte_at is not None:
             self.firsts += 1
             self.first_us += int((call.first_byte_at - call.request.received_at) * 1e6)
@@ -90,7 +91,8 @@ class CallerMetrics:
                 names = (*_NOBODY, model)
         return self._counters.setdefault(names, CallerCounters())
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self, latencies: Mapping[str, Latencies]) -> Iterable[Metric]:
+        """``latencies``: buckets are per model in any case, sums and counts per caller where those are told apart."""
         requests = _counter("litellm_proxy_total_requests_metric", "Calls to inference endpoints.", "status_code")
         failed = _counter("litellm_proxy_failed_requests_metric", "Of these, those that failed.", "status_code")
         good = _counter("litellm_requests_metric", "Calls that ended well.")
@@ -98,10 +100,10 @@ class CallerMetrics:
         both = _counter("litellm_total_tokens_metric", "Tokens billed.")
         prompt = _counter("litellm_input_tokens_metric", "Tokens of prompts.")
         completion = _counter("litellm_output_tokens_metric", "Tokens of answers.")
-        total = _summary("litellm_request_total_latency_metric", "Whole call.")
-        engine = _summary("litellm_llm_api_latency_metric", "What the model server took of it.")
-        first = _summary("litellm_llm_api_time_to_first_token_metric", "Until the answer began.")
-        own = _summary("litellm_overhead_latency_metric", "What the gateway took of it.")
+        total = _histogram("litellm_request_total_latency_metric", "Whole call.")
+        engine = _histogram("litellm_llm_api_latency_metric", "What the model server took of it.")
+        first = _histogram("litellm_llm_api_time_to_first_token_metric", "Until the answer began.")
+        own = _histogram("litellm_overhead_latency_metric", "What the gateway took of it.")
         for names, counters in [((*_NOBODY, ""), self.unplaced), *self._counters.items()]:
             for status, count in counters.failed.items():
                 requests.add_metric((*names, status), count)
@@ -114,10 +116,13 @@ class CallerMetrics:
             both.add_metric(names, counters.prompt_tokens + counters.completion_tokens)
             prompt.add_metric(names, counters.prompt_tokens)
             completion.add_metric(names, counters.completion_tokens)
-            total.add_metric(names, counters.calls, counters.total_us / 1e6)
-            engine.add_metric(names, counters.calls, counters.engine_us / 1e6)
-            first.add_metric(names, counters.firsts, counters.first_us / 1e6)
-            own.add_metric(names, counters.calls, counters.own_us / 1e6)
+            _add_sum(total, names, counters.calls, counters.total_us)
+            _add_sum(engine, names, counters.calls, counters.engine_us)
+            _add_sum(first, names, counters.firsts, counters.first_us)
+            _add_sum(own, names, counters.calls, counters.own_us)
+        for model, parts in latencies.items():
+            for family, buckets in zip((total, engine, first, own), parts, strict=True):
+                _add_buckets(family, model, buckets)
         yield from (requests, failed, good, spend, both, prompt, completion, total, engine, first, own)
 
     def collect_budgets(self, budgets: Budgets) -> Iterable[Metric]:
@@ -143,5 +148,17 @@ def _counter(name: str, text: str, *more: str) -> CounterMetricFamily:
     return CounterMetricFamily(name, text, labels=(*_LABELS, *more))
 
 
-def _summary(name: str, text: str) -> SummaryMetricFamily:
-    return SummaryMetricFamily(name, f"{text} Seconds.", labels=_LABELS)
+def _histogram(name: str, text: str) -> HistogramMetricFamily:
+    return HistogramMetricFamily(name, f"{text} Seconds.", labels=_LABELS)
+
+
+def _add_buckets(family: HistogramMetricFamily, model: str, buckets: Iterable[tuple[str, float]]) -> None:
+    labels = dict(zip(_LABELS, (*_NOBODY, model), strict=True))
+    for bound, count in buckets:
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
+
+
+def _add_sum(family: HistogramMetricFamily, names: Names, count: int, total_us: int) -> None:
+    labels = dict(zip(_LABELS, names, strict=True))
+    family.add_sample(f"{family.name}_sum", labels, total_us / 1e6)
+    family.add_sample(f"{family.name}_count", labels, count)

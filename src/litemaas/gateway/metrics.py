@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from litemaas.core.ledger import Status
-from litemaas.gateway.caller_metrics import CallerMetrics
+from litemaas.gateway.caller_metrics import CallerMetrics, Latencies
 
 if TYPE_CHECKING:
     from litemaas.gateway.call import Call
@@ -61,7 +62,16 @@ def _cumulated(bounds_s: tuple[float, ...], counts: list[int]) -> list[tuple[str
 class ModelCounters:
     """What the calls of one endpoint to one model add up to; lanes hold it, so that a good call counts without a look-up."""
 
-    __slots__ = ("completion_tokens", "cost_nano", "durations", "first_bytes", "prompt_tokens", "served")
+    __slots__ = (
+        "completion_tokens",
+        "cost_nano",
+        "durations",
+        "engine",
+        "first_bytes",
+        "own",
+        "prompt_tokens",
+        "served",
+    )
 
     def __init__(self) -> None:
         self.served = 0
@@ -70,6 +80,19 @@ class ModelCounters:
         self.cost_nano = 0
         self.durations = _Histogram()
         self.first_bytes = _Histogram()
+        self.engine = [0] * (_BUCKETS + 1)
+        """Calls by what the model server took of them, and by what the gateway did."""
+        self.own = [0] * (_OWN_BUCKETS + 1)
+
+    def count_parts(self, engine_us: int, own_us: int) -> None:
+        place = 0
+        while place < _BUCKETS and engine_us > _BUCKETS_US[place]:
+            place += 1
+        self.engine[place] += 1
+        place = 0
+        while place < _OWN_BUCKETS and own_us > _OWN_BUCKETS_US[place]:
+            place += 1
+        self.own[place] += 1
 
 
 class Metrics(Collector):
@@ -114,7 +137,10 @@ class Metrics(Collector):
             self.callers.unplaced.fail(http_status)
             return
         counters = lane.counters
-        lane.caller_counters.count(call, int(duration_s * 1e6))
+        duration_us, engine_us = int(duration_s * 1e6), int(call.upstream_s * 1e6)
+        part_us = max(0, duration_us - engine_us)
+        lane.caller_counters.count(call, duration_us, engine_us, part_us)
+        counters.count_parts(engine_us, part_us)
         if status is _SUCCESS:
             counters.served += 1
         else:
@@ -195,9 +221,27 @@ class Metrics(Collector):
             yield CounterMetricFamily(name, text, value=value)
         for name, (text, read) in self.gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
-        yield from self.callers.collect()
+        yield from self.callers.collect(self._latencies())
         for collect in self.besides:
             yield from collect()
+
+    def _latencies(self) -> dict[str, Latencies]:
+        """By model; LiteLLM's names know no routes."""
+        found: dict[str, tuple[list[int], ...]] = {}
+        for (_, model), counters in self.models.items():
+            parts = (counters.durations.counts, counters.engine, counters.first_bytes.counts, counters.own)
+            so_far = found.get(model)
+            found[model] = tuple(
+                list(part) if so_far is None else list(map(add, so_far[place], part))
+                for place, part in enumerate(parts)
+            )
+        return {
+            model: tuple(
+                _cumulated(bounds, part)
+                for bounds, part in zip((BUCKETS_S, BUCKETS_S, BUCKETS_S, OWN_BUCKETS_S), parts, strict=True)
+            )
+            for model, parts in found.items()
+        }
 
     def _histograms(self, name: str, text: str, which: str) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, text, labels=("route", "model"))

@@ -155,6 +155,7 @@ def _summed(reports: Iterable[list[Family]]) -> list[Family]:
     found: dict[tuple[str, tuple[tuple[str, str], ...]], Sample] = {}
     for family in (family for report in reports for family in report):
         into = families.setdefault(family.name, Family(family.name, family.kind, family.text, []))
+        into.kind = family.kind  # the newest says what it is
         for sample in family.samples:
             key = (sample.name, tuple(sample.labels.items()))
             known = found.get(key)

@@ -141,6 +141,45 @@ async def test_metrics_per_key_are_for_the_master_key_and_tell_what_each_key_spe
     )
 
 
+LATENCIES = (
+    "litellm_request_total_latency_metric", "litellm_llm_api_latency_metric", "litellm_llm_api_time_to_first_token_metric",
+    "litellm_overhead_latency_metric",
+)  # fmt: skip
+
+
+def buckets_of(page: str, name: str, model: str) -> dict[str, float]:
+    """End of bucket → calls that took no longer, of all callers of a model."""
+    rows = re.findall(rf"{name}_bucket\{{([^}}]*)\}} (\S+)", page)
+    told = [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for labels, value in rows]
+    assert all(labels["hashed_api_key"] == labels["user"] == "" for labels, _ in told)
+    return {labels["le"]: value for labels, value in told if labels["model"] == model}
+
+
+@pytest.mark.parametrize("per_key", [False, True])
+async def test_latencies_under_litellms_names_have_buckets_of_each_model(
+    module_database: str, module_sim: Any, platform: Platform, tmp_path: Any, per_key: bool
+):
+    key = await platform.ledger.add_key()
+    settings = gateway_settings(module_database, tmp_path, metrics_per_key=per_key, worker_id=f"gateway-{per_key}")
+    async with running(settings, module_sim) as telling:
+        await telling.catch_up()
+        for stream in (False, True, False):
+            assert (await telling.chat(key, stream=stream)).status_code == 200
+        completion = {"model": "granite", "prompt": "How"}
+        assert (await telling.post("/v1/completions", key, completion)).status_code == 200
+        page = (await telling.http.get("/metrics", headers=bearer(MASTER_KEY))).text
+    for name in LATENCIES:
+        buckets = buckets_of(page, name, "granite")
+        assert buckets["+Inf"] == 4
+        assert list(buckets.values()) == sorted(buckets.values())
+        assert f"# TYPE {name} histogram" in page
+        [count] = re.findall(rf'{name}_count\{{[^}}]*model="granite"[^}}]*\}} (\S+)', page)
+        assert float(count) == 4
+    total, engine = (buckets_of(page, name, "granite") for name in LATENCIES[:2])
+    assert all(total[bound] <= engine[bound] for bound in total)  # the whole call takes longer than a part of it
+    assert len(buckets_of(page, LATENCIES[3], "granite")) > 5
+
+
 async def test_callers_beyond_the_bound_are_counted_with_their_model(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(caller_metrics, "MAX_SERIES", 2)
     metrics = caller_metrics.CallerMetrics(per_key=True)
