@@ -19,6 +19,8 @@ class Status(StrEnum):
 
 TERMS = "price_terms"
 """Member of a record's notes: what the call would have cost at the catalogue's price, where another was charged."""
+GUARDRAILS = "applied_guardrails"
+"""Member of a record's notes: the names of the guardrails that its texts were looked at for."""
 
 
 class Booking(msgspec.Struct, frozen=True, array_like=True, gc=False):

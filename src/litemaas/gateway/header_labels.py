@@ -12,7 +12,7 @@ import msgspec
 
 from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
-from litemaas.core.ledger import TERMS
+from litemaas.core.ledger import GUARDRAILS, TERMS
 from litemaas.core.refusals import MEMBER
 from litemaas.gateway.bodies import NOT_JSON
 
@@ -24,7 +24,7 @@ NOTE: Final = "labels"
 NOTHING: Final = "none"
 MOST_TAGS: Final = 32
 MOST_CHARACTERS: Final = 256
-OURS: Final = (MEMBER, TERMS, HIT, "units")
+OURS: Final = (MEMBER, TERMS, HIT, GUARDRAILS, "units")
 """Members of a record's notes that the gateway writes; a client that sends them is not believed."""
 _TAGS = b"x-litellm-tags"
 _NOTES = b"x-litellm-spend-logs-metadata"

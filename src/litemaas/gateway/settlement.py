@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from litemaas.core.catalog import Mode
 from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
 from litemaas.core.keys import MASTER_KEY_HASH
-from litemaas.core.ledger import TERMS, Status
+from litemaas.core.ledger import GUARDRAILS, TERMS, Status
 from litemaas.core.pricing import Cost, cost_of
 from litemaas.core.refusals import MEMBER, refusal_of
 from litemaas.core.usage import NOTHING, Usage, UsageSource
@@ -161,6 +161,7 @@ class Settlement:
         if (
             call.refusal is not None
             or call.listed is not None
+            or call.guard is not None
             or (ask is not None and (ask.tags or ask.spend_metadata))
         ):
             labels = _labels(call, ask)
@@ -243,6 +244,8 @@ def _labels(call: Call, ask: Ask | None) -> str:
     notes = dict(ask.spend_metadata or {}) if ask is not None else {}
     if call.refusal is not None:
         notes[MEMBER] = call.refusal
+    if call.guard is not None:
+        notes[GUARDRAILS] = call.guard.names
     if call.listed is not None and call.target is not None and call.target.terms is not None:
         notes[TERMS] = _terms_note(call.listed, call.target.terms)
     return labels_text(tags, notes)

@@ -303,6 +303,34 @@ async def test_explain_says_which_check_fails_and_what_to_do(
     assert shown["models"][0]["blocked_by"] == "subscription_suspended"
 
 
+@pytest.mark.parametrize(("scope", "said"), [
+    ("organization:o1", '{"organization_id": "o1"}'), ("tag:red", '{"tags": ["red"]}'),
+])  # fmt: skip
+async def test_explain_looks_at_the_organization_and_the_tags_of_the_keys_team(
+    people: People, database: asyncpg.Connection, scope: str, said: str
+):
+    await database.execute("insert into teams (id, name, created_by, updated_by) values ('t1', 'Red', 't', 't')")
+    await database.execute(
+        "insert into team_members (team_id, user_id, role, added_by) values ('t1', 'ann', 'admin', 't')"
+    )
+    await subscribe(database, "t1", user_id=None, team_id="t1")
+    key = (await made(people["ann"], team_id="t1"))["key"]
+    await database.execute(
+        "insert into budgets (scope, max_budget_nano, created_by, updated_by) values ($1, 5, 't', 't')", scope
+    )
+    await database.execute(
+        "insert into budget_windows (scope, window_start, settled_nano) values ($1, 'epoch', 5)", scope
+    )
+
+    async def stopped_by() -> list[str]:
+        told = (await people["ann"].post(f"/api/v1/keys/{key['id']}/explain", json={"model": "granite"})).json()
+        return [check["subject"] for check in told["checks"] if check["passes"] is False]
+
+    assert await stopped_by() == []
+    await database.execute("update teams set extras = $1::jsonb where id = 't1'", said)
+    assert await stopped_by() == [scope]
+
+
 async def test_team_keys_belong_to_members_and_their_administrators(
     people: People, app: Any, database: asyncpg.Connection
 ):

@@ -443,6 +443,10 @@ async def test_list_is_filtered_and_sorted_as_it_is_asked(client: httpx2.AsyncCl
     assert await listed(user_id="lead", include_team_keys=True) == ["teams", "own"]
     assert set(await listed(user_id="default_user_id", include_created_by_keys=True)) == {"own", "teams", "made"}
     assert await listed(organization_id="o1") == ["made"]
+    await client.post("/litellm/team/update", json={"team_id": "t1", "organization_id": "o1"})
+    assert set(await listed(organization_id="o1")) == {"made", "teams"}
+    await client.post("/litellm/key/update", json={"key": tokens["teams"], "organization_id": "o2"})
+    assert await listed(organization_id="o1") == ["made"]
     assert await listed(status="deleted") == ["gone"]
     assert await listed(sort_by="spend") == ["made", "teams", "own"]
     assert await listed(sort_by="max_budget", sort_order="asc") == ["teams", "own", "made"]

@@ -184,3 +184,26 @@ async def test_a_call_whose_client_left_and_usage_that_is_estimated_are_marked(
     told = row["metadata"]
     assert (row["status"], told["status"], told["error_information"]["error_code"]) == ("failure", "cancelled", "499")
     assert told["usage_estimated"] is True
+
+
+async def test_rows_name_guardrails_and_the_organization_of_the_key_or_its_team(
+    client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    await client.post("/litellm/team/new", json={"team_id": "t1", "organization_id": "o1"})
+    own = {"of team": {"team_id": "t1"}, "own": {"team_id": "t1", "organization_id": "o2"}, "none": {}}
+    tokens = {
+        name: (await client.post("/litellm/key/generate", json={"key_alias": name, **members})).json()["token"]
+        for name, members in own.items()
+    }
+    await write(database, *(record(name, key_hash=token, engine_request_id=name) for name, token in tokens.items()))
+    await database.execute(
+        """update usage_records set metadata = '{"applied_guardrails": ["pii"]}' where request_id = 'own'"""
+    )
+    told = {row["request_id"]: row for row in (await client.get("/litellm/spend/logs")).json()}
+    assert {name: row["organization_id"] for name, row in told.items()} == {"of team": "o1", "own": "o2", "none": ""}
+    assert told["own"]["metadata"]["applied_guardrails"] == ["pii"]
+    assert told["own"]["metadata"]["spend_logs_metadata"] is None
+    assert told["none"]["metadata"]["applied_guardrails"] == []
+    dates = {"start_date": "2026-11-20 00:00:00", "end_date": "2026-11-26 00:00:00"}
+    paged = (await client.get("/litellm/spend/logs/v2", params=dates)).json()["data"]
+    assert {row["organization_id"] for row in paged} == {"o1", "o2", ""}

@@ -52,6 +52,14 @@ async def test_other_texts_pass_and_the_answer_names_the_guardrails(platform: Pl
     reply = await platform.chat(guarded)
     assert reply.status_code == 200
     assert reply.headers["x-litellm-applied-guardrails"] == "pii,cards"
+    row = await platform.record(guarded)
+    assert json.loads(row["metadata"]) == {"applied_guardrails": ["pii", "cards"]}
+
+
+async def test_a_client_cannot_say_that_a_guardrail_was_applied(platform: Platform, key: str):
+    notes = {"applied_guardrails": ["pii"], "run": 7}
+    assert (await platform.chat(key, metadata={"spend_logs_metadata": notes})).status_code == 200
+    assert json.loads((await platform.record(key))["metadata"]) == {"run": 7}
 
 
 @pytest.mark.parametrize("place", ["member", "metadata"])

@@ -5,6 +5,7 @@ Rates per minute are counted in the gateways alone; of them only the limits are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -126,8 +127,9 @@ async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
     scopes = {installation_scope(): INSTALLATION}
     if row.pot_id is not None:
         scopes[pot_scope(row.pot_id)] = "pot"
-    scopes |= {tag_scope(tag): TAG for tag in row.tags}
-    if organization := row.extras.get("organization_id"):
+    of_team = await views.team_extras(await work.connection(), row.team_id)
+    scopes |= {tag_scope(tag): TAG for tag in (*row.tags, *_names(row.metadata), *_names(of_team))}
+    if organization := row.extras.get("organization_id") or of_team.get("organization_id"):
         scopes[organization_scope(organization)] = "organization"
     if row.team_id is not None:
         scopes[team_scope(row.team_id)] = "team"
@@ -148,6 +150,12 @@ async def _rules(work: Work, row: Row[Any], model: str) -> list[BudgetRule]:
             BudgetRule(scope, "key and model", own["max_budget_nano"], own.get("budget_duration"), row.budget_set_at)
         )
     return rules
+
+
+def _names(said: Mapping[str, Any]) -> list[str]:
+    """Tags that LiteLLM's clients put among the notes of a key, or gave to its team."""
+    tags = said.get("tags")
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
 
 
 def _own_limit(row: Row[Any], now: datetime) -> int | None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from litemaas.db.tables import budget_windows, models, virtual_keys
+from litemaas.db.tables import budget_windows, models, teams, virtual_keys
 
 _LIVE: ColumnElement[bool] = virtual_keys.c.deleted_at.is_(None)
 
@@ -143,7 +143,9 @@ def _conditions(wanted: KeyFilter) -> list[ColumnElement[bool]]:
     if owned:
         where.append(or_(*owned))
     if wanted.organization_id is not None:
-        where.append(keys.extras["organization_id"].astext == wanted.organization_id)
+        its_teams = select(teams.c.id).where(teams.c.extras.contains({"organization_id": wanted.organization_id}))
+        own = keys.extras["organization_id"].astext
+        where.append(or_(own == wanted.organization_id, and_(own.is_(None), keys.team_id.in_(its_teams))))
     if wanted.search:
         where.append(or_(keys.alias.icontains(wanted.search, autoescape=True),
                          keys.key_name.contains(wanted.search, autoescape=True)))  # fmt: skip
@@ -179,6 +181,18 @@ async def names_of(connection: AsyncConnection, hashes: Collection[str]) -> dict
     found = select(keys.key_hash, alias, keys.key_name, keys.team_id).where(among)
     rows: Sequence[Any] = (await connection.execute(found)).all()
     return {row.key_hash: row for row in rows}
+
+
+async def organizations_of(connection: AsyncConnection, hashes: Collection[str]) -> dict[str, str]:
+    """The organizations that keys belong to, by themselves or by their team; those of none are left out."""
+    keys = virtual_keys.c
+    named = func.coalesce(keys.extras["organization_id"].astext, teams.c.extras["organization_id"].astext).label(
+        "named"
+    )
+    source = virtual_keys.outerjoin(teams, teams.c.id == keys.team_id)
+    among = keys.key_hash == any_(literal(list(hashes), ARRAY(Text)))
+    rows = await connection.execute(select(keys.key_hash, named).select_from(source).where(among, named.is_not(None)))
+    return {row.key_hash: row.named for row in rows}
 
 
 async def aliases_of(connection: AsyncConnection, user_id: str | None) -> list[str]:

@@ -271,6 +271,12 @@ async def limits_of(connection: AsyncConnection, scopes: Collection[str]) -> dic
     }
 
 
+async def team_extras(connection: AsyncConnection, team_id: str | None) -> dict[str, Any]:
+    """What LiteLLM's clients said of a team."""
+    extras = await connection.scalar(select(teams.c.extras).where(teams.c.id == team_id))
+    return dict(extras or {})
+
+
 async def windows(
     connection: AsyncConnection, places: Collection[tuple[str, datetime]]
 ) -> Mapping[tuple[str, datetime], Row[Any]]:

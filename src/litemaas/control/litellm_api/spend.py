@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Response
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from litemaas.control.http.work import WorkOf, WorkRoute
+from litemaas.control.keys.repository import organizations_of
 from litemaas.control.keys.service import hash_of
 from litemaas.control.litellm_api.gate import Access, facade_requires
 from litemaas.control.litellm_api.key_replies import with_z
@@ -19,7 +21,7 @@ from litemaas.control.usage.filters import UsageFilter
 from litemaas.control.usage.orders import NEWEST, list_in_order
 from litemaas.core.answer_cache import HIT
 from litemaas.core.errors import InvalidField
-from litemaas.core.ledger import TERMS, Status
+from litemaas.core.ledger import GUARDRAILS, TERMS, Status
 from litemaas.core.money import MILLION, NANO, usd_from_nano
 from litemaas.core.pass_through import PROVIDER as PASS_THROUGH
 from litemaas.core.price_terms import Terms, parts_of
@@ -29,7 +31,7 @@ from litemaas.core.windows import midnight
 
 router = APIRouter(route_class=WorkRoute)
 _NEWEST = 1000
-_OURS = (MEMBER, TERMS, HIT, "units")
+_OURS = (MEMBER, TERMS, HIT, GUARDRAILS, "units")
 """What the gateway keeps beside a client's own notes."""
 _PASSED = "pass_through_endpoint"
 _CALL_TYPES = (
@@ -73,13 +75,14 @@ async def logs(
         asked = await figures.cost_by_day(connection, wanted, ("user", "key"))
         return _written(_days(asked, await figures.cost_by_day(connection, wanted, ("model",))))
     connection = await work.connection()
-    return _written(rows_shown(await list_in_order(connection, wanted, NEWEST, _NEWEST)))
+    return _written(await rows_shown(connection, await list_in_order(connection, wanted, NEWEST, _NEWEST)))
 
 
-def rows_shown(records: Iterable[Row[Any]]) -> list[dict[str, Any]]:
-    """Records as LiteLLM's clients know them."""
+async def rows_shown(connection: AsyncConnection, records: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Records as LiteLLM's clients know them; each with the organization that its key belongs to now."""
     seen: set[str] = set()
-    return [_row(record, seen) for record in records]
+    organizations = await organizations_of(connection, {record.key_hash for record in records})
+    return [_row(record, seen, organizations) for record in records]
 
 
 def _written(rows: list[dict[str, Any]]) -> Response:
@@ -123,7 +126,7 @@ def _in_usd(amounts: dict[str, int]) -> dict[str, float]:
     return {name: usd_from_nano(nano) for name, nano in amounts.items()}
 
 
-def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
+def _row(record: Row[Any], seen: set[str], organizations: Mapping[str, str]) -> dict[str, Any]:
     request_id = record.engine_request_id or record.request_id
     if request_id in seen:
         # Engines may repeat their ids; ours are unique.
@@ -155,7 +158,7 @@ def _row(record: Row[Any], seen: set[str]) -> dict[str, Any]:
         "cache_key": record.metadata.get(HIT, ""),
         "request_tags": [*record.tags, *_agent_tags(record)],
         "team_id": record.team_id or "",
-        "organization_id": "",
+        "organization_id": organizations.get(record.key_hash, ""),
         "end_user": record.end_user or "",
         "requester_ip_address": record.client_ip or "",
         "messages": {},
@@ -207,7 +210,7 @@ def _metadata(record: Row[Any], total_tokens: int) -> dict[str, Any]:
         "spend_logs_metadata": {k: v for k, v in record.metadata.items() if k not in _OURS} or None,
         "cost_breakdown": _breakdown(record),
         "attempted_retries": max(0, record.attempts - 1),
-        "applied_guardrails": [],
+        "applied_guardrails": record.metadata.get(GUARDRAILS, []),
         **estimated,
     }
 

@@ -70,12 +70,13 @@ async def log_page(work: WorkOf, query: Annotated[LogQuery, Query()]) -> dict[st
     )  # fmt: skip
     if query.sort_by not in _ORDERS:
         raise Refused(400, "bad_request", "sort_by", f"sort_by must be one of: {', '.join(_ORDERS)}.")
+    connection = await work.connection()
     rows, total = await repository.page_of_records(
-        await work.connection(), wanted, _ORDERS[query.sort_by], (query.page - 1) * query.page_size, query.page_size,
+        connection, wanted, _ORDERS[query.sort_by], (query.page - 1) * query.page_size, query.page_size,
         descending=query.sort_order == "desc",
     )  # fmt: skip
     return {
-        "data": rows_shown(rows),
+        "data": await rows_shown(connection, rows),
         "total": total,
         "page": query.page,
         "page_size": query.page_size,
