@@ -324,7 +324,8 @@ RECORD = {
     "client_ip": "the address that connected",
     "user_agent": "at most 256 characters",
     "tags": "from the body, at most 32",
-    "metadata": "`spend_logs_metadata` from the body; `units` of media, `price_terms` where a discount or margin was charged",
+    "metadata": "`spend_logs_metadata` from the body; `units` of media, `price_terms` where a discount or margin was charged, "
+    "`applied_guardrails` where texts were looked at",
     "source": "`api`, or `playground` for a call that the portal made with a person's key; a client cannot say it",
 }
 _RECORD_INTRO = """# The usage record

@@ -144,6 +144,10 @@ async def test_customers_without_a_budget_have_the_one_that_is_named(
         await other.catch_up()
         assert await answers("anyone", 3) == [200, 200, 400]
         assert await answers("another", 1) + await answers("rich", 1) + await answers(None, 1) == [200] * 3
+        await platform.ledger.connection.execute("update budget_plans set max_budget_nano = 30000 where id = 'usual'")
+        await platform.ledger.announce("budget", ["customer:*"])
+        await other.catch_up()
+        assert await answers("anyone", 2) == [200, 400]
         await other.gateway.accountant.empty()
     found = await platform.ledger.connection.fetch(
         "select scope, kind from budget_events where scope like 'customer:%' order by scope, kind"
