@@ -230,7 +230,7 @@ def test_a_kept_connection_that_closes_is_forgotten() -> None:
     call.outcome()
     call.connection.release()
     call.closes()
-    assert call.pool._idle == {call.connection.origin: []}
+    assert call.pool._idle == {}  # clients may name any number of origins
     assert call.pool._all == set()
     assert call.pool._counts == {}
 
