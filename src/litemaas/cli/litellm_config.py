@@ -159,7 +159,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     found |= litellm_checks.checks_of(settled, problems, warnings)
     found |= litellm_needless.public_routes_of(settled, problems, warnings)
     found |= litellm_failures.failures_of(settled, problems, warnings)
-    guardrails = guardrails_of(settled.get("guardrails"), problems, warnings)
+    guardrails = guardrails_of(settled.get("guardrails"), problems, warnings, known)
     if guardrails.names:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)
     credentials = credentials_of(settled.get("credential_list"), problems)

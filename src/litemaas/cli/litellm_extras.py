@@ -12,6 +12,7 @@ import msgspec
 
 from litemaas.control.catalog.drafts import PRICED_PROVIDERS
 from litemaas.core.guardrail_definitions import definitions_of
+from litemaas.core.guardrail_services import KINDS, PRESIDIO
 from litemaas.core.guardrails import NAMES
 from litemaas.core.limits import DEFAULT_CUSTOMER, EVERYTHING
 from litemaas.core.money import nano_from_usd
@@ -225,8 +226,13 @@ class WantedGuardrails(msgspec.Struct):
     own: list[dict[str, Any]] = []
 
 
-def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> WantedGuardrails:
-    """What one finds in a request refuses it, in an answer it is masked. Of a definition, its ``mode`` says where it looks."""
+def guardrails_of(
+    listed: Any, problems: list[str], warnings: list[str], environ: Mapping[str, str] | None = None
+) -> WantedGuardrails:
+    """What one finds in a request refuses it, in an answer it is masked. Of a definition, its ``mode`` says where it looks.
+
+    ``environ``: where LiteLLM looks for Presidio's addresses if the file has none.
+    """
     found = WantedGuardrails([], [])
     if listed is None:
         return found
@@ -236,10 +242,15 @@ def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> Want
     for place, entry in enumerate(listed):
         where = f"guardrails[{place}]"
         params = entry.get("litellm_params") if isinstance(entry, dict) else None
-        if not isinstance(params, dict) or params.get("guardrail") != "litellm_content_filter":
-            problems.append(f"{where}: only litellm_content_filter is offered; remove it, or put the service in front.")
+        kind = params.get("guardrail") if isinstance(params, dict) else None
+        if not isinstance(params, dict) or kind not in ("litellm_content_filter", *KINDS):
+            problems.append(
+                f"{where}: litellm_content_filter, {' and '.join(KINDS)} are offered; remove it, or put the service in front."
+            )
             continue
-        names = _built_in(params)
+        if kind == PRESIDIO:
+            entry = {**entry, "litellm_params": _addresses(environ or {}) | params}
+        names = _built_in(params) if kind not in KINDS else []
         if not names:
             try:
                 definitions_of([entry])
@@ -251,6 +262,15 @@ def guardrails_of(listed: Any, problems: list[str], warnings: list[str]) -> Want
         elif entry.get("guardrail_name") not in NAMES:
             warnings.append(f"{where} is asked for by the names of its patterns: {', '.join(names)}.")
     return found
+
+
+def _addresses(environ: Mapping[str, str]) -> dict[str, str]:
+    """Presidio's, from the environment."""
+    return {
+        f"presidio_{part}_api_base": environ[name]
+        for part in ("analyzer", "anonymizer")
+        if (name := f"PRESIDIO_{part.upper()}_API_BASE") in environ
+    }
 
 
 def _built_in(params: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,8 @@
     │   ├── KeyMissing · KeyMalformed · KeyUnknown
     │   └── KeyBlocked · KeyExpired
     ├── Forbidden                  may they?
-    │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused · ContentRefused
+    │   ├── ModelNotAllowed · RouteNotAllowed · MasterKeyRequired · ClientCredentialsRefused
+    │   ├── ContentRefused · ContentJudgedUnfit
     ├── InvalidRequest             can this be understood?
     │   ├── MalformedBody · MissingField · InvalidField · ModelUnknown · PromptTooLong · BodyTooLarge
     │   ├── RequestTooSlow · AlreadyExists
@@ -18,6 +19,7 @@
     │   └── UpstreamRefused        it answered with a 4xx or 5xx of its own
     ├── NoDeploymentAvailable      all deployments of the model are cooling down
     ├── ServiceUnavailable         a part of the platform is away: database, control plane, journal
+    ├── GuardrailUnavailable       a service is away without whose word no call goes on
     ├── KeyUncheckable             a key is not known here, and the database is away
     ├── ClientGone                 the caller hung up; nobody is left to tell
     └── Unexpected                 a defect of ours
@@ -119,6 +121,18 @@ class ContentRefused(Forbidden):
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class ContentJudgedUnfit(Forbidden):
+    """A service did not let a text pass; ``kind`` names the guardrail. Its reason is for the caller: records do not have it."""
+
+    code = "content_judged_unfit"
+
+    def __init__(self, kind: str, reason: str = "") -> None:
+        words = f"Content blocked by the guardrail {kind}"
+        super().__init__(words)
+        self.kind = kind
+        self.message = f"{words}: {reason}" if reason else words
 
 
 class InvalidRequest(LiteMaaSError):
@@ -311,6 +325,10 @@ class NoDeploymentAvailable(LiteMaaSError):
 
 class ServiceUnavailable(LiteMaaSError):
     code = "service_unavailable"
+
+
+class GuardrailUnavailable(LiteMaaSError):
+    code = "guardrail_unavailable"
 
 
 class KeyUncheckable(LiteMaaSError):

@@ -1,8 +1,8 @@
-"""What does a ``guardrails:`` file of an installation mean? LiteLLM's content filter, as entries of names, kinds and words.
+"""What does a ``guardrails:`` file of an installation mean? LiteLLM's content filter, or a service that is asked.
 
-One entry has patterns that we know by name (``prebuilt``), regular expressions and words of one's own, and categories of
-phrases, each with an action. BLOCK refuses a prompt; what it names is masked in answers where the entry looks at these, for
-what was already sent cannot be taken back. MASK replaces it in answers.
+An entry of the filter has patterns that we know by name (``prebuilt``), regular expressions and words of one's own, and
+categories of phrases, each with an action. BLOCK refuses a prompt; what it names is masked in answers where the entry looks at
+these, for what was already sent cannot be taken back. MASK replaces it in answers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from litemaas.core.guardrail_expressions import bounded, phrases
+from litemaas.core.guardrail_services import KINDS, Service, service_of
 from litemaas.core.guardrail_words import CATEGORIES, LEVELS, phrases_of
 from litemaas.core.guardrails import NAMES, PATTERNS, Pattern
 
@@ -33,13 +34,15 @@ class Definition(NamedTuple):
     """``is_always_on``: for every call. ``refused``: kinds that no prompt may hold; ``masked``: that no answer shows.
 
     ``reach``: the longest text that a masked pattern of one's own finds; a stream is held back by so much.
+    ``service``: who is asked instead of looking for anything.
     """
 
     name: str
     is_always_on: bool
-    refused: tuple[Pattern, ...]
-    masked: tuple[Pattern, ...]
-    reach: int
+    refused: tuple[Pattern, ...] = ()
+    masked: tuple[Pattern, ...] = ()
+    reach: int = 0
+    service: Service | None = None
 
 
 class _Part(NamedTuple):
@@ -75,9 +78,13 @@ def _definition(entry: Mapping[str, Any]) -> Definition:
     params = entry.get("litellm_params")
     if not isinstance(params, Mapping):
         raise ValueError("litellm_params is missing")
-    _refuse_unknown(params, _PARAMS, "litellm_params.")
+    if params.get("guardrail") in KINDS:
+        return Definition(name, _flag(params, "default_on"), service=service_of(params))
     if params.get("guardrail", "litellm_content_filter") != "litellm_content_filter":
-        raise ValueError("litellm_params.guardrail must be litellm_content_filter; other services are not asked")
+        raise ValueError(
+            f"litellm_params.guardrail must be litellm_content_filter, {' or '.join(KINDS)}; other services are not asked"
+        )
+    _refuse_unknown(params, _PARAMS, "litellm_params.")
     sides = _sides(params.get("mode", "pre_call"))
     parts = list(_parts(params))
     if not parts:

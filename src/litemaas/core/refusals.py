@@ -13,6 +13,7 @@ import msgspec
 from litemaas.core.entitlements import Block
 from litemaas.core.errors import (
     BudgetExhausted,
+    ContentJudgedUnfit,
     ContentRefused,
     KeyBlocked,
     KeyExpired,
@@ -85,7 +86,7 @@ def refusal_of(error: LiteMaaSError, subject: str, model: str, request_id: str, 
     code, level = _code_and_level(error)
     if code is None:
         return None
-    about: dict[str, Any] = {"message": error.message, "action": action_for(code), "request_id": request_id, "at": at}
+    about: dict[str, Any] = {"message": str(error), "action": action_for(code), "request_id": request_id, "at": at}
     match error:
         case BudgetExhausted():
             return Refusal(
@@ -125,6 +126,6 @@ def _code_and_level(error: LiteMaaSError) -> tuple[str | None, str]:
             return "model_capacity", "model"
         case RateLimited():
             return _RATES.get(error.kind, "requests_per_minute"), error.level
-        case ContentRefused():
+        case ContentRefused() | ContentJudgedUnfit():
             return "guardrail", "model"
     return None, ""

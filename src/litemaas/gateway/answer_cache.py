@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from litemaas.core.keys import VirtualKey
     from litemaas.gateway.call import Ask, Call
     from litemaas.gateway.http.messages import Response
+    from litemaas.gateway.judging import Judging
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.routing import Routing
@@ -95,8 +96,10 @@ class AnswerCache:
     """Finds, gives and keeps answers. ``secret``: digests are keyed with it; all workers have the same."""
 
     def __init__(
-        self, store: AnswerStore, settings: AnswerCacheSettings, routing: Routing, headers: ReplyHeaders, secret: str
-    ) -> None:
+        self, store: AnswerStore, settings: AnswerCacheSettings, routing: Routing, headers: ReplyHeaders, secret: str,
+        judging: Judging | None = None,
+    ) -> None:  # fmt: skip
+        self._judging = judging
         self._store = store
         self._settings = settings
         self._routing = routing
@@ -110,7 +113,10 @@ class AnswerCache:
         self.misses = 0
 
     async def answers(self, call: Call, ask: Ask, lane: Lane, response: Response) -> bool:
-        """Whether the call has its answer; if not, what comes of it may be kept. Errors: InvalidField."""
+        """Whether the call has its answer; if not, what comes of it may be kept.
+
+        Errors: InvalidField; ContentJudgedUnfit and GuardrailUnavailable for an answer that services are asked about.
+        """
         members = ask.members
         if members is None or ask.foreign is not None or ask.references or call.endpoint.route not in self._routes:
             return False
@@ -125,6 +131,8 @@ class AnswerCache:
             return False
         forgetting = self._routing.snapshot.forgetting
         if controls.reads and (found := await self._find(name, forgetting, controls)) is not None:
+            if call.judged is not None and self._judging is not None:
+                found = await self._judged_anew(found, call, self._judging)
             self._give(found, name, call, ask, response)
             self.hits += 1
             return True
@@ -137,6 +145,8 @@ class AnswerCache:
         """After a call that ended well; not where a budget cut it short, or another model answered in its place."""
         reply = call.reply
         body = reply.body if reply is not None else b"".join(keeping.pieces)
+        if call.judged is not None and call.judged.unseen:  # later its service may be there, and refuse it
+            return
         if call.failure is not None or call.fallbacks or not body or len(body) > self._settings.most_bytes:
             return
         if call.output_limit is not None and _CUT in body:
@@ -167,6 +177,15 @@ class AnswerCache:
         if not forgetting.gives(name, kept.number) or time.time() - kept.at > controls.max_age_s:
             return None
         return kept
+
+    async def _judged_anew(self, kept: Kept, call: Call, judging: Judging) -> Kept:
+        """What a service lets pass may have changed since. Errors: ContentJudgedUnfit; GuardrailUnavailable."""
+        await judging.verdict(call)
+        if kept.ending is not None:
+            return msgspec.structs.replace(kept, body=await judging.stream(call, kept.body))
+        reply = Reply(200, kept.content_type, kept.body)
+        await judging.answer(call, reply)
+        return msgspec.structs.replace(kept, body=reply.body)
 
     def _give(self, kept: Kept, name: str, call: Call, ask: Ask, response: Response) -> None:
         lines = b"x-litellm-cache-key: %b\r\ncache-status: litemaas; hit\r\n" % name.encode()

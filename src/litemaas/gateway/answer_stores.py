@@ -11,6 +11,7 @@ from litemaas.kit.settings import SettingsError
 from litemaas.kit.ticks import monotonic
 
 if TYPE_CHECKING:
+    from litemaas.gateway.judging import Judging
     from litemaas.gateway.reply_headers import ReplyHeaders
     from litemaas.gateway.routing import Routing
     from litemaas.gateway.settings import GatewaySettings
@@ -50,7 +51,7 @@ class LocalAnswers:
 
 
 def answer_cache(
-    settings: GatewaySettings, routing: Routing, headers: ReplyHeaders, vault: Vault
+    settings: GatewaySettings, routing: Routing, headers: ReplyHeaders, vault: Vault, judging: Judging | None = None
 ) -> tuple[AnswerCache | None, SharedAnswers | None]:
     """The cache, and the store that has to be worked and closed; None where there is none. Errors: SettingsError."""
     own = settings.answer_cache
@@ -58,10 +59,12 @@ def answer_cache(
         return None, None
     url = own.url or settings.redis_url
     if own.type == "local":
-        return AnswerCache(LocalAnswers(own.worker_bytes), own, routing, headers, settings.encryption_key), None
+        return AnswerCache(
+            LocalAnswers(own.worker_bytes), own, routing, headers, settings.encryption_key, judging
+        ), None
     if url is None:
         raise SettingsError(
             "LITEMAAS_ANSWER_CACHE__TYPE: valkey needs LITEMAAS_REDIS_URL, or LITEMAAS_ANSWER_CACHE__URL"
         )
     shared = SharedAnswers(url, vault, own.timeout_s, own.worker_bytes)
-    return AnswerCache(shared, own, routing, headers, settings.encryption_key), shared
+    return AnswerCache(shared, own, routing, headers, settings.encryption_key, judging), shared

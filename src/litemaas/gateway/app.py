@@ -48,6 +48,7 @@ from litemaas.gateway.errors import PROFILES, refusal_body
 from litemaas.gateway.failure_rules import FailureRules
 from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
+from litemaas.gateway.guardrail_services import GuardrailServices
 from litemaas.gateway.guardrails import Guardrails
 from litemaas.gateway.header_labels import HeaderLabels
 from litemaas.gateway.heartbeat import Heartbeat
@@ -55,6 +56,7 @@ from litemaas.gateway.http.client import Pool
 from litemaas.gateway.http.server import Server
 from litemaas.gateway.http.turns import Turn
 from litemaas.gateway.identity import Identity
+from litemaas.gateway.judging import Judging
 from litemaas.gateway.leasing import Leasing
 from litemaas.gateway.leaving import leave
 from litemaas.gateway.listening import bound_socket
@@ -146,6 +148,7 @@ class Gateway:
         self.rates, self.rate_link = rate_limits(settings, self.worker_id, WorkerCensus(self.postgres).alive, clock)
         turn = Turn(self.journal.flush)
         self.pool = Pool(own.upstream.pool, turn)
+        self.judging = self.guardrails.judging = Judging(GuardrailServices(self.pool), self.metrics, self._on_defect)
         engines = Engines(self.pool, self.targets, own.upstream)
         self._open_ledger(own, journals)
         self.siblings = Siblings(numbers, self.worker_id, self.metrics) if numbers is not None else None
@@ -154,7 +157,7 @@ class Gateway:
         settlement = Settlement(self.journal, self.metrics, own.error_profile, own.rates.tokens)
         self.conversions = self._conversions(own, settlement, refusals)
         headers = ReplyHeaders(own.litellm_version, origins)
-        self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault)
+        self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault, self.judging)
         proxy = self._proxy(own, engines, settlement, headers)
         dispatch = self._dispatch(own, proxy, engines, origins, refusals)
         routes = _names_in(own.allowed_routes)
@@ -261,7 +264,7 @@ class Gateway:
         if self.answer_cache is not None:
             self.metrics.besides.append(self.answer_cache.collect)
         self.metrics.besides += [
-            DeploymentMetrics(self.targets).collect, self.captures.collect,
+            DeploymentMetrics(self.targets).collect, self.captures.collect, self.judging.collect,
             partial(self.metrics.callers.collect_budgets, self.budgets),
         ]  # fmt: skip
         self.metrics.gauges |= {
@@ -339,6 +342,7 @@ class Gateway:
         if not await leave(self.server, self._settings.gateway.drain_timeout_s, hurry or asyncio.Event()):
             log.warning("calls were cut off", worker=self.worker_id)
         await self._background.stop()
+        self.judging.close()
         if self.rate_link is not None:
             await self.rate_link.end()
         if self.shared_answers is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from litemaas.gateway.guardrails import Guard
     from litemaas.gateway.http.messages import Request
     from litemaas.gateway.identity import Caller
+    from litemaas.gateway.judging import Judged
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.quotas import QuotaHold
     from litemaas.gateway.ratelimits import Ticket
@@ -95,7 +96,8 @@ class Call:
     ``upstream_s``: from the request's leaving to the answer's beginning, or to its end if it came whole. ``failure``: what
     ended a stream whose answer had begun; the client is told in it. ``condition``, ``place``, ``spending``: of the deployment
     where the call is now, and what it takes of that one's limits and budgets. ``ticket_besides``: on limits that only a
-    fallback has; ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for.
+    fallback has; ``fallbacks``: how many models were asked instead of the first. ``guard``: what its texts are looked at for;
+    ``judged``: what services say of them, None = none is asked.
     ``listed``: what it would have cost at the catalogue's price, where another is charged.
     ``keeping``: how its answer will be kept, None = it will not.
     ``ending``: what a client hears last of a stream. ``deferred``: somebody else will bill it and write its record.
@@ -104,8 +106,9 @@ class Call:
     __slots__ = (
         "ask", "attempts", "begun", "caller", "condition", "cost", "deferred", "ended_at", "ending",
         "endpoint", "engine_request_id", "failure", "fallbacks",
-        "first_byte_at", "guard", "hold", "id", "keeping", "lane", "listed", "output_limit", "place", "quota", "refusal",
-        "reply", "request", "slot", "spending", "started_at", "target", "ticket", "ticket_besides", "upstream_s", "usage",
+        "first_byte_at", "guard", "hold", "id", "judged", "keeping", "lane", "listed", "output_limit", "place", "quota",
+        "refusal", "reply", "request", "slot", "spending", "started_at", "target", "ticket", "ticket_besides", "upstream_s",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, call_id: str, request: Request, endpoint: Endpoint, started_at: float) -> None:
@@ -131,6 +134,7 @@ class Call:
         self.ending = DONE
         self.deferred = False
         self.guard: Guard | None = None
+        self.judged: Judged | None = None
         self.target: Target | None = None
         self.attempts = 0
         self.first_byte_at: float | None = None

@@ -31,6 +31,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.MasterKeyRequired: (401, "auth_error", NONE_TEXT),
     errors.ClientCredentialsRefused: (401, "auth_error", NONE_TEXT),
     errors.ContentRefused: (403, NONE_TEXT, NONE_TEXT),
+    errors.ContentJudgedUnfit: (400, NONE_TEXT, NONE_TEXT),
     errors.MalformedBody: (400, "invalid_request_error", "request_body"),
     errors.MissingField: (400, "invalid_request_error", None),
     errors.InvalidField: (400, "bad_request_error", None),
@@ -52,6 +53,7 @@ PROFILE_1_81: dict[type[LiteMaaSError], _Row] = {
     errors.UpstreamRefused: (0, None, None),
     errors.NoDeploymentAvailable: (429, NONE_TEXT, NONE_TEXT),
     errors.ServiceUnavailable: (503, "service_unavailable", None),
+    errors.GuardrailUnavailable: (503, "service_unavailable", None),
     errors.KeyUncheckable: (400, "no_db_connection", None),
     errors.ClientGone: (499, None, None),
     errors.Unexpected: (500, "internal_server_error", None),
@@ -138,7 +140,7 @@ def headers_of(error: LiteMaaSError, profile: str = "1.81") -> bytes:
             return f"x-litellm-timeout: {error.timeout_s:g}\r\n".encode()
         case errors.MethodNotAllowed():
             return f"allow: {', '.join(error.allowed)}\r\n".encode()
-        case errors.ServiceUnavailable() | errors.KeyUncheckable():
+        case errors.ServiceUnavailable() | errors.GuardrailUnavailable() | errors.KeyUncheckable():
             return b"retry-after: 1\r\n"
     return b""
 

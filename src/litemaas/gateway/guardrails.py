@@ -1,7 +1,8 @@
 """Which texts of a call must not pass? A prompt that holds one is refused before an engine sees it; in answers it is masked.
 
 A guardrail holds for all calls (a setting, or its definition says so), for those of a key, to a model, or for one call that
-asks for it. Built-in ones look at prompts and answers; an installation's own come with the catalogue. Calls without any cost
+asks for it. Built-in ones look at prompts and answers; an installation's own come with the catalogue, and some of these ask a
+service (:mod:`~litemaas.gateway.judging`). Calls without any cost
 nothing: they are never looked at here. In streams, the end of a text is held back while it may be the beginning of something
 that has to be masked; a few words at most.
 """
@@ -13,39 +14,37 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from litemaas.core.errors import ContentRefused, InvalidField
+from litemaas.core.errors import ContentRefused, GuardrailUnavailable, InvalidField
 from litemaas.core.guardrail_definitions import Definition
+from litemaas.core.guardrail_services import AFTER, BEFORE, BESIDE, NOTING, Service
 from litemaas.core.guardrails import MOST_CHARACTERS, NAMES, Pattern, find_all, mask, patterns_of, undecided_from
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, value_of
+from litemaas.gateway.judged_texts import GATEWAYS_OWN, NO_TEXT, STREAMED, is_media, piece_of
+from litemaas.gateway.judging import JudgedEvents
 from litemaas.gateway.shared_rates import pause
 
 if TYPE_CHECKING:
-    from litemaas.gateway.call import Ask, Call
+    from litemaas.gateway.call import Ask, Call, Reply
+    from litemaas.gateway.judging import Judging
     from litemaas.gateway.lanes import Lane
     from litemaas.gateway.metrics import Metrics
 
 _AT_ONCE = 128 * 1024
 """Characters that are looked at before other calls get their turn."""
-_NO_TEXT = frozenset({
-    "model", "stream", "stream_options", "id", "object", "role", "type", "finish_reason", "system_fingerprint", "b64_json",
-    "embedding", "url", "tool_call_id", "call_id", "item_id", "response_id", "usage", "created", "encoding_format",
-})  # fmt: skip
-"""Members whose values are no texts of people or models."""
-_GATEWAYS_OWN = frozenset({"metadata", "litellm_metadata", "tags", "guardrails", "fallbacks", "user", "cache"})
 _MOST_HELD = 4096
 _MOST_GUARDS = 1000
 """Sets of names that are remembered: clients may name any."""
 _KEY_EDGE = 128
-_STREAMED = ("reasoning_content", "reasoning", "content", "refusal", "text")
 
 
 class Guard:
     """Guardrails that hold together.
 
     ``refused``: what no prompt may hold. ``masked``: what no answer shows. ``reach``: see :class:`Definition`.
+    ``before``, ``beside``, ``after``, ``noting``: services that are asked, by when; ``asks``: whether there are any.
     """
 
-    __slots__ = ("line", "masked", "names", "reach", "refused")
+    __slots__ = ("after", "asks", "before", "beside", "line", "masked", "names", "noting", "reach", "refused")
 
     def __init__(self, names: tuple[str, ...], definitions: tuple[Definition, ...] = ()) -> None:
         built_in = patterns_of(name for name in names if name in NAMES)
@@ -53,13 +52,24 @@ class Guard:
         self.refused = (*built_in, *(pattern for one in definitions for pattern in one.refused))
         self.masked = (*built_in, *(pattern for one in definitions for pattern in one.masked))
         self.reach = max((one.reach for one in definitions), default=0)
+        services = [(one.name, one.service) for one in definitions if one.service is not None]
+        self.asks = bool(services)
+        self.before = _asked_in(BEFORE, services)
+        self.beside = _asked_in(BESIDE, services)
+        self.after = _asked_in(AFTER, services)
+        self.noting = _asked_in(NOTING, services)
         self.line = f"x-litellm-applied-guardrails: {','.join(names)}\r\n"
 
 
+def _asked_in(mode: str, services: list[tuple[str, Service]]) -> tuple[tuple[str, Service], ...]:
+    return tuple(one for one in services if mode in one[1].modes)
+
+
 class Guardrails:
-    """Checks calls. ``always``: what holds for all of them."""
+    """Checks calls. ``always``: what holds for all of them. ``judging``: who asks services."""
 
     def __init__(self, always: tuple[str, ...], metrics: Metrics) -> None:
+        self.judging: Judging | None = None
         self._setting = frozenset(always)
         self._always = self._setting
         self._definitions: dict[str, Definition] = {}
@@ -95,7 +105,7 @@ class Guardrails:
     async def check(self, call: Call, ask: Ask, lane: Lane) -> None:
         """Looks at the prompt, and notes what the answer is to be looked at for.
 
-        Errors: ContentRefused; InvalidField for a guardrail that does not exist.
+        Errors: ContentRefused; ContentJudgedUnfit; GuardrailUnavailable; InvalidField for a guardrail that does not exist.
         """
         wished = ask.wishes.guardrails if ask.wishes is not None else []
         before = call.guard.names if call.guard is not None else ()  # of a model that could not answer
@@ -103,6 +113,13 @@ class Guardrails:
         if not names:
             return
         call.guard = guard = self.guard(names)
+        if guard.refused:
+            await self._look(ask, guard)
+        if guard.asks:
+            await self._judges().prompt(call, ask)
+
+    async def _look(self, ask: Ask, guard: Guard) -> None:
+        """Errors: ContentRefused."""
         looked_at = 0
         for text in _texts_of(ask.members or {}):
             for start in range(0, len(text), _AT_ONCE):
@@ -119,8 +136,26 @@ class Guardrails:
                     looked_at = 0
                     await pause(0)
 
+    async def verdict(self, call: Call) -> None:
+        """Before anything of an answer is shown. Errors: ContentJudgedUnfit; GuardrailUnavailable."""
+        await self._judges().verdict(call)
+
+    async def judge(self, call: Call, reply: Reply) -> None:
+        """A whole answer, before it is shown. Errors: as :meth:`verdict`."""
+        await self._judges().answer(call, reply)
+
+    def judged_events(self, call: Call) -> JudgedEvents:
+        return JudgedEvents(self._judges(), call)
+
+    def _judges(self) -> Judging:
+        if self.judging is None:
+            raise GuardrailUnavailable("guardrails that ask a service are not set up here")
+        return self.judging
+
     def masked(self, guard: Guard, body: bytes) -> bytes:
         """A whole answer without what must not pass; as it came, if there is nothing of that in it."""
+        if not guard.masked:
+            return body
         try:
             answer = msgspec.json.decode(body)
         except NOT_JSON:
@@ -138,20 +173,20 @@ class Guardrails:
 
 def _texts_of(members: Members) -> Iterator[str]:
     for name in members:
-        if name not in _GATEWAYS_OWN and name not in _NO_TEXT:
+        if name not in GATEWAYS_OWN and name not in NO_TEXT:
             yield from _strings_in(value_of(members, name))
 
 
 def _strings_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        if not value.startswith("data:"):  # an image or a sound
+        if not is_media(value):
             yield value
     elif isinstance(value, list):
         for part in value:
             yield from _strings_in(part)
     elif isinstance(value, dict):
         for name, part in value.items():
-            if name not in _NO_TEXT:
+            if name not in NO_TEXT:
                 yield from _strings_in(part)
 
 
@@ -170,23 +205,11 @@ def _masked(value: Any, patterns: tuple[Pattern, ...]) -> tuple[Any, list[str]]:
         members = {}
         for name, part in value.items():
             members[name] = part
-            if name not in _NO_TEXT:
+            if name not in NO_TEXT:
                 members[name], found = _masked(part, patterns)
                 kinds += found
         return members, kinds
     return value, kinds
-
-
-def _piece_of(chunk: dict[str, Any], kind: str) -> tuple[str, dict[str, Any] | None, str]:
-    """The part that an event brings a piece of, the object that holds it, and its member; None = it brings none."""
-    delta = chunk.get("delta")
-    if kind == "content_block_delta" and isinstance(delta, dict):
-        for member in ("text", "thinking", "partial_json"):
-            if isinstance(delta.get(member), str):
-                return f"block {chunk.get('index')}", delta, member
-    if kind.endswith(".delta") and isinstance(delta, str):
-        return f"{kind[:-6]} {chunk.get('item_id')} {chunk.get('content_index')}", chunk, "delta"
-    return "", None, ""
 
 
 def _ended_by(chunk: dict[str, Any], kind: str) -> str:
@@ -257,7 +280,7 @@ class StreamGuard:
         """An event of messages or responses: a piece of a part, or something else, before which ended parts are completed."""
         kind = chunk.get("type")
         kind = kind if isinstance(kind, str) else ""
-        part, texts, member = _piece_of(chunk, kind)
+        part, texts, member = piece_of(chunk, kind)
         if texts is None:
             rest = self._rest_of(_ended_by(chunk, kind)) if kind.endswith((".done", "_stop", ".completed")) else b""
             chunk, kinds = _masked(chunk, self._guard.masked)
@@ -288,7 +311,7 @@ class StreamGuard:
         delta = choice.get("delta")
         texts = delta if isinstance(delta, dict) else choice
         is_last = choice.get("finish_reason") is not None
-        present = [member for member in _STREAMED if isinstance(texts.get(member), str)]
+        present = [member for member in STREAMED if isinstance(texts.get(member), str)]
         calls = texts.get("tool_calls")
         for member in present:
             self._held[index, member] = self._held.get((index, member), "") + texts[member]

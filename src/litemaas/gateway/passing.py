@@ -42,7 +42,7 @@ class Passing:
         self._settings = settings
         self._guardrails = guardrails
 
-    async def streams(
+    async def streams(  # noqa: C901 - one loop, in which each part is a test and a call
         self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
     ) -> bool:
         """False: the answer is to be kept and sent whole. Else it was relayed, and only its end is left to send.
@@ -60,25 +60,39 @@ class Passing:
         call.ending = b""
         answer.limit(target.deployment.stream_timeout_s or self._settings.stream_timeout_s)
         watch = PassingScanner() if is_events else None
-        guard = StreamGuard(call.guard, self._guardrails) if watch is not None and call.guard is not None else None
-        self._begin(answer, head, call, response)
+        is_masked = watch is not None and call.guard is not None and bool(call.guard.masked)
+        guard = StreamGuard(call.guard, self._guardrails) if is_masked and call.guard is not None else None
+        judged = self._guardrails.judged_events(call) if call.judged is not None and watch is not None else None
+        if judged is None:
+            if call.judged is not None:
+                await self._guardrails.verdict(call)
+            self._begin(answer, head, call, response)
         try:
             while data := await answer.next_bytes():
                 if watch is not None:
                     events = watch.feed(data)
                     data = guard.feed(events) if guard is not None else data
                     self._settlement.progress(call, self._usage(watch, ask))
-                response.write(data)
+                if judged is None or (data := await judged.take(data)):
+                    if not response.started:
+                        self._begin(answer, head, call, response)
+                    response.write(data)
                 if response.is_congested:
                     await response.drain()
-            if guard is not None:
-                response.write(guard.finish())
+            rest = guard.finish() if guard is not None else b""
+            rest = rest if judged is None else await judged.rest(rest)
+            if not response.started:
+                self._begin(answer, head, call, response)
+            response.write(rest)
         except StreamGarbled as garbled:
             call.failure = UpstreamGarbage(str(garbled))
         except UpstreamFailure as failure:
             call.failure = failure
         finally:
             call.usage = self._usage(watch, ask)
+        if call.failure is not None and not response.started:  # it was held back, so nobody has anything of it
+            lost, call.failure, call.usage = call.failure, None, NOTHING
+            raise lost
         if call.failure is not None and watch is None:
             response.abort()  # an error in the midst of a file would be taken for the file
         return True

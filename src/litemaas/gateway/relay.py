@@ -20,6 +20,7 @@ from litemaas.kit.ticks import monotonic
 if TYPE_CHECKING:
     from litemaas.gateway.http.answers import AnswerHead, UpstreamConnection
     from litemaas.gateway.http.messages import Response
+    from litemaas.gateway.judging import JudgedEvents
     from litemaas.gateway.metering import Meter
     from litemaas.gateway.providers.bridge import Bridge
     from litemaas.gateway.reply_headers import ReplyHeaders
@@ -72,6 +73,8 @@ class Relay:
                 call.usage = await self._meter.count_reply(ask, target, reply)
             if call.guard is not None:
                 reply.body = self._guardrails.masked(call.guard, reply.body)
+                if call.judged is not None:
+                    await self._guardrails.judge(call, reply)
             if ask.foreign is not None:
                 call.endpoint.translate(call, ask, reply)
             if answer.is_abandoned:
@@ -86,12 +89,13 @@ class Relay:
             await answer.outwait(self._settings.abandoned_timeout_s if call.lane and not call.lane.is_free else -1.0)
             return await answer.read(self._settings.max_reply_bytes)
 
-    async def _relay_events(
+    async def _relay_events(  # noqa: C901 - one loop, in which each part is a test and a call
         self, answer: UpstreamConnection, call: Call, ask: Ask, target: Target, response: Response
     ) -> None:
         bridge = call.endpoint.bridge(call, ask, target)
         scanner = (bridge.scanner() if bridge is not None else None) or self._scanner(ask, target)
-        guard = StreamGuard(call.guard, self._guardrails) if call.guard is not None else None
+        guard = StreamGuard(call.guard, self._guardrails) if call.guard is not None and call.guard.masked else None
+        judged = self._guardrails.judged_events(call) if call.judged is not None else None
         answer.limit(self._silence_s(call, ask, target))
         shown: list[bytes] | None = (
             None if target.stream_usage else []
@@ -102,11 +106,12 @@ class Relay:
                     data = bridge.arrive(data)
                 events = scanner.feed(data) if guard is None else guard.feed(scanner.feed(data))
                 if events:
-                    if call.first_byte_at is None:
-                        self._begin(answer, call, response)
                     if shown is not None:
                         shown.append(events)
-                    _show(events, call, response, bridge)
+                    if judged is None or (events := await judged.take(events)):
+                        if call.first_byte_at is None:
+                            self._begin(answer, call, response)
+                        _show(events, call, response, bridge)
                     self._settlement.progress(call, self._usage_so_far(scanner, ask))
                 if scanner.error is not None:
                     words = target.without_secrets(scanner.error)[:500]
@@ -116,14 +121,20 @@ class Relay:
             if not scanner.is_finished:
                 raise UpstreamDied("the model server ended its answer before it was complete")
         except StreamGarbled as garbled:
-            self._end_badly(call, response, UpstreamGarbage(str(garbled)))
+            self._end_badly(call, response, UpstreamGarbage(str(garbled)), judged)
         except UpstreamFailure as failure:
-            self._end_badly(call, response, failure)
+            self._end_badly(call, response, failure, judged)
         finally:
             call.engine_request_id = scanner.engine_id or None
-            call.usage = self._usage_so_far(scanner, ask)
+            call.usage = NOTHING if judged is not None and judged.are_lost else self._usage_so_far(scanner, ask)
         if call.usage.source is not UsageSource.ENGINE:
             call.usage = await self._meter.count_stream(ask, target, call.usage, shown)
+        if judged is not None and call.failure is None:
+            if rest := await judged.rest(guard.finish() if guard is not None else b""):
+                if call.first_byte_at is None:
+                    self._begin(answer, call, response)
+                _show(rest, call, response, bridge)
+            guard = None
         self._end(answer, call, response, guard, bridge)
 
     async def _relay_bytes(
@@ -136,6 +147,8 @@ class Relay:
         try:
             while data := await answer.next_bytes():
                 if not response.started:
+                    if call.judged is not None:
+                        await self._guardrails.verdict(call)
                     call.first_byte_at = monotonic()
                     call.upstream_s = call.first_byte_at - answer.sent_at
                     call.usage = Usage(media=ask.media_bound)
@@ -194,9 +207,13 @@ class Relay:
             return usage_of(scanner.usage)
         return self._meter.estimate(ask, scanner.chunks)
 
-    def _end_badly(self, call: Call, response: Response, failure: LiteMaaSError) -> None:
+    def _end_badly(
+        self, call: Call, response: Response, failure: LiteMaaSError, judged: JudgedEvents | None = None
+    ) -> None:
         """Before the first byte an ordinary error, later one within the stream."""
         if not response.started:
+            if judged is not None:
+                judged.are_lost = True
             raise failure
         call.failure = failure
 

@@ -11,7 +11,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from litemaas.core.catalog import Mode
-from litemaas.core.errors import ClientGone, LiteMaaSError, Unauthenticated, Unexpected, UpstreamFailure
+from litemaas.core.errors import (
+    ClientGone,
+    ContentJudgedUnfit,
+    GuardrailUnavailable,
+    LiteMaaSError,
+    Unauthenticated,
+    Unexpected,
+    UpstreamFailure,
+)
 from litemaas.core.keys import MASTER_KEY_HASH
 from litemaas.core.ledger import GUARDRAILS, TERMS, Status
 from litemaas.core.pricing import Cost, cost_of
@@ -271,6 +279,8 @@ def _note_error(call: Call, error: LiteMaaSError) -> None:
             prompt = -(-call.ask.prompt_bytes // BYTES_PER_TOKEN)
             call.usage = Usage(prompt_tokens=prompt, source=UsageSource.ESTIMATE)
         return
+    if isinstance(error, ContentJudgedUnfit | GuardrailUnavailable):
+        call.usage = NOTHING  # the model may have answered, but nobody saw anything of that
     if call.caller is None and isinstance(error, Unauthenticated):
         asked_by = error.asked_by
         if isinstance(asked_by, Caller):

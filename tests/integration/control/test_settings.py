@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import asyncpg
 import httpx2
@@ -128,3 +129,63 @@ async def test_a_guardrail_is_tried_before_it_holds(
     assert "pre_call" in refused.json()["detail"]
     assert (await people["ann"].get("/api/v1/admin/guardrails/known")).status_code == 403
     assert await database.fetchval("select count(*) from audit where detail::text like '%Falcon%'") == 0
+
+
+ASKING = {
+    "guardrail_name": "asking",
+    "litellm_params": {
+        "guardrail": "generic_guardrail_api", "mode": "pre_call", "api_base": "http://guard.internal:8080",
+        "api_key": "guard-credential-1", "headers": {"X-Team": "guard-credential-2"},
+    },
+}  # fmt: skip
+
+
+def asking(**params: Any) -> dict[str, Any]:
+    return {"guardrails": [{**ASKING, "litellm_params": {**ASKING["litellm_params"], **params}}]}
+
+
+async def test_credentials_of_a_guardrails_service_are_sealed_and_shown_to_nobody(
+    people: dict[str, httpx2.AsyncClient], client: httpx2.AsyncClient, database: asyncpg.Connection
+):
+    admin = people["admin"]
+    put = await admin.put(GUARDRAILS, json=asking())
+    assert put.status_code == 200, put.text
+    shown = asking(api_key="****", headers={"X-Team": "****"})
+    assert put.json() == (await admin.get(GUARDRAILS)).json() == shown
+    assert (await admin.get("/api/v1/admin/settings")).json()["guardrails"] == shown
+    stored = await database.fetchval("select value::text from settings where name = 'guardrails'")
+    audited = await database.fetchval("select string_agg(detail::text, '') from audit")
+    assert "guard-credential" not in stored + audited
+    assert "sealed:" not in audited
+    (listed, *_) = (await client.get("/litellm/guardrails/list")).json()["guardrails"]
+    assert listed["litellm_params"] == {"guardrail": "generic_guardrail_api", "mode": "pre_call"}
+
+    again = await admin.put(GUARDRAILS, json=asking(api_key="****", headers={"X-Team": "****"}, mode="post_call"))
+    assert again.status_code == 200, again.text
+    same = await database.fetchval("select value::text from settings where name = 'guardrails'")
+    assert same == stored.replace("pre_call", "post_call")
+    assert (await admin.put(GUARDRAILS, json=asking(mode="post_call"))).status_code == 200
+    assert await database.fetchval("select value::text from settings where name = 'guardrails'") == same
+    assert (await admin.put(GUARDRAILS, json={"guardrails": []})).status_code == 200
+
+
+@pytest.mark.parametrize(("params", "says"), [
+    ({"api_base": "http://elsewhere", "api_key": "****"}, "has changed; give api_key anew"),
+    ({"headers": {"X-Other": "****"}}, "has no headers.X-Other yet"),
+    ({"api_key": "sealed:AAAA"}, "cannot begin with sealed:"),
+    ({"api_base": "http://169.254.169.254"}, "link-local"),
+])  # fmt: skip
+async def test_a_kept_credential_follows_no_other_address(
+    people: dict[str, httpx2.AsyncClient], params: dict[str, Any], says: str
+):
+    admin = people["admin"]
+    assert (await admin.put(GUARDRAILS, json=asking())).status_code == 200
+    refused = await admin.put(GUARDRAILS, json=asking(**params))
+    assert (refused.status_code, says in refused.text) == (400, True), refused.text
+    assert (await admin.put(GUARDRAILS, json={"guardrails": []})).status_code == 200
+
+
+async def test_a_guardrail_that_asks_a_service_is_not_tried_here(people: dict[str, httpx2.AsyncClient]):
+    [entry] = asking()["guardrails"]
+    tried = await people["admin"].post("/api/v1/admin/guardrails/try", json={"guardrail": entry, "text": "hello"})
+    assert (tried.status_code, "asks a service" in tried.text) == (400, True)

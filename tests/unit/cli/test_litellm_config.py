@@ -96,6 +96,11 @@ def test_settings_are_translated_and_what_is_not_taken_is_named(tmp_path: Path):
         ("litellm_settings: {fallbacks: [{a: [b, c, d, e, f, g]}]}", "at most 5"),
         ("router_settings: {model_group_alias: {a: {hidden: true}}}", "router_settings.model_group_alias.a"),
         ("guardrails: [{guardrail_name: g, litellm_params: {guardrail: lakera}}]", "guardrails[0]"),
+        (
+            "guardrails: [{guardrail_name: g, litellm_params: {guardrail: presidio, mode: pre_call}}]",
+            "analyzer_api_base",
+        ),
+        ("guardrails: [{guardrail_name: g, litellm_params: {guardrail: generic_guardrail_api}}]", "mode"),
         (f"guardrails: [{FILTER}patterns: [{{pattern_type: regex, pattern: x}}]}}}}]", "patterns[0]"),
         (f"guardrails: [{FILTER}patterns: [{{pattern_type: prebuilt, pattern_name: terrorism}}]}}}}]", "patterns[0]"),
         (f"guardrails: [{FILTER}blocked_words: [{{keyword: 7}}]}}}}]", "blocked_words"),
@@ -159,6 +164,20 @@ def test_guardrails_of_ones_own_are_for_the_settings(tmp_path: Path):
     own = f"{FILTER}mode: pre_call, blocked_words: [{{keyword: Falcon, action: BLOCK}}]}}}}"
     config = read(tmp_path, f"guardrails: [{own}]")
     assert [one["guardrail_name"] for one in config.guardrails] == ["g"]
+    assert (config.environ, config.warnings) == ({}, [])
+
+
+def test_guardrails_that_ask_a_service_are_for_the_settings_with_their_variables_read(tmp_path: Path):
+    text = """
+    guardrails:
+      - guardrail_name: safety
+        litellm_params:
+          {guardrail: generic_guardrail_api, mode: during_call, api_base: "http://guard:8080", api_key: os.environ/GUARD_KEY}
+      - {guardrail_name: names, litellm_params: {guardrail: presidio, mode: pre_call, default_on: true}}
+    """
+    config = read(tmp_path, text, GUARD_KEY="secret", PRESIDIO_ANALYZER_API_BASE="http://analyzer:3000")
+    assert [one["litellm_params"].get("api_key") for one in config.guardrails] == ["secret", None]
+    assert config.guardrails[1]["litellm_params"]["presidio_analyzer_api_base"] == "http://analyzer:3000"
     assert (config.environ, config.warnings) == ({}, [])
 
 

@@ -95,7 +95,7 @@ def test_however_an_answer_is_cut_nothing_of_ones_own_is_shown_too_early(pattern
         ([entry("pii", patterns=[SSN])], "built-in one"),
         ([entry("a b", patterns=[SSN])], "guardrail_name must be a name"),
         ([{"guardrail_name": "x"}], "litellm_params is missing"),
-        ([entry(guardrail="presidio", patterns=[SSN])], "other services are not asked"),
+        ([entry(guardrail="lakera", patterns=[SSN])], "other services are not asked"),
         ([entry(mode="logging_only", patterns=[SSN])], "mode must be of"),
         ([entry(mode=[], patterns=[SSN])], "mode must be of"),
         ([entry()], "nothing to look for"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from litemaas.gateway.guardrails import Guard, Guardrails, StreamGuard
+from litemaas.gateway.judged_texts import is_media
 from litemaas.gateway.metrics import Metrics
 
 PIECES = ["mail ann@ex", "ample.org or pay with 4111 11", "11 1111 1111", " now"]
@@ -73,3 +74,11 @@ def test_what_is_no_json_passes():
     for other in (b": ping\n\n", b"data: [DONE]\n\n", b"event: x\ndata: {broken\n\n"):
         assert guard.feed(other) == other
     assert guard.finish() == b""
+
+
+@pytest.mark.parametrize(("text", "is_seen"), [
+    ("data: my number is 536-90-4399", True), ("data:text/plain;base64,not that! 536-90-4399", True),
+    ("data:image/png;base64,iVBORw0KGgo=", False), ("data:audio/wav;codecs=1;base64,UklGRg==", False),
+])  # fmt: skip
+def test_only_what_is_a_picture_or_sound_is_no_text(text: str, is_seen: bool):
+    assert is_media(text) is not is_seen

@@ -30,6 +30,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.MasterKeyRequired: (401, "auth_error", NONE),
     e.ClientCredentialsRefused: (401, "auth_error", NONE),
     e.ContentRefused: (403, NONE, NONE),
+    e.ContentJudgedUnfit: (400, NONE, NONE),
     e.MalformedBody: (400, "invalid_request_error", "request_body"),
     e.MissingField: (400, "bad_request_error", None),
     e.InvalidField: (400, "bad_request_error", None),
@@ -52,6 +53,7 @@ TABLE: dict[type[e.LiteMaaSError], tuple[int, str, str | None]] = {
     e.NoDeploymentAvailable: (429, NONE, NONE),
     # Not 1.81's 400: the workshop roles read a 400 of a creating call as "exists".
     e.ServiceUnavailable: (503, "no_db_connection", None),
+    e.GuardrailUnavailable: (503, "service_unavailable", None),
     e.KeyUncheckable: (503, "no_db_connection", None),
     e.ClientGone: (499, "bad_request_error", None),
     e.Unexpected: (500, "internal_server_error", None),

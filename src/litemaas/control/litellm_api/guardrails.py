@@ -14,17 +14,27 @@ from litemaas.core.guardrails import GROUPS, NAMES
 
 router = APIRouter(route_class=WorkRoute)
 _UNSAID = {"guardrail_id": None, "guardrail_info": None}
+_OF_ADMINISTRATORS = frozenset({
+    "api_base", "api_key", "headers", "extra_headers", "additional_provider_specific_params", "presidio_analyzer_api_base",
+    "presidio_anonymizer_api_base",
+})  # fmt: skip
 _ANY_KEY = [facade_requires(Access.VIRTUAL_KEY)]
 
 
 @router.get("/guardrails/list", dependencies=_ANY_KEY)
 async def list_guardrails(work: WorkOf) -> dict[str, Any]:
-    """One's own as they were put; groups, then each pattern by itself."""
+    """One's own as they were put, without where they ask; groups, then each pattern by itself."""
     own = (await read(work, GuardrailSettings)).guardrails
-    return {"guardrails": [{**_UNSAID, **entry} for entry in own] + [_entry(name) for name in NAMES]}
+    return {"guardrails": [{**_UNSAID, **_listed(entry)} for entry in own] + [_entry(name) for name in NAMES]}
 
 
 router.add_api_route("/v2/guardrails/list", list_guardrails, methods=["GET"], dependencies=_ANY_KEY)
+
+
+def _listed(entry: dict[str, Any]) -> dict[str, Any]:
+    """Keys can list guardrails; addresses of services are for administrators."""
+    params = {name: value for name, value in entry["litellm_params"].items() if name not in _OF_ADMINISTRATORS}
+    return {**entry, "litellm_params": params}
 
 
 def _entry(name: str) -> dict[str, Any]:

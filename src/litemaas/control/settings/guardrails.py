@@ -72,6 +72,8 @@ async def try_guardrail(body: Trial) -> Outcome:
         [definition] = definitions_of([body.guardrail]).values()
     except ValueError as error:
         raise InvalidField(f"{error}.", "guardrail") from None
+    if definition.service is not None:
+        raise InvalidField("This guardrail asks a service; it is tried with a call that names it.", "guardrail")
     refused = dict.fromkeys(found.kind for found in find_all(body.text, definition.refused))
     masked, kinds = mask(body.text, definition.masked)
     return Outcome(refused=list(refused), masked=masked, kinds=list(dict.fromkeys(kinds)))

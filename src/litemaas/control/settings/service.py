@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +14,7 @@ from litemaas.control.http.refusals import Conflict
 from litemaas.control.http.work import Work
 from litemaas.control.settings import repository
 from litemaas.control.settings.groups import Group, GuardrailSettings
+from litemaas.control.settings.guardrail_secrets import hidden, sealed
 from litemaas.core.errors import InvalidField
 from litemaas.core.guardrails import NAMES
 
@@ -25,19 +26,21 @@ async def read(work: Work, kind: type[G]) -> G:
     return shown(kind, await repository.find(await work.connection(), kind.group))
 
 
-async def write(work: Work, wanted: G) -> G:
-    """Puts the whole group; equal values change nothing and are not audited."""
+async def write(work: Work, wanted: G) -> Group:
+    """Puts the whole group and returns it as it is shown; equal values change nothing and are not audited."""
     connection = await work.connection()
     kind = type(wanted)
-    before = shown(kind, await repository.find(connection, kind.group, lock=True))
+    before: Group = _kept(kind, await repository.find(connection, kind.group, lock=True))
+    keeping: Group = wanted
     if isinstance(wanted, GuardrailSettings) and isinstance(before, GuardrailSettings):
         await _require_nobody_left(connection, _names_of(before) - _names_of(wanted))
-    if before != wanted:
-        await repository.put(connection, kind.group, wanted.model_dump(mode="json"), work.actor, work.now)
-        await record(work, "settings.updated", "settings", kind.group, _difference(before, wanted))
+        keeping = sealed(wanted, before, work.vault)
+    if before != keeping:
+        await repository.put(connection, kind.group, keeping.model_dump(mode="json"), work.actor, work.now)
+        await record(work, "settings.updated", "settings", kind.group, _difference(_hidden(before), _hidden(keeping)))
         if kind.is_read_by_gateways:
             work.changed(ChangeKind.CATALOG, kind.group)
-    return wanted
+    return _hidden(keeping)
 
 
 async def guardrail_names(work: Work) -> list[str]:
@@ -68,6 +71,16 @@ async def _require_nobody_left(connection: AsyncConnection, gone: set[str]) -> N
 
 
 def shown(kind: type[G], row: Row[Any] | None) -> G:
+    """The group as people may see it."""
+    return _hidden(_kept(kind, row))
+
+
+def _hidden(group: G) -> G:
+    """Without secrets."""
+    return cast("G", hidden(group)) if isinstance(group, GuardrailSettings) else group
+
+
+def _kept(kind: type[G], row: Row[Any] | None) -> G:
     """What was stored by an older version may lack members, which have their defaults, and hold some that are gone."""
     stored = row.value if row is not None else {}
     return kind.model_validate({name: value for name, value in stored.items() if name in kind.model_fields})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -13,6 +14,7 @@ from litemaas.core.answer_cache import SETTING, Forgetting
 from litemaas.core.catalog import Deployment, Mode, Model, Snapshot, Strategy, Tls, snapshot_of
 from litemaas.core.errors import ServiceUnavailable
 from litemaas.core.guardrail_definitions import Definition, definitions_of
+from litemaas.core.guardrail_services import SEALED, purpose_of, with_secrets
 from litemaas.core.keys import VirtualKey
 from litemaas.core.limits import (
     DEFAULT_CUSTOMER,
@@ -150,7 +152,7 @@ class Directory:
         async with self._postgres.connection() as connection:
             rows = await connection.fetch(_CATALOG)
             forgetting = _forgetting_in(await connection.fetchval(_FORGETTING, SETTING))
-            guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS))
+            guardrails = _guardrails_in(await connection.fetchval(_GUARDRAILS), self._vault)
             limits = (await limits_of(connection, [installation_scope()])).get(installation_scope())
             shared = _limits_in(await connection.fetch(_SHARED))
             routes = [self._pass_through(row) for row in await connection.fetch(_OWN_ROUTES)]
@@ -243,15 +245,25 @@ def _model(row: asyncpg.Record, mode: Mode, deployments: Sequence[Deployment]) -
     )  # fmt: skip
 
 
-def _guardrails_in(stored: str | None) -> dict[str, Definition]:
+def _guardrails_in(stored: str | None, vault: Vault) -> dict[str, Definition]:
     """One that cannot be read is left out: who names it is refused, and not let through unseen."""
     found: dict[str, Definition] = {}
     for entry in msgspec.json.decode(stored) if stored is not None else ():
         try:
-            found |= definitions_of([entry])
-        except ValueError as error:
+            found |= definitions_of([_opened(entry, vault)])
+        except (SealBroken, ValueError) as error:
             log.warning("a guardrail is left out", reason=str(error))
     return found
+
+
+def _opened(entry: dict[str, Any], vault: Vault) -> dict[str, Any]:
+    """The entry with its secrets in clear. Errors: SealBroken."""
+    purpose = purpose_of(str(entry.get("guardrail_name")))
+
+    def opened(_: str, value: str) -> str:
+        return vault.open(b64decode(value.removeprefix(SEALED)), purpose) if value.startswith(SEALED) else value
+
+    return with_secrets(entry, opened)
 
 
 def _limits_in(rows: Sequence[asyncpg.Record]) -> dict[str, dict[str, Limits]]:
