@@ -7,8 +7,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
+from tests.patience import patience
 
 from litemaas.core.answer_cache import AnswerCacheSettings
 from litemaas.core.guardrail_services import SEALED, purpose_of
@@ -307,6 +309,106 @@ async def test_one_that_is_always_on_holds_for_every_key_and_a_call_can_ask_for_
         assert (await platform.chat(key, messages=asks())).status_code == 400
         await put(platform)
         assert (await platform.chat(key, messages=asks())).status_code == 200
+
+
+async def test_several_are_asked_in_turn_each_about_what_the_one_before_left(platform: Platform):
+    def shouts(_: bytes, body: bytes) -> bytes:
+        return told("GUARDRAIL_INTERVENED", texts=[text.upper() for text in json.loads(body)["texts"]])
+
+    async with scripted(masks_the_badge) as first, scripted(shouts) as second, scripted(says("fine")) as engine:
+        await platform.add_model("turns", engine.url)
+        asked = {"guardrail": "generic_guardrail_api", "mode": "pre_call"}
+        await put(platform, *(
+            {"guardrail_name": name, "litellm_params": {**asked, "api_base": service.url.removesuffix("/v1")}}
+            for name, service in (("a-first", first), ("b-second", second))
+        ))  # fmt: skip
+        key = await platform.ledger.add_key(extras='{"guardrails": ["pii", "b-second", "a-first"]}')
+        await platform.catch_up()
+        assert (await platform.chat(key, model="turns", messages=asks())).status_code == 200
+        assert json.loads(second.body)["texts"] == ["my badge is [BADGE]"]
+        assert (await platform.chat(key, model="turns", messages=asks("it is 536-90-4399"))).status_code == 403
+        assert len(first.received) == 1
+    assert json.loads(engine.received[0][1])["messages"][0]["content"] == "MY BADGE IS [BADGE]"
+
+
+async def test_patterns_mask_a_stream_before_its_service_sees_it(platform: Platform):
+    async with scripted(masks_the_badge) as service, scripted(streams("ann@exam", "ple.org has 4711")) as engine:
+        await platform.add_model("both", engine.url)
+        await guard_with(platform, "judge", service, "post_call")
+        key = await platform.ledger.add_key(extras='{"guardrails": ["pii", "judge"]}')
+        await platform.catch_up()
+        reply = await platform.chat(key, model="both", stream=True)
+    assert json.loads(service.body)["texts"] == ["[EMAIL] has 4711"]
+    assert text_of(chunks_of(reply.content)) == "[EMAIL] has [BADGE]"
+
+
+async def test_a_model_that_answers_instead_is_not_asked_about_again(platform: Platform):
+    async with scripted(told()) as service, scripted(answer(b"{}", "500 Internal Server Error")) as broken:
+        await platform.ledger.add_model("broken", broken.url)
+        await platform.ledger.connection.execute("update models set fallbacks = '{granite}' where name = 'broken'")
+        await platform.ledger.announce("catalog", ["broken"])
+        key = await guard_with(platform, "judge", service, ["pre_call", "during_call"])
+        assert (await platform.chat(key, model="broken")).status_code == 200
+        assert len(service.received) == 2
+
+
+@pytest.mark.parametrize("mode", ["during_call", "post_call"])
+async def test_a_route_of_ones_own_streams_what_was_judged(platform: Platform, mode: str):
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"my badge is 4711"}}]}\n\n'
+    async with scripted(masks_the_badge) as service, scripted(stream_answer(event, DONE)) as target:
+        await platform.add_route(f"/own-{mode}", target.url, cost=0.001)
+        key = await guard_with(platform, "judge", service, mode)
+        reply = await platform.post(f"/own-{mode}", key, {"question": "hello"})
+    assert reply.status_code == 200, reply.text
+    assert reply.content == (event.replace(b"4711", b"[BADGE]") if mode == "post_call" else event) + DONE
+
+
+async def test_a_route_of_ones_own_that_breaks_off_while_held_back_is_an_error(platform: Platform):
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"my badge"}}]}\n\n'
+    async with scripted(told()) as service, scripted(stream_answer(event)[:-5], then="close") as target:
+        await platform.add_route("/own-broken", target.url, cost=0.001)
+        key = await guard_with(platform, "judge", service, "post_call")
+        reply = await platform.post("/own-broken", key, {"question": "hello"})
+    assert (reply.status_code, "badge" in reply.text) == (500, False)
+    assert (await platform.record(key))["cost_nano"] == 0
+
+
+async def test_texts_that_are_too_long_to_judge_pass_nowhere(platform: Platform):
+    async with scripted(told()) as service:
+        key = await guard_with(platform, "judge", service, "pre_call")
+        assert (await platform.chat(key, messages=asks("x" * 1_000_001))).status_code == 503
+        assert service.received == []
+
+
+async def test_an_answer_that_is_too_long_to_hold_back_is_refused(platform: Platform):
+    piece = "x" * 60_000
+    async with scripted(told()) as service, scripted(streams(*[piece] * 290)) as engine:
+        await platform.add_model("endless", engine.url)
+        key = await guard_with(platform, "judge", service, "post_call")
+        reply = await platform.chat(key, model="endless", stream=True)
+    assert (reply.status_code, "too long" in reply.text) == (400, True)
+
+
+async def test_a_client_that_leaves_while_a_verdict_is_waited_for_is_settled(platform: Platform):
+    async with scripted(b"", then="silent") as service:
+        key = await guard_with(platform, "judge", service, "during_call", timeout=60)
+        with pytest.raises(httpx2.ReadTimeout):
+            await platform.http.post(
+                "/v1/chat/completions", json={"model": "granite", "messages": asks(), "stream": True}, timeout=0.3,
+                headers={"Authorization": f"Bearer {key}"},
+            )  # fmt: skip
+        assert (await platform.record(key))["status"] == "cancelled"
+        await platform.no_room_is_held(key)
+
+
+async def test_a_gateway_that_stops_waits_for_no_service(database_url: str, sim: SimulatedServers, tmp_path: Any):
+    await seed(database_url, sim)
+    async with scripted(b"", then="silent") as service:
+        async with running(gateway_settings(database_url, tmp_path, worker_id="gateway-stops"), sim) as platform:
+            key = await guard_with(platform, "judge", service, "logging_only", timeout=120)
+            assert (await platform.chat(key)).status_code == 200
+        async with patience(10):
+            await service.left.wait()
 
 
 # -- presidio -------------------------------------------------------------------------------------------------------------
