@@ -9,6 +9,8 @@ import { useSay } from "../../lib/i18n";
 import { useMay } from "../../lib/session";
 import { ifMatch } from "../../lib/versions";
 import { GuardrailForm } from "./GuardrailForm";
+import { GuardrailServiceForm } from "./GuardrailServiceForm";
+import { addressOf, modesOf, serviceOf } from "./guardrailServices";
 import { draftOf, partsOf, replaced, type Entry } from "./guardrails";
 import { GROUP, readGuardrails } from "./guardrailGroup";
 
@@ -18,12 +20,19 @@ export default function Guardrails() {
   const found = useGet("/api/v1/admin/settings/{group}", { path: GROUP });
   const known = useGet("/api/v1/admin/guardrails/known");
   const remove = useRemove();
-  const [form, setForm] = useState<Entry | "new" | null>(null);
+  const [form, setForm] = useState<Entry | "new" | "service" | null>(null);
   const [doomed, setDoomed] = useState<Entry | null>(null);
+  const told = (entry: Entry) => {
+    const service = serviceOf(entry);
+    const applies = say(draftOf(entry).isAlwaysOn ? "for_every_call" : "where_named");
+    if (service) return [say(`guard_kind_${service}`), addressOf(entry), modesOf(entry).map((mode) => say(`guard_mode_${mode}`)).join(", "), applies];
+    return [draftOf(entry).sides.map((side) => say(`guards_${side}`)).join(", "), applies, say("n_patterns", { count: partsOf(entry) })];
+  };
+  const isService = form === "service" || (form !== null && form !== "new" && serviceOf(form) !== null);
   const entriesOf = (held: unknown) => (held as { guardrails: Entry[] }).guardrails;
   return (
     <div className="lm-columns">
-      <Card title={say("own_guardrails")} wide aside={may && <Button onClick={() => setForm("new")}>{say("add_guardrail")}</Button>}>
+      <Card title={say("own_guardrails")} wide aside={may && <Adding add={setForm} />}>
         <Loaded query={found}>
           {(held) =>
             entriesOf(held).length === 0 ? (
@@ -34,9 +43,7 @@ export default function Guardrails() {
                   <li key={entry.guardrail_name} className="lm-row">
                     <div>
                       <strong>{entry.guardrail_name}</strong>
-                      <div className="lm-subtle">
-                        {[draftOf(entry).sides.map((side) => say(`guards_${side}`)).join(", "), say(draftOf(entry).isAlwaysOn ? "for_every_call" : "where_named"), say("n_patterns", { count: partsOf(entry) })].join(" · ")}
-                      </div>
+                      <div className="lm-subtle">{told(entry).join(" · ")}</div>
                     </div>
                     {may && (
                       <span className="lm-actions">
@@ -72,7 +79,8 @@ export default function Guardrails() {
           )}
         </Loaded>
       </Card>
-      {form && found.data && known.data && <GuardrailForm opened={found.data as never} name={form === "new" ? null : form.guardrail_name} known={known.data} close={() => setForm(null)} />}
+      {form && !isService && found.data && known.data && <GuardrailForm opened={found.data as never} name={nameOf(form)} known={known.data} close={() => setForm(null)} />}
+      {form && isService && found.data && <GuardrailServiceForm opened={found.data as never} name={nameOf(form)} close={() => setForm(null)} />}
       {doomed && (
         <Confirm
           title={say("delete_what", { what: doomed.guardrail_name })}
@@ -83,6 +91,20 @@ export default function Guardrails() {
         />
       )}
     </div>
+  );
+}
+
+const nameOf = (form: Entry | string) => (typeof form === "string" ? null : form.guardrail_name);
+
+function Adding({ add }: { add: (what: "new" | "service") => void }) {
+  const say = useSay();
+  return (
+    <span className="lm-actions">
+      <Button onClick={() => add("new")}>{say("add_guardrail")}</Button>
+      <Button variant="secondary" onClick={() => add("service")}>
+        {say("add_guard_service")}
+      </Button>
+    </span>
   );
 }
 
