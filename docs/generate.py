@@ -38,7 +38,7 @@ from litemaas.discovery.settings import Settings as DiscoverySettings
 from litemaas.gateway.app import Gateway
 from litemaas.gateway.errors import PROFILES
 from litemaas.gateway.metrics import BUCKETS_S, Metrics
-from litemaas.gateway.settings import GatewaySettings
+from litemaas.gateway.settings import CallbackSettings, GatewaySettings
 from litemaas.kit.settings import PREFIX
 from litemaas.mcp.settings import Settings as McpSettings
 
@@ -263,6 +263,7 @@ def metrics_page() -> str:
         master_key="sk-",
         encryption_key="0" * 16,
         answer_cache=AnswerCacheSettings(type="local"),
+        callbacks=CallbackSettings(endpoint="http://collector"),
     )
     with tempfile.TemporaryDirectory() as state_dir:
         gateway = Gateway(msgspec.structs.replace(settings, state_dir=state_dir))

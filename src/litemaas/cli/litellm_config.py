@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli import litellm_cache, litellm_checks, litellm_failures, litellm_needless
+from litemaas.cli import litellm_cache, litellm_callbacks, litellm_checks, litellm_failures, litellm_needless
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -41,6 +41,7 @@ _SECTIONS = (
     "credential_list",
     "guardrails",
     "include",
+    litellm_callbacks.SETTINGS_SECTION,
 )
 _STRATEGIES = {
     "simple-shuffle": "weighted", "least-busy": "least-busy", "latency-based-routing": "latency",
@@ -94,9 +95,6 @@ _ALWAYS_SO = {
     "general_settings.store_model_in_db": (True,),
     "litellm_settings.json_logs": (True,),
     "litellm_settings.turn_off_message_logging": (True,),
-    "litellm_settings.callbacks": (["prometheus"], "prometheus"),
-    "litellm_settings.success_callback": (["prometheus"], "prometheus"),
-    "litellm_settings.failure_callback": (["prometheus"], "prometheus"),
 }
 """What is done here in any case, where the file asks for it with one of these values."""
 _REFUSED: dict[str, str] = {
@@ -115,7 +113,7 @@ _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
 _READ_ELSEWHERE = (
     TAKEN
-    | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *_REDIS}
+    | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *litellm_callbacks.TAKEN, *_REDIS}
     | litellm_failures.TAKEN
     | {*litellm_checks.TAKEN, *litellm_needless.TAKEN}
 )
@@ -159,6 +157,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     found |= litellm_checks.checks_of(settled, problems, warnings)
     found |= litellm_needless.public_routes_of(settled, problems, warnings)
     found |= litellm_failures.failures_of(settled, problems, warnings)
+    found |= litellm_callbacks.callbacks_of(settled, known, problems, warnings)
     guardrails = guardrails_of(settled.get("guardrails"), problems, warnings, known)
     if guardrails.names:
         found["LITEMAAS_GATEWAY__GUARDRAILS"] = ",".join(guardrails.names)

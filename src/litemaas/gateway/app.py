@@ -36,6 +36,7 @@ from litemaas.gateway.adapters.workers import Workers
 from litemaas.gateway.admission import Admission
 from litemaas.gateway.answer_stores import answer_cache
 from litemaas.gateway.budgets import Budgets
+from litemaas.gateway.callbacks import callbacks
 from litemaas.gateway.captures import Captures
 from litemaas.gateway.conversions import Conversions
 from litemaas.gateway.customers import Customers
@@ -99,6 +100,8 @@ from litemaas.kit.zones import zone_of
 
 _UPKEEP_S = 5.0
 _IDLE_LEASE_S = 30.0
+_LAST_WORDS_S = 5.0
+"""For which callbacks are told of the last calls."""
 _IN_SNAPSHOT = ("tag:", "provider:")
 """Whose limits come with the catalogue."""
 log = structlog.get_logger(__name__)
@@ -171,6 +174,7 @@ class Gateway:
         """Where it listens; known once it has started when the setting is 0, which lets the system choose."""
         self._count_gauges()
         self._open_traces()
+        self._open_callbacks()
 
     def _conversions(self, own: GatewaySection, settlement: Settlement, refusals: Refusals) -> Conversions:
         return Conversions(
@@ -289,7 +293,13 @@ class Gateway:
             # Imported only here: without an address for traces nothing of OpenTelemetry is loaded.
             from litemaas.gateway.tracing import CallTracer
 
-            self.metrics.trace = CallTracer(self._traces)
+            self.metrics.listeners.append(CallTracer(self._traces))
+
+    def _open_callbacks(self) -> None:
+        self.callbacks = callbacks(self._settings.callbacks, self.pool)
+        if self.callbacks is not None:
+            self.metrics.listeners.append(self.callbacks)
+            self.metrics.besides.append(self.callbacks.collect)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -329,6 +339,8 @@ class Gateway:
         self._background.keep("orphans", self.orphans.look_after)
         if self._settings.gateway.routing.probe_interval_s > 0:
             self._background.keep("probes", self.probes.work)
+        if self.callbacks is not None:
+            self._background.keep("callbacks", self.callbacks.work)
         if self.shared_answers is not None:
             self._background.keep("kept answers", self.shared_answers.work)
         if self._settings.redis_url is not None:
@@ -355,6 +367,8 @@ class Gateway:
             await self.orphans.look()  # a sibling may have been killed a moment ago, and nobody may come after us
         except ServiceUnavailable:
             log.warning("stopped with records in the journal", bytes=self.journal.waiting_bytes)
+        if self.callbacks is not None:
+            await self.callbacks.empty(_LAST_WORDS_S)
         if self.siblings is not None:
             await self.siblings.stop()
         if self._traces is not None:

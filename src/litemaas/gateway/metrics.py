@@ -117,8 +117,8 @@ class Metrics(Collector):
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.besides: list[Callable[[], Iterable[Metric]]] = []
         """Who else has counted something."""
-        self.trace: Callable[[Call, Status, int, float], None] | None = None
-        """Hears of every settled call, where traces are on."""
+        self.listeners: list[Callable[[Call, Status, int, float], None]] = []
+        """Who hears of every settled call: traces and callbacks, where they are on."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -129,8 +129,9 @@ class Metrics(Collector):
         return counters
 
     def observe(self, call: Call, status: Status, http_status: int, duration_s: float) -> None:
-        if self.trace is not None:
-            self.trace(call, status, http_status, duration_s)
+        if self.listeners:
+            for told in self.listeners:
+                told(call, status, http_status, duration_s)
         lane = call.lane
         if lane is None:
             self.others[call.endpoint.route, "", str(http_status), status] += 1

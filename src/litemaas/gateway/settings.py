@@ -127,6 +127,26 @@ class ConversionSettings(msgspec.Struct, frozen=True):
     kept_s: float = 86_400.0
 
 
+class CallbackSettings(msgspec.Struct, frozen=True):
+    """``endpoint``: where batches of calls are posted. ``headers``: ``name=value``, with commas between them.
+
+    ``events``: ``success``, ``failure`` or both. ``format``: ``json_array``, ``ndjson`` or ``single``.
+    ``langfuse_…``: a Langfuse project, where ``langfuse_public_key`` is set. Units: seconds, calls.
+    """
+
+    endpoint: str | None = None
+    headers: str = ""
+    events: str = "success,failure"
+    format: str = "json_array"
+    langfuse_host: str = "https://cloud.langfuse.com"
+    langfuse_public_key: str | None = None
+    langfuse_secret_key: str = ""
+    langfuse_events: str = "success,failure"
+    flush_interval_s: float = 5.0
+    timeout_s: float = 10.0
+    most_waiting: int = 10_000
+
+
 class GatewaySection(msgspec.Struct, frozen=True):
     """``conversion_hosts``: hosts, with commas between them, that documents may be fetched from although not public.
 
@@ -199,6 +219,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     gateway: GatewaySection = GatewaySection()
     answer_cache: AnswerCacheSettings = AnswerCacheSettings()
     tracing: TracingSettings = TracingSettings()
+    callbacks: CallbackSettings = CallbackSettings()
 
 
 def worker_id_of(settings: GatewaySection) -> str:

@@ -48,3 +48,16 @@ def _in_variables(error: msgspec.ValidationError) -> str:
         return f"{PREFIX}{field.upper()} must be set" if "missing" in reason else reason
     variable = path.rstrip("`").replace(".", "__").upper()
     return f"{PREFIX}{variable}: {reason[0].lower()}{reason[1:]}"
+
+
+def pairs_of(value: str, name: str) -> dict[str, str]:
+    """Headers from ``name=value,name=value``. Errors: SettingsError, without a value."""
+    found = {}
+    for pair in value.split(","):
+        key, is_pair, text = pair.partition("=")
+        if not pair.strip():
+            continue
+        if not is_pair or not key.strip().replace("-", "").isalnum() or not text.isascii() or not text.isprintable():
+            raise SettingsError(f"{name}: must be name=value, with commas between them")
+        found[key.strip().lower()] = text.strip()
+    return found

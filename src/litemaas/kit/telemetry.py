@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from litemaas.kit.settings import SettingsError
+from litemaas.kit.settings import SettingsError, pairs_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -22,10 +22,12 @@ _FLUSH_MS = 3_000
 class TracingSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``LITEMAAS_TRACING__ENDPOINT``: like ``http://collector:4318``.
 
+    ``LITEMAAS_TRACING__HEADERS``: ``name=value``, with commas between them, for the collector.
     ``LITEMAAS_TRACING__SAMPLE_RATIO``: part of the calls whose client has not decided.
     """
 
     endpoint: str | None = None
+    headers: str = ""
     sample_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
 
 
@@ -41,6 +43,7 @@ def tracing(settings: TracingSettings, service: str, instance: str) -> TracerPro
         or importlib.util.find_spec("opentelemetry.exporter") is None
     ):
         raise SettingsError("LITEMAAS_TRACING__ENDPOINT: needs more packages: pip install 'litemaas[otel]'")
+    headers = pairs_of(settings.headers, "LITEMAAS_TRACING__HEADERS")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -51,7 +54,9 @@ def tracing(settings: TracingSettings, service: str, instance: str) -> TracerPro
     provider = TracerProvider(
         sampler=ParentBasedTraceIdRatio(settings.sample_ratio), resource=resource, shutdown_on_exit=False
     )
-    exporter = OTLPSpanExporter(endpoint=f"{settings.endpoint.rstrip('/')}/v1/traces", timeout=5)
+    exporter = OTLPSpanExporter(
+        endpoint=f"{settings.endpoint.rstrip('/')}/v1/traces", timeout=5, headers=headers or None
+    )
     provider.add_span_processor(BatchSpanProcessor(exporter, export_timeout_millis=_FLUSH_MS))
     return provider
 

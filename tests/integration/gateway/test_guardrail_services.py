@@ -18,10 +18,22 @@ from litemaas.kit.crypto import Vault
 from litemaas.sim.testing import SimulatedServers
 
 from .conftest import seed
+from .guarding import (
+    DONE,
+    SECRET_WORDS,
+    USAGE,
+    asks,
+    blocks_the_badge,
+    guard_with,
+    masks_the_badge,
+    put,
+    says,
+    streams,
+    told,
+)
 from .harness import (
     ENCRYPTION_KEY,
     Platform,
-    ScriptedEngine,
     answer,
     chunks_of,
     gateway_settings,
@@ -31,68 +43,6 @@ from .harness import (
     text_of,
     until,
 )
-
-SECRET_WORDS = "my badge is 4711"
-DONE = b"data: [DONE]\n\n"
-USAGE = b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":9,"total_tokens":10}}\n\n'
-
-
-def told(action: str = "NONE", **members: Any) -> bytes:
-    return answer(json.dumps({"action": action, **members}).encode())
-
-
-def masks_the_badge(_: bytes, body: bytes) -> bytes:
-    texts = json.loads(body)["texts"]
-    return told("GUARDRAIL_INTERVENED", texts=[text.replace("4711", "[BADGE]") for text in texts])
-
-
-def blocks_the_badge(_: bytes, body: bytes) -> bytes:
-    found = any("4711" in text for text in json.loads(body)["texts"])
-    return told("BLOCKED", blocked_reason="a badge number") if found else told()
-
-
-def says(text: str, **members: Any) -> bytes:
-    message = {"role": "assistant", "content": text}
-    usage = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10}
-    choices = [{"index": 0, "message": message, "finish_reason": "stop", **members}]
-    return answer(json.dumps({"id": "x", "model": "granite-3.3-8b", "choices": choices, "usage": usage}).encode())
-
-
-def streams(*pieces: str) -> bytes:
-    events = [
-        b"data: %b\n\n"
-        % json.dumps(
-            {"id": "x", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
-        ).encode()
-        for piece in pieces
-    ]
-    return stream_answer(*events, USAGE, DONE)
-
-
-async def guard_with(platform: Platform, name: str, service: ScriptedEngine, mode: Any, **params: Any) -> str:
-    """A guardrail that asks this service, and a key that it holds for."""
-    base = {"api_base": service.url.removesuffix("/v1")}
-    if params.get("guardrail") == "presidio":
-        base = {"presidio_analyzer_api_base": base["api_base"]}
-    params = {"guardrail": "generic_guardrail_api", "mode": mode, "timeout": 5, **base, **params}
-    await put(platform, {"guardrail_name": name, "litellm_params": params})
-    key = await platform.ledger.add_key(extras=json.dumps({"guardrails": [name]}), max_budget_nano=10**9)
-    await platform.catch_up()
-    return key
-
-
-async def put(platform: Platform, *entries: dict[str, Any]) -> None:
-    await platform.ledger.connection.execute(
-        "insert into settings (name, value, updated_by, updated_at) values ('guardrails', $1, 'test', now()) "
-        "on conflict (name) do update set value = excluded.value",
-        json.dumps({"guardrails": entries}),
-    )
-    await platform.ledger.announce("catalog", ["guardrails"])
-    await platform.catch_up()
-
-
-def asks(text: str = SECRET_WORDS) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": text}]
 
 
 async def test_a_prompt_is_judged_with_what_the_service_needs_to_know(platform: Platform):
@@ -409,67 +359,6 @@ async def test_a_gateway_that_stops_waits_for_no_service(database_url: str, sim:
             assert (await platform.chat(key)).status_code == 200
         async with patience(10):
             await service.left.wait()
-
-
-# -- presidio -------------------------------------------------------------------------------------------------------------
-
-
-def finds_badges(_: bytes, body: bytes) -> bytes:
-    text = json.loads(body)["text"]
-    at = text.find("4711")
-    found = [] if at < 0 else [{"entity_type": "BADGE", "start": at, "end": at + 4, "score": 0.9}]
-    return answer(json.dumps(found).encode())
-
-
-async def test_what_presidio_finds_is_replaced_by_its_kind(platform: Platform):
-    async with scripted(finds_badges) as analyzer, scripted(says("fine")) as engine:
-        await platform.add_model("presided", engine.url)
-        key = await guard_with(
-            platform, "pii-service", analyzer, "pre_call", guardrail="presidio", pii_entities_config={"BADGE": "MASK"},
-            presidio_language="de",
-        )  # fmt: skip
-        messages = [{"role": "system", "content": "be kind"}, *asks("ä €, my badge is 4711!")]
-        assert (await platform.chat(key, model="presided", messages=messages)).status_code == 200
-    asked = json.loads(analyzer.body)
-    assert analyzer.head.startswith(b"POST /analyze HTTP/1.1\r\n")
-    assert (asked["language"], asked["entities"], len(analyzer.received)) == ("de", ["BADGE"], 1)
-    said = json.loads(engine.body)["messages"]
-    assert [one["content"] for one in said] == ["be kind", "ä €, my badge is <BADGE>!"]
-
-
-async def test_presidios_anonymizer_is_asked_where_there_is_one(platform: Platform):
-    async with (
-        scripted(finds_badges) as analyzer,
-        scripted(answer(b'{"text":"my badge is ****","items":[]}')) as anonymizer,
-        scripted(says("fine")) as engine,
-    ):
-        await platform.add_model("anonymous", engine.url)
-        key = await guard_with(
-            platform, "pii-service", analyzer, "pre_call", guardrail="presidio",
-            presidio_anonymizer_api_base=anonymizer.url.removesuffix("/v1"),
-        )  # fmt: skip
-        await platform.chat(key, model="anonymous", messages=asks())
-    assert json.loads(anonymizer.body)["analyzer_results"][0]["start"] == 12
-    assert json.loads(engine.body)["messages"][0]["content"] == "my badge is ****"
-
-
-@pytest.mark.parametrize(("thresholds", "status"), [({"ALL": 0.95}, 200), ({"BADGE": 0.5, "ALL": 0.95}, 400)])
-async def test_presidio_blocks_what_is_sure_enough(platform: Platform, thresholds: dict[str, float], status: int):
-    async with scripted(finds_badges) as analyzer:
-        key = await guard_with(
-            platform, "pii-service", analyzer, "pre_call", guardrail="presidio", pii_entities_config={"BADGE": "BLOCK"},
-            presidio_score_thresholds=thresholds,
-        )  # fmt: skip
-        reply = await platform.chat(key, messages=asks())
-    assert reply.status_code == status
-    if status == 400:
-        assert reply.json()["error"]["message"].endswith("BADGE found")
-
-
-async def test_places_that_are_none_in_the_text_let_nothing_pass(platform: Platform):
-    async with scripted(answer(b'[{"entity_type":"BADGE","start":5,"end":4000}]')) as analyzer:
-        key = await guard_with(platform, "pii-service", analyzer, "pre_call", guardrail="presidio")
-        assert (await platform.chat(key)).status_code == 503
 
 
 # -- kept answers ---------------------------------------------------------------------------------------------------------

@@ -181,9 +181,66 @@ def test_guardrails_that_ask_a_service_are_for_the_settings_with_their_variables
     assert (config.environ, config.warnings) == ({}, [])
 
 
-def test_callbacks_without_effect_are_only_named(tmp_path: Path):
-    config = read(tmp_path, "litellm_settings: {callbacks: [langfuse]}")
-    assert [warning.split()[0].partition(".")[2] for warning in config.warnings] == ["callbacks"]
+GENERIC = """
+litellm_settings: {success_callback: [prometheus, logs]}
+callback_settings:
+  logs:
+    {callback_type: generic_api, endpoint: "http://logs/in", headers: {Authorization: os.environ/LOGS_KEY}, log_format: ndjson}
+"""
+
+
+def test_a_callback_to_an_endpoint_is_told_of_what_it_asked_for(tmp_path: Path):
+    config = read(tmp_path, GENERIC, LOGS_KEY="Bearer abc")
+    assert config.environ == {
+        "LITEMAAS_CALLBACKS__ENDPOINT": "http://logs/in", "LITEMAAS_CALLBACKS__HEADERS": "Authorization=Bearer abc",
+        "LITEMAAS_CALLBACKS__EVENTS": "success", "LITEMAAS_CALLBACKS__FORMAT": "ndjson",
+    }  # fmt: skip
+    assert config.warnings == []
+
+
+def test_callbacks_find_their_addresses_in_litellms_variables(tmp_path: Path):
+    environ = {
+        "GENERIC_LOGGER_ENDPOINT": "http://logs/in", "GENERIC_LOGGER_HEADERS": "X-A=1", "LANGFUSE_PUBLIC_KEY": "pk",
+        "LANGFUSE_SECRET_KEY": "sk", "LANGFUSE_HOST": "http://langfuse", "OTEL_HEADERS": "Authorization=Bearer%20abc",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/v1/traces",
+    }  # fmt: skip
+    config = read(tmp_path, "litellm_settings: {callbacks: [otel, langfuse, generic_api]}", **environ)
+    assert config.environ == {
+        "LITEMAAS_CALLBACKS__ENDPOINT": "http://logs/in", "LITEMAAS_CALLBACKS__HEADERS": "X-A=1",
+        "LITEMAAS_CALLBACKS__EVENTS": "success,failure", "LITEMAAS_CALLBACKS__FORMAT": "json_array",
+        "LITEMAAS_CALLBACKS__LANGFUSE_PUBLIC_KEY": "pk", "LITEMAAS_CALLBACKS__LANGFUSE_SECRET_KEY": "sk",
+        "LITEMAAS_CALLBACKS__LANGFUSE_EVENTS": "success,failure", "LITEMAAS_CALLBACKS__LANGFUSE_HOST": "http://langfuse",
+        "LITEMAAS_TRACING__ENDPOINT": "http://collector:4318", "LITEMAAS_TRACING__HEADERS": "Authorization=Bearer abc",
+    }  # fmt: skip
+    assert config.warnings == []
+
+
+@pytest.mark.parametrize(("written", "environ", "says"), [
+    ("callbacks: [langfuse]", {}, "needs LANGFUSE_PUBLIC_KEY"),
+    ("callbacks: generic_api", {}, "has no endpoint"),
+    ("callbacks: [otel]", {}, "needs OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("callbacks: [otel]", {"OTEL_ENDPOINT": "http://c", "OTEL_EXPORTER": "otlp_grpc"}, "over HTTP only"),
+    ("callbacks: [datadog]", {}, "datadog is not offered"),
+    (("failure_callback: [logs]}\ncallback_settings: {logs: {callback_type: generic_api, endpoint: 'http://x', "
+     "event_types: [llm_api_success]}"), {}, "asks for no event"),
+])  # fmt: skip
+def test_callbacks_without_effect_are_only_named(tmp_path: Path, written: str, environ: dict[str, str], says: str):
+    config = read(tmp_path, f"litellm_settings: {{{written}}}", **environ)
+    assert (len(config.warnings), says in config.warnings[0], config.environ) == (1, True, {})
+
+
+@pytest.mark.parametrize(("written", "says"), [
+    ("litellm_settings: {callbacks: [7]}", "litellm_settings.callbacks"),
+    (("litellm_settings: {callbacks: [a, b]}\ncallback_settings: {a: {callback_type: generic_api, endpoint: 'http://a'}, "
+     "b: {callback_type: generic_api, endpoint: 'http://b'}}"), "one generic_api"),
+    (("litellm_settings: {callbacks: [a]}\ncallback_settings: {a: {callback_type: generic_api, endpoint: 'http://a', "
+     "headers: {X: 'a,b'}}}"), "comma"),
+    (("litellm_settings: {callbacks: [a]}\ncallback_settings: {a: {callback_type: generic_api, endpoint: 'http://a', "
+     "event_types: [all]}}"), "event_types"),
+])  # fmt: skip
+def test_callbacks_that_cannot_be_meant_stop_the_start(tmp_path: Path, written: str, says: str):
+    with pytest.raises(ConfigRefused, match=says):
+        read(tmp_path, written)
 
 
 @pytest.mark.parametrize(
