@@ -14,7 +14,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from litemaas.cli import litellm_cache, litellm_callbacks, litellm_checks, litellm_failures, litellm_needless
+from litemaas.cli import (
+    litellm_alerts,
+    litellm_cache,
+    litellm_callbacks,
+    litellm_checks,
+    litellm_failures,
+    litellm_needless,
+)
 from litemaas.cli.litellm_extras import (
     PRICE_TERMS,
     TAKEN,
@@ -111,12 +118,10 @@ _OWN_ROUTES = "general_settings.pass_through_endpoints"
 _REDIS = ("router_settings.redis_host", "router_settings.redis_port", "router_settings.redis_password")
 _STRICT = "general_settings.strict_config"
 """What has no effect here stops the start, too."""
-_READ_ELSEWHERE = (
-    TAKEN
-    | {_STRICT, _OWN_ROUTES, *PRICE_TERMS, *litellm_cache.TAKEN, *litellm_callbacks.TAKEN, *_REDIS}
-    | litellm_failures.TAKEN
-    | {*litellm_checks.TAKEN, *litellm_needless.TAKEN}
-)
+_READ_ELSEWHERE = frozenset({
+    *TAKEN, _STRICT, _OWN_ROUTES, *PRICE_TERMS, *_REDIS, *litellm_alerts.TAKEN, *litellm_cache.TAKEN, *litellm_callbacks.TAKEN,
+    *litellm_checks.TAKEN, *litellm_failures.TAKEN, *litellm_needless.TAKEN,
+})  # fmt: skip
 
 
 class ConfigRefused(Exception):
@@ -128,6 +133,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     ``guardrails``: definitions of the installation's own. ``budgets``: by whose they are. ``pass_through``: bodies of
     ``/config/pass_through_endpoint``. ``price_terms``: bodies of ``/config/cost_discount_config`` and the like, by their names.
 
+    ``webhooks``: bodies of ``/api/v1/admin/webhooks``.
     ``environ``: variables of ours. ``warnings``: one sentence per key not taken.
     """
 
@@ -138,6 +144,7 @@ class LitellmConfig(msgspec.Struct, frozen=True):
     budgets: dict[str, dict[str, Any]] = {}
     pass_through: list[dict[str, Any]] = []
     price_terms: dict[str, dict[str, Any]] = {}
+    webhooks: list[dict[str, Any]] = []
     environ: dict[str, str] = {}
     warnings: list[str] = []
 
@@ -165,6 +172,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
     routing = routing_of(settled, problems)
     budgets = budgets_of(settled, problems)
     price_terms = price_terms_of(settled, problems)
+    webhooks = litellm_alerts.alerts_of(settled, known, problems, warnings)
     warnings += [f"{name} is not read; it has no effect here." for name in document if name not in _SECTIONS]
     general = settled.get("general_settings")
     if isinstance(general, dict) and general.get("strict_config") is True:
@@ -173,7 +181,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> LitellmConfig:
         told = dict.fromkeys(problems)  # references within routes are met twice
         raise ConfigRefused(f"{path.name} cannot be used:\n  " + "\n  ".join(told))
     return LitellmConfig(
-        models, credentials, routing, guardrails.own, budgets, pass_through, price_terms, found, warnings
+        models, credentials, routing, guardrails.own, budgets, pass_through, price_terms, webhooks, found, warnings
     )
 
 

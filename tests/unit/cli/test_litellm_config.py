@@ -181,6 +181,36 @@ def test_guardrails_that_ask_a_service_are_for_the_settings_with_their_variables
     assert (config.environ, config.warnings) == ({}, [])
 
 
+SLACK = "https://hooks.slack.com/services/T/B/x"
+
+
+def test_alerts_of_budgets_become_webhooks_and_the_others_are_named(tmp_path: Path):
+    text = "general_settings: {alerting: [slack, webhook], alert_types: [budget_alerts]}"
+    config = read(tmp_path, text, SLACK_WEBHOOK_URL=SLACK, WEBHOOK_URL="https://hooks/x")
+    events = ["budget.reached", "budget.soft"]
+    assert config.webhooks == [{"url": SLACK, "events": events}, {"url": "https://hooks/x", "events": events}]
+    assert config.warnings == []
+    config = read(tmp_path, "general_settings: {alerting: slack, alerting_threshold: 300}", ALERTING_WEBHOOK_URL=SLACK)
+    assert [one["url"] for one in config.webhooks] == [SLACK]
+    assert [("only budgets are told" in one or "alerting_threshold" in one) for one in config.warnings] == [True, True]
+
+
+@pytest.mark.parametrize(("alerting", "environ", "says"), [
+    ("[slack]", {}, "needs SLACK_WEBHOOK_URL or ALERTING_WEBHOOK_URL"),
+    ("[webhook]", {"WEBHOOK_URL": "http://hooks/x"}, "https"),
+    ("[pagerduty]", {}, "pagerduty is not told"),
+    ("[slack]\n  alert_types: [llm_too_slow]", {"SLACK_WEBHOOK_URL": SLACK}, "only budgets"),
+])  # fmt: skip
+def test_alerts_without_effect_are_only_named(tmp_path: Path, alerting: str, environ: dict[str, str], says: str):
+    config = read(tmp_path, f"general_settings:\n  alerting: {alerting}", **environ)
+    assert (config.webhooks, says in config.warnings[-1]) == ([], True), config.warnings
+
+
+def test_alerting_must_be_names(tmp_path: Path):
+    with pytest.raises(ConfigRefused, match=r"general_settings\.alerting"):
+        read(tmp_path, "general_settings: {alerting: [1]}")
+
+
 GENERIC = """
 litellm_settings: {success_callback: [prometheus, logs]}
 callback_settings:

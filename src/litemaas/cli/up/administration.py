@@ -103,6 +103,16 @@ class Administration:
             if not (await self._send("GET", path))["values"]:
                 await self._send("PATCH", path, body)
 
+    async def keep_webhooks(self, webhooks: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps webhooks of a configuration file; one of that address that is there stays as it is."""
+        if not webhooks:
+            return
+        path = "/api/v1/admin/webhooks"
+        there = {one["url"] for one in (await self._send("GET", path))["data"]}
+        for body in webhooks:
+            if body["url"] not in there:
+                await self._send("POST", path, body)
+
     async def _add(self, path: str, body: Mapping[str, Any], what: str) -> None:
         """Adds something of a configuration file, unless it is there."""
         try:

@@ -77,6 +77,8 @@ class UpOptions:
     """Routes of a configuration file, as bodies of ``/config/pass_through_endpoint``."""
     price_terms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Discounts and margins of a configuration file, by the names of LiteLLM's calls that take them."""
+    webhooks: Sequence[Mapping[str, Any]] = ()
+    """Whom a configuration file wants to be alerted, as bodies of ``/api/v1/admin/webhooks``."""
 
     @property
     def state_dir(self) -> Path:
@@ -120,6 +122,7 @@ def read_options(
         config.budgets,
         config.pass_through,
         config.price_terms,
+        config.webhooks,
     )
 
 

@@ -185,6 +185,7 @@ class Platform:
             await administration.keep_guardrails(self._options.guardrails)
             await administration.keep_budgets(self._options.budgets)
             await administration.keep_price_terms(self._options.price_terms)
+            await administration.keep_webhooks(self._options.webhooks)
             for body in self._options.listed:
                 await administration.register_listed(body)
             for route in self._options.pass_through:

@@ -6,7 +6,6 @@ import secrets
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Row
 
@@ -16,7 +15,7 @@ from litemaas.control.http.etags import IfMatch, require_match, tag
 from litemaas.control.http.shapes import PROBLEMS
 from litemaas.control.http.work import Work, WorkOf, WorkRoute
 from litemaas.control.notices import repository
-from litemaas.control.notices.delivery import Carrier, open_secret
+from litemaas.control.notices.delivery import Carrier, message_for, open_secret
 from litemaas.control.notices.events import Event
 from litemaas.control.notices.schemas import (
     Deliveries,
@@ -114,7 +113,8 @@ async def try_webhook(work: WorkOf, webhook_id: str, request: Request) -> TestOu
     await record(work, "webhook.tested", "webhook", webhook_id, {})
     await work.pause()
     carrier: Carrier = request.app.state.carrier
-    body = orjson.dumps({"id": "test", "event": Event.TEST.value, "subject": "test", "facts": {}, "at": work.now})
+    told = {"id": "test", "event": Event.TEST.value, "subject": "test", "facts": {}, "at": work.now}
+    body = message_for(hook.url, told)
     outcome = await carrier.post(hook.url, secret, "test", body, work.now)
     return TestOutcome(ok=outcome.ok, detail=outcome.detail)
 
