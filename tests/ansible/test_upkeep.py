@@ -101,6 +101,27 @@ def test_guardrails_of_ones_own_come_from_the_file_that_litellm_reads(plays: Pla
     until(lambda: plays.ask("POST", "/v1/chat/completions", question).status_code == 200, 5, "it is gone")
 
 
+def test_a_guardrail_that_asks_a_service_is_put_with_its_credential_and_unchanged_the_next_time(
+    plays: Plays, platform: Mapping[str, str]
+):
+    params = {
+        "guardrail": "generic_guardrail_api",
+        "mode": "post_call",
+        "api_base": "http://guard",
+        "api_key": "guard-secret",
+    }
+    config = plays.directory / "guardrails.yaml"
+    config.write_text(yaml.safe_dump({"guardrails": [{"guardrail_name": "asking", "litellm_params": params}]}))
+    own = {
+        "ocp4_workload_litemaas_guardrails_api_url": platform["LITEMAAS_CONTROL_URL"],
+        "litemaas_guardrails_config": str(config),
+    }
+    first = playbook(plays, "guardrails", **own).succeeded()
+    assert (first.changed, "guard-secret" in first.output) == (1, False)
+    assert playbook(plays, "guardrails", **own).succeeded().changed == 0
+    assert playbook(plays, "guardrails", **own, litemaas_guardrails_state="absent").succeeded().changed == 1
+
+
 def test_guardrails_are_set_by_the_names_of_earlier_installations(plays: Plays, platform: Mapping[str, str]):
     own = {
         "ocp4_workload_litemaas_guardrails_api_url": platform["LITEMAAS_CONTROL_URL"],

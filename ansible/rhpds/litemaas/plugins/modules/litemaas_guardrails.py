@@ -12,12 +12,14 @@ description:
   - Puts guardrails with patterns, words and categories of one's own, as LiteLLM's C(guardrails:) file has them.
   - They hold within a second, without a restart.
   - A guardrail of the same name is replaced; those that are not named stay.
+  - One that asks a service (C(generic_guardrail_api), C(presidio)) is put each time it holds a credential, which the platform
+    shows to nobody; it counts as changed only where something else differs.
 extends_documentation_fragment: rhpds.litemaas.platform
 options:
   guardrails:
     description:
       - Each has C(guardrail_name) and C(litellm_params) with C(mode), C(default_on), C(patterns), C(blocked_words),
-        C(categories).
+        C(categories), or what a service is asked with.
     type: list
     elements: dict
     required: true
@@ -66,12 +68,23 @@ from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.argumen
 from ansible_collections.rhpds.litellm_virtual_keys.plugins.module_utils.gateway_client import GatewayError
 from ansible_collections.rhpds.litemaas.plugins.module_utils.platform import ADMIN, CONNECTION
 
+_HIDDEN = "****"
 _PATH = ADMIN + "/settings/guardrails"
 _ARGUMENTS = {
     **CONNECTION,
     "guardrails": {"type": "list", "elements": "dict", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+
+
+def _shown(entry):
+    """As the platform shows it, without credentials."""
+    params = dict(entry.get("litellm_params") or {})
+    if params.get("api_key"):
+        params["api_key"] = _HIDDEN
+    if isinstance(params.get("headers"), dict):
+        params["headers"] = dict.fromkeys(params["headers"], _HIDDEN)
+    return {**entry, "litellm_params": params}
 
 
 def main():
@@ -86,8 +99,10 @@ def main():
         after = {name: one for name, one in before.items() if name not in named}
         if asked["state"] == "present":
             after = {**before, **named}
-        if after != before and not module.check_mode:
-            client.call("PUT", _PATH, {"guardrails": list(after.values())})
+        sent = list(after.values())
+        after = {name: _shown(one) for name, one in after.items()}
+        if (after != before or sent != list(before.values())) and not module.check_mode:
+            client.call("PUT", _PATH, {"guardrails": sent})
     except GatewayError as error:
         module.fail_json(msg=str(error), status=error.status)
     diff = {
