@@ -29,6 +29,8 @@ _NOT_JUDGED = NO_TEXT | {
     "required", "enum",
 }  # fmt: skip
 """Words of the API itself besides: a service would mask what looks like a name, and the call would break."""
+_IN_TOKENS = ("prompt", "input")
+"""Members that may be lists of ids of tokens."""
 _MEDIA = re.compile(r"data:[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(?:;[A-Za-z0-9=._-]+)*;base64,[A-Za-z0-9+/=_\s-]*")
 
 
@@ -66,9 +68,9 @@ class Texts:
 
 
 class AskedTexts:
-    """The texts of a request, by the members of its body."""
+    """The texts of a request, by the members of its body. ``has_token_ids``: some are given as numbers."""
 
-    __slots__ = ("_holders", "_members", "texts")
+    __slots__ = ("_holders", "_members", "has_token_ids", "texts")
 
     def __init__(self, members: Members) -> None:
         self._members = members
@@ -78,6 +80,7 @@ class AskedTexts:
             if name not in GATEWAYS_OWN and name not in _NOT_JUDGED:
                 holder = self._holders[name] = [value_of(members, name)]
                 self.texts.add(holder)
+        self.has_token_ids = any(_holds_numbers(self._holders[name][0]) for name in _IN_TOKENS if name in self._holders)
 
     def changed(self, others: Mapping[str, str]) -> Members:
         """The members with other texts; those without any stay as they came."""
@@ -218,6 +221,10 @@ def _spots(value: Any) -> Iterator[Spot]:
                     yield value, name
             else:
                 yield from _spots(part)
+
+
+def _holds_numbers(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, int) or _holds_numbers(one) for one in value)
 
 
 def _joined(spots: list[Spot]) -> str:

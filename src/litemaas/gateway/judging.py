@@ -103,6 +103,9 @@ class Judging:
         judged = call.judged
         asked = AskedTexts(ask.members or {})
         texts = asked.texts.listed()
+        if asked.has_token_ids and (guard.before or guard.beside):
+            name = (*guard.before, *guard.beside)[0][0]
+            raise ContentJudgedUnfit(name, "ids of tokens cannot be judged; send texts")
         if not texts:
             return
         now: Sequence[str] = texts

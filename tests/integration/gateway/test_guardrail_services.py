@@ -323,6 +323,14 @@ async def test_a_route_of_ones_own_that_breaks_off_while_held_back_is_an_error(p
     assert (await platform.record(key))["cost_nano"] == 0
 
 
+@pytest.mark.parametrize("prompt", [[9906, 1917], [[9906], [1917]]])
+async def test_texts_that_are_given_as_ids_of_tokens_do_not_pass_unseen(platform: Platform, prompt: Any):
+    async with scripted(told()) as service:
+        key = await guard_with(platform, "judge", service, "pre_call")
+        reply = await platform.post("/v1/completions", key, {"model": "granite", "prompt": prompt})
+        assert (reply.status_code, "ids of tokens" in reply.text, service.received) == (400, True, [])
+
+
 async def test_texts_that_are_too_long_to_judge_pass_nowhere(platform: Platform):
     async with scripted(told()) as service:
         key = await guard_with(platform, "judge", service, "pre_call")
