@@ -37,15 +37,16 @@ MOST_HELD = 16 * 1024 * 1024
 class Judged:
     """What services have said of a call, or will. ``asked``: mode and name of guardrails.
 
-    ``unseen``: something passed without its service.
+    ``unseen``: something passed without its service. ``waited_s``: for those that were asked before the model.
     """
 
-    __slots__ = ("asked", "beside", "unseen")
+    __slots__ = ("asked", "beside", "unseen", "waited_s")
 
     def __init__(self) -> None:
         self.asked: set[tuple[str, str]] = set()
         self.beside: list[Verdict] = []
         self.unseen = False
+        self.waited_s = 0.0
 
 
 class Verdict:
@@ -109,11 +110,13 @@ class Judging:
         if not texts:
             return
         now: Sequence[str] = texts
+        began = monotonic()
         for name, service in _new(BEFORE, guard.before, judged):
             others = await self._ask(call, name, service, now, "request")
             if list(others) != list(now) and not _can_be_changed(call, ask):
                 raise ContentJudgedUnfit(name, "the request would have to be changed, and forms are not")
             now = others
+        judged.waited_s += monotonic() - began
         if list(now) != texts:
             ask.members = asked.changed(_different(texts, now))
             ask.payload = render(ask.members)

@@ -155,6 +155,8 @@ class Metrics(Collector):
         if call.first_byte_at is not None:
             until_s = call.first_byte_at - call.request.received_at
             counters.first_bytes.observe(until_s)
+            if call.judged is not None:
+                until_s -= call.judged.waited_s
             own_us = int((until_s - call.upstream_s) * 1e6)
             place = 0
             while place < _OWN_BUCKETS and own_us > _OWN_BUCKETS_US[place]:
@@ -201,7 +203,7 @@ class Metrics(Collector):
         )
         yield self._histograms("litemaas_gateway_time_to_first_byte_seconds", "Until the answer began.", "first_bytes")
         yield HistogramMetricFamily(
-            "litemaas_gateway_overhead_seconds", "Until the answer began, without the model server that gave it.",
+            "litemaas_gateway_overhead_seconds", "Until the answer began, without the model server that gave it and the services that were asked.",
             buckets=_cumulated(OWN_BUCKETS_S, self.own_counts), sum_value=self.own_us / 1e6,
         )  # fmt: skip
         for name, text, value in (
