@@ -203,7 +203,8 @@ class Metrics(Collector):
         )
         yield self._histograms("litemaas_gateway_time_to_first_byte_seconds", "Until the answer began.", "first_bytes")
         yield HistogramMetricFamily(
-            "litemaas_gateway_overhead_seconds", "Until the answer began, without the model server that gave it and the services that were asked.",
+            "litemaas_gateway_overhead_seconds",
+            "Until the answer began, without the model server that gave it and the services that guardrails asked.",
             buckets=_cumulated(OWN_BUCKETS_S, self.own_counts), sum_value=self.own_us / 1e6,
         )  # fmt: skip
         for name, text, value in (
