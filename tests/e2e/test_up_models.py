@@ -6,9 +6,12 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -144,3 +147,59 @@ def test_litellms_file_brings_models_credentials_aliases_and_guardrails(
         )  # fmt: skip
         assert put.status_code == 200, put.text
         until(lambda: chat(connection, "gpt-4o", key).status_code == 200, 5, "the guardrail to be gone")
+
+
+class _Service(BaseHTTPRequestHandler):
+    """Judges what a guardrail asks, and keeps what a callback is told."""
+
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        answer: dict[str, Any] = {}
+        if self.path == "/logs":
+            self.told += body
+        else:
+            is_blocked = self.headers["x-api-key"] == "guard-secret" and any("Hello" in text for text in body["texts"])
+            answer = {"action": "BLOCKED" if is_blocked else "NONE"}
+        written = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(written)))
+        self.end_headers()
+        self.wfile.write(written)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - as above
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+SERVICES = """
+model_list:
+  - {model_name: mine, litellm_params: {model: hosted_vllm/a, api_base: "ENGINE"}}
+litellm_settings: {callbacks: [logs]}
+callback_settings: {logs: {callback_type: generic_api, endpoint: "SERVICE/logs"}}
+guardrails:
+  - guardrail_name: judge
+    litellm_params:
+      {guardrail: generic_guardrail_api, mode: pre_call, default_on: true, api_base: "SERVICE", api_key: guard-secret}
+"""
+
+
+def test_litellms_file_brings_services_that_judge_and_are_told(start_up: StartUp, state_dir: Path, tmp_path: Path):
+    with engine_with("a") as url, service() as asked:
+        file = tmp_path / "config.yaml"
+        file.write_text(SERVICES.replace("ENGINE", url).replace("SERVICE", asked), encoding="utf-8")
+        connection = start_up(state_dir, "--config", str(file)).ready()
+        refused = chat(connection, "mine", connection["LITEMAAS_MASTER_KEY"])
+        assert (refused.status_code, "blocked by the guardrail judge" in refused.text) == (400, True), refused.text
+        until(lambda: [one["status"] for one in _Service.told] == ["failure"], 30, "the callback to be told")
