@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from litemaas.core.errors import (
     Forbidden,
+    GuardrailUnavailable,
     InvalidRequest,
     LimitReached,
     LiteMaaSError,
@@ -101,7 +102,7 @@ class Fallbacks:
             lane = self._routing.lane_of(caller, name, call.endpoint)
             await self._admission.move(call, ask, first, lane)
             await self._guardrails.check(call, ask, lane)
-        except (Forbidden, InvalidRequest, LimitReached, ServiceUnavailable):
+        except (Forbidden, InvalidRequest, LimitReached, ServiceUnavailable, GuardrailUnavailable):
             return None
         call.fallbacks += 1
         self._metrics.fallbacks[

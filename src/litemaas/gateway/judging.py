@@ -116,13 +116,16 @@ class Judging:
             if list(others) != list(now) and not _can_be_changed(call, ask):
                 raise ContentJudgedUnfit(name, "the request would have to be changed, and forms are not")
             now = others
+            judged.asked.add((BEFORE, name))  # only now: what was refused for one model is asked again for another
         judged.waited_s += monotonic() - began
         if list(now) != texts:
             ask.members = asked.changed(_different(texts, now))
             ask.payload = render(ask.members)
         for name, service in _new(BESIDE, guard.beside, judged):
+            judged.asked.add((BESIDE, name))
             judged.beside.append(self._begin(self._only_judge(call, name, service, now)))
-        self._note(call, _new(NOTING, guard.noting, judged), now, "request")
+        self._note(call, list(_new(NOTING, guard.noting, judged)), now, "request")
+        judged.asked.update((NOTING, name) for name, _ in guard.noting)
 
     async def verdict(self, call: Call) -> None:
         """Waits for what is asked beside the model. Errors: ContentJudgedUnfit; GuardrailUnavailable."""
@@ -293,7 +296,6 @@ def _new(mode: str, asked: Iterable[Asked], judged: Judged) -> Iterator[Asked]:
     """Those that have not been asked about this prompt: a model that answers instead has others besides."""
     for name, service in asked:
         if (mode, name) not in judged.asked:
-            judged.asked.add((mode, name))
             yield name, service
 
 

@@ -302,6 +302,26 @@ async def test_a_model_that_answers_instead_is_not_asked_about_again(platform: P
         assert len(service.received) == 2
 
 
+@pytest.mark.parametrize("reply", [told("BLOCKED"), answer(b"", "503 Service Unavailable")])
+async def test_models_whose_guardrail_lets_nothing_pass_are_not_asked_instead(
+    platform: Platform, key: str, reply: bytes
+):
+    names = [f"{which} {len(reply)}" for which in ("first", "second", "third")]
+    failing = answer(b"{}", "500 Internal Server Error")
+    async with scripted(reply) as service, scripted(failing) as broken, scripted(says("fine")) as engine:
+        await guard_with(platform, "judge", service, "pre_call")
+        await platform.ledger.add_model(names[0], broken.url)
+        for name in names[1:]:
+            await platform.ledger.add_model(name, engine.url)
+        execute = platform.ledger.connection.execute
+        await execute("update models set fallbacks = $1 where name = $2", names[1:], names[0])
+        await execute("update models set guardrails = '{judge}' where name = any($1)", names[1:])
+        await platform.ledger.announce("catalog", names)
+        await platform.catch_up()
+        refused = await platform.chat(key, model=names[0], messages=asks())
+        assert (refused.status_code, engine.received, len(service.received)) == (500, [], 2)
+
+
 @pytest.mark.parametrize("mode", ["during_call", "post_call"])
 async def test_a_route_of_ones_own_streams_what_was_judged(platform: Platform, mode: str):
     event = b'data: {"choices":[{"index":0,"delta":{"content":"my badge is 4711"}}]}\n\n'
