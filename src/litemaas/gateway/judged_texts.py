@@ -210,7 +210,7 @@ def _spots(value: Any) -> Iterator[Spot]:
             if isinstance(part, str):
                 if not is_media(part):
                     yield value, place
-            else:
+            elif isinstance(part, list | dict):
                 yield from _spots(part)
     elif isinstance(value, dict):
         for name, part in value.items():
@@ -219,7 +219,7 @@ def _spots(value: Any) -> Iterator[Spot]:
             if isinstance(part, str):
                 if not is_media(part):
                     yield value, name
-            else:
+            elif isinstance(part, list | dict):
                 yield from _spots(part)
 
 
