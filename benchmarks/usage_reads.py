@@ -117,16 +117,35 @@ def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
     user, team = f"user-{dice.randrange(_SIZE.users)}", f"team-{dice.choice([n for n in range(_SIZE.teams) if n % 4])}"
     first, last = today - timedelta(days=DAYS - 1), today
     dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
+    quarter: dict[str, Any] = {"scope": "all"} | dates
+    models = [f"model-{number}" for number in dice.sample(range(_SIZE.models), 5)]
+    few: dict[str, dict[str, Any]] = {
+        "one team": {"teams": team}, "one user": {"users": user}, "one model": {"models": models[0]},
+        "five models": {"models": models}, "one provider": {"providers": "openai"},
+        "one endpoint": {"endpoints": "/chat/completions"},
+        "one deployment": {"deployments": f"deployment-{dice.randrange(_SIZE.models)}a"},
+    }  # fmt: skip
     return {
-        "analytics page, 90 days, everybody": ("/api/v1/usage/analytics", {"scope": "all"} | dates),
+        "analytics page, 90 days, everybody": ("/api/v1/usage/analytics", quarter),
         "analytics page, 30 days, one team": ("/api/v1/usage/analytics", {"scope": "all", "teams": team}),
-        "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", {"scope": "all"} | dates),
-        "heat map, 90 days": ("/api/v1/usage/heatmap", {"scope": "all"} | dates),
+        **{
+            f"analytics page, 90 days, {whose}": ("/api/v1/usage/analytics", quarter | chosen)
+            for whose, chosen in few.items()
+        },
+        **{
+            f"breakdown by {by}, 90 days, {whose}": (f"/api/v1/usage/breakdown/{by}", quarter | few[whose])
+            for by in ("key", "user", "team") for whose in ("one model", "one provider")
+        },
+        "filter options, 90 days, one provider": ("/api/v1/usage/filter-options", quarter | few["one provider"]),
+        "heat map, 90 days, one provider": ("/api/v1/usage/heatmap", quarter | few["one provider"]),
+        "breakdown by key, 90 days": ("/api/v1/usage/breakdown/key", quarter),
+        "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", quarter),
+        "heat map, 90 days": ("/api/v1/usage/heatmap", quarter),
         "analytics page, 90 days, one cost centre": (
-            "/api/v1/usage/analytics", {"scope": "all", "cost_centres": f"centre-{dice.randrange(20)}"} | dates,
+            "/api/v1/usage/analytics", quarter | {"cost_centres": f"centre-{dice.randrange(20)}"},
         ),
-        "breakdown by cost centre, 90 days": ("/api/v1/usage/breakdown/cost_centre", {"scope": "all"} | dates),
-        "filter options, 90 days": ("/api/v1/usage/filter-options", {"scope": "all"} | dates),
+        "breakdown by cost centre, 90 days": ("/api/v1/usage/breakdown/cost_centre", quarter),
+        "filter options, 90 days": ("/api/v1/usage/filter-options", quarter),
         "request log of everybody, 30 days": ("/api/v1/requests", {"scope": "all", "limit": 100}),
         **_ranked(today, dice),
         "chargeback, this month by cost centre": ("/api/v1/admin/chargeback", {}),
