@@ -1,8 +1,9 @@
 """One cube more: which keys called which model. A filter by model or provider no longer reads the largest cube to find keys.
 
-It is added up from the days, weeks and months that are there, without reading the ledger. Nobody folds meanwhile. A fold of the
-version before fails from then on, because deltas have another name for their number, and leaves its deltas to the new one;
-reading and storing go on.
+It is added up from the days, weeks and months that are there, without reading the ledger. Cubes that do not know how calls
+ended have no latencies of good ones: those of callers had, for nobody. Nobody folds meanwhile. A fold of the version before
+fails from then on, because deltas have another name for their number, and leaves its deltas to the new one; storing goes on,
+and reading until the last part.
 
 Revision ID: 0035
 """
@@ -30,18 +31,22 @@ _SUMS = (
     "reasoning_tokens", "pages", "cost_nano", "input_cost_nano", "output_cost_nano", "duration_us", "ttft_us", "ttft_calls",
 )  # fmt: skip
 _BUCKETS = tuple(f"{kind}{number:02}" for kind in "dt" for number in range(33))
-_MEASURES = ", ".join([*_SUMS, "last_at", *_BUCKETS])
-_ADDED_UP = ", ".join(
-    [*(f"usage_sum(r.{n})" for n in _SUMS), "max(r.last_at)", *(f"usage_sum(r.{n})" for n in _BUCKETS)]
-)
-_COLUMNS = ", ".join(
-    [*(f"{n} bigint NOT NULL" for n in _SUMS), "last_at timestamptz NOT NULL", *(f"{n} bigint" for n in _BUCKETS)]
-)
+_MEASURES = ", ".join([*_SUMS, "last_at"])
+_ADDED_UP = ", ".join([*(f"usage_sum(r.{name})" for name in _SUMS), "max(r.last_at)"])
+_COLUMNS = ", ".join([*(f"{name} bigint NOT NULL" for name in _SUMS), "last_at timestamptz NOT NULL"])
 
 
 def upgrade() -> None:
     op.execute(f"SELECT pg_advisory_xact_lock({_FOLDING})")
     op.execute("SELECT set_config('work_mem', '256MB', true), set_config('maintenance_work_mem', '256MB', true)")
+    _add_up()
+    for grain in _GRAINS:
+        _make_narrow(f"usage_caller_{grain}")
+    # Last, because gateways wait for it.
+    op.execute("ALTER TABLE usage_deltas RENAME COLUMN id TO number")
+
+
+def _add_up() -> None:
     own = "usage_key_demand_dimensions"
     op.execute(f"CREATE TABLE {own} (id bigint PRIMARY KEY, {', '.join(f'{name} text NOT NULL' for name in _MEMBERS)})")
     op.execute(
@@ -66,14 +71,31 @@ def upgrade() -> None:
             f"INSERT INTO {table} (at, dimension_id, {_MEASURES}) SELECT r.at, o.id, {_ADDED_UP}"  # noqa: S608
             f" FROM usage_full_{grain} r JOIN key_demand_of o ON o.finer = r.dimension_id GROUP BY r.at, o.id"
         )
-        op.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (at, dimension_id)")
-        op.execute(f"CREATE INDEX {table}_dimension ON {table} (dimension_id, at)")
-        op.execute(f"ANALYZE {table}")
-    # Last, because gateways wait for it.
-    op.execute("ALTER TABLE usage_deltas RENAME COLUMN id TO number")
+        _index(table)
+
+
+def _make_narrow(table: str) -> None:
+    """Anew, because cells keep the room of a dropped column for ever."""
+    op.execute(f"ALTER TABLE {table} RENAME TO {table}_before")
+    op.execute(
+        f"CREATE TABLE {table} (at timestamptz NOT NULL, dimension_id bigint NOT NULL, {_COLUMNS}) WITH (fillfactor = 85)"
+    )
+    columns = f"at, dimension_id, {_MEASURES}"
+    op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_before ORDER BY at")  # noqa: S608 — as above
+    op.execute(f"DROP TABLE {table}_before")
+    _index(table)
+
+
+def _index(table: str) -> None:
+    op.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (at, dimension_id)")
+    op.execute(f"CREATE INDEX {table}_dimension ON {table} (dimension_id, at)")
+    op.execute(f"ANALYZE {table}")
 
 
 def downgrade() -> None:
+    for grain in _GRAINS:
+        for name in _BUCKETS:
+            op.execute(f"ALTER TABLE usage_caller_{grain} ADD COLUMN {name} bigint")
     op.execute("ALTER TABLE usage_deltas RENAME COLUMN number TO id")
     for table in ("dimensions", *_GRAINS):
         op.execute(f"DROP TABLE usage_key_demand_{table}")

@@ -54,6 +54,11 @@ TTFT_BUCKETS = tuple(f"t{bucket:02}" for bucket in range(BUCKETS))
 """Numbers of successful calls by duration, and by time to first token; null = none."""
 
 
+def measures_of(cube: str) -> tuple[str, ...]:
+    """The sums that each cell of ``cube`` holds. Those that do not know how calls ended have no latencies of good ones."""
+    return MEASURES if cube in COARSE else (*MEASURES, *DURATION_BUCKETS, *TTFT_BUCKETS)
+
+
 def grains_of(cube: str) -> tuple[str, ...]:
     """The spans of which ``cube`` keeps cells; what lies between is read of a larger cube."""
     return GRAINS[1:] if cube in _DAYS_ONLY else GRAINS

@@ -23,6 +23,7 @@ from litemaas.core.rollups import (
     PAID,
     TTFT_BUCKETS,
     dimension_table,
+    measures_of,
     rollup_table,
     told_by,
 )
@@ -35,18 +36,23 @@ _LOCK = 0x4C4D_0003
 _FOLD_AT_ONCE = 20_000
 _TIMEOUT_S = 600
 _NULLABLE = {"user_id", "team_id", "deployment_id", "provider", "engine_model", "error_code"}
-_BUCKET_COLUMNS = (*DURATION_BUCKETS, *TTFT_BUCKETS)
-_VALUES = (*MEASURES, "last_at", *_BUCKET_COLUMNS)
-_SUMS = ", ".join(
-    [*(f"usage_sum({name})" for name in MEASURES), "max(last_at)", *(f"usage_sum({name})" for name in _BUCKET_COLUMNS)]
-)
-_ADDED = ", ".join(
-    [
-        *(f"{name} = r.{name} + excluded.{name}" for name in MEASURES),
-        "last_at = greatest(r.last_at, excluded.last_at)",
-        *(f"{name} = coalesce(r.{name} + excluded.{name}, r.{name}, excluded.{name})" for name in _BUCKET_COLUMNS),
-    ]
-)
+
+
+def _columns(cube: str) -> str:
+    return ", ".join(["last_at", *measures_of(cube)])
+
+
+def _sums(cube: str) -> str:
+    return ", ".join(["max(last_at)", *(f"usage_sum({name})" for name in measures_of(cube))])
+
+
+def _added(cube: str) -> str:
+    both = {name: f"r.{name} + excluded.{name}" for name in measures_of(cube)}
+    sums = (
+        f"{name} = {value if name in MEASURES else f'coalesce({value}, r.{name}, excluded.{name})'}"
+        for name, value in both.items()
+    )
+    return ", ".join(["last_at = greatest(r.last_at, excluded.last_at)", *sums])
 
 
 def _identity(cube: str) -> str:
@@ -71,9 +77,9 @@ def _name(cube: str) -> str:
 
 def _add(cube: str, grain: str) -> str:
     return f"""
-        INSERT INTO {rollup_table(cube, grain)} AS r (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('{grain}', at, {ZONE}), in_{cube}, {_SUMS} FROM cells GROUP BY 1, 2
-        ON CONFLICT (at, dimension_id) DO UPDATE SET {_ADDED}
+        INSERT INTO {rollup_table(cube, grain)} AS r (at, dimension_id, {_columns(cube)})
+        SELECT date_trunc('{grain}', at, {ZONE}), in_{cube}, {_sums(cube)} FROM cells GROUP BY 1, 2
+        ON CONFLICT (at, dimension_id) DO UPDATE SET {_added(cube)}
     """  # noqa: S608 — names of ours
 
 
@@ -165,8 +171,8 @@ def _recount_from_days(cube: str, grain: str) -> tuple[str, str]:
     return (
         f"DELETE FROM {cells} WHERE {_IN_SPAN}",  # noqa: S608 — names of ours
         f"""
-        INSERT INTO {cells} (at, dimension_id, {", ".join(_VALUES)})
-        SELECT date_trunc('{grain}', at, {ZONE}), dimension_id, {_SUMS} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
+        INSERT INTO {cells} (at, dimension_id, {_columns(cube)})
+        SELECT date_trunc('{grain}', at, {ZONE}), dimension_id, {_sums(cube)} FROM {days} WHERE {_IN_SPAN} GROUP BY 1, 2
         """,  # noqa: S608 — names of ours
     )
 

@@ -15,6 +15,7 @@ from litemaas.core.rollups import (
     PAID,
     TTFT_BUCKETS,
     dimension_table,
+    measures_of,
     rollup_table,
 )
 from litemaas.db.tables.base import Moment, metadata
@@ -24,11 +25,11 @@ def _named(names: Sequence[str]) -> list[Column[str]]:
     return [Column(name, Text, nullable=False) for name in names]
 
 
-def _measures() -> list[Column[int]]:
+def _measures(names: Sequence[str]) -> list[Column[int]]:
     return [
         *(Column(name, BigInteger, nullable=False) for name in MEASURES),
         Column("last_at", Moment, nullable=False),
-        *(Column(name, BigInteger) for name in (*DURATION_BUCKETS, *TTFT_BUCKETS)),
+        *(Column(name, BigInteger) for name in names if name not in MEASURES),
     ]
 
 
@@ -52,7 +53,7 @@ usage_deltas = Table(
     Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("at", Moment, nullable=False),
     *_named([name for name in DIMENSIONS if name not in PAID]),
-    *_measures(),
+    *_measures((*MEASURES, *DURATION_BUCKETS, *TTFT_BUCKETS)),
     Column("payers_at", Moment, nullable=False),
 )
 """Cells of records that were just stored; written by the trigger on ``usage_records``, gone when they are folded in.
@@ -65,7 +66,7 @@ rollups: dict[tuple[str, str], Table] = {
         metadata,
         Column("at", Moment, nullable=False),
         Column("dimension_id", BigInteger, nullable=False),
-        *_measures(),
+        *_measures(measures_of(cube)),
         PrimaryKeyConstraint("at", "dimension_id"),
         Index(f"{name}_dimension", "dimension_id", "at"),
     )
