@@ -81,3 +81,32 @@ test("the columns of the table are chosen, kept in this browser, and can be the 
   expect(heads()).toContain("Tokens");
   expect(localStorage.getItem("litemaas.columns.requests.all")).toBeNull();
 });
+
+test("a row opens a panel with its details; another row takes its place, and Escape gives the focus back to the row", async () => {
+  served();
+  await show(<Shown />, "/admin/requests");
+  const details = (id: string) => screen.getByRole("button", { name: `Details of ${id}` });
+  const current = () => screen.getAllByRole("row").filter((row) => row.hasAttribute("aria-current"));
+  await screen.findByRole("grid");
+  await userEvent.click(details("r1"));
+  const panel = screen.getByRole("region", { name: "Details of r1" });
+  expect(within(panel).getByText("192.0.2.1")).toBeVisible();
+  expect(within(panel).getByRole("heading", { name: "Details of r1" })).toHaveFocus();
+  expect(current()).toEqual([details("r1").closest("tr")]);
+  expect(screen.queryByRole("dialog")).toBeNull();
+
+  await userEvent.click(details("r2"));
+  expect(screen.queryByRole("region", { name: "Details of r1" })).toBeNull();
+  expect(screen.getByRole("heading", { name: "Details of r2" })).toHaveFocus();
+  expect(current()).toEqual([details("r2").closest("tr")]);
+
+  await userEvent.keyboard("{Escape}");
+  expect(screen.queryByRole("region", { name: /^Details of/ })).toBeNull();
+  expect(details("r2")).toHaveFocus();
+  expect(current()).toEqual([]);
+
+  await userEvent.click(details("r1"));
+  await userEvent.click(screen.getByRole("button", { name: "Close" }));
+  expect(screen.queryByRole("region", { name: /^Details of/ })).toBeNull();
+  expect(details("r1")).toHaveFocus();
+});

@@ -28,15 +28,13 @@ export function AccountBar({ drawerIsOpen, toggleDrawer }: { drawerIsOpen: boole
       <span className="lm-wide">
         <LanguageChoice />
       </span>
-      <Button
-        variant="plain"
-        className="lm-bell"
-        icon={<BellIcon />}
-        aria-label={say("notifications_unread", { count: unread })}
-        aria-expanded={drawerIsOpen}
-        onClick={toggleDrawer}
-      >
-        {unread > 0 && <span className="lm-badge">{unread > 99 ? "99+" : unread}</span>}
+      <Button variant="plain" className="lm-bell" icon={<BellIcon />} aria-expanded={drawerIsOpen} onClick={toggleDrawer}>
+        <span className="pf-v6-screen-reader">{say("notifications_unread", { count: unread })}</span>
+        {unread > 0 && (
+          <span className="lm-badge" aria-hidden>
+            {unread > 99 ? "99+" : unread}
+          </span>
+        )}
       </Button>
       {menu ? (
         <Suspense fallback={account}>

@@ -108,6 +108,7 @@ export function RequestLog({ scope, fixed = {} }: LogProps) {
             scope === "me" && <Link to="/playground">{say("start_playground")}</Link>
           )
         }
+        isBeside
         title={(row) => row.request_id}
         columns={shown}
         order={{ list, usual: USUAL }}
