@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ask, barriers, base, callOnce, journey, leave, MODEL, say, settled, still, useBrowser, visit } from "./stage.mjs";
 
 useBrowser();
-const OPEN = "[role=dialog], [role=menu], .lm-drawer";
+const OPEN = "[role=dialog], [role=menu], .lm-drawer, .lm-beside [role=region]";
 const dark = (page, on) => page.evaluate((wanted) => document.documentElement.classList.toggle("pf-v6-theme-dark", wanted), on);
 
 /** Opens each of these by its button and looks at it in both themes. `names`: keys of texts, whole names, or patterns. */
@@ -50,6 +50,7 @@ journey("what people open has no serious barrier, closes with Escape and gives t
     ...(await open(page, "/subscriptions", ["add_to_key", "cancel_subscription"])),
     ...(await open(page, "/playground", ["saved_prompts", "show_as_code"])),
     ...(await open(page, "/usage", ["export", "full_screen"])),
+    ...(await open(page, "/requests", [new RegExp(`^${say("details_of", { name: "" })}`)])),
     ...(await open(page, "/profile", ["create_token"])),
   ];
   assert.deepEqual(found, []);
