@@ -118,26 +118,10 @@ def _pages(today: datetime, dice: random.Random) -> dict[str, Query]:
     first, last = today - timedelta(days=DAYS - 1), today
     dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
     quarter: dict[str, Any] = {"scope": "all"} | dates
-    models = [f"model-{number}" for number in dice.sample(range(_SIZE.models), 5)]
-    few: dict[str, dict[str, Any]] = {
-        "one team": {"teams": team}, "one user": {"users": user}, "one model": {"models": models[0]},
-        "five models": {"models": models}, "one provider": {"providers": "openai"},
-        "one endpoint": {"endpoints": "/chat/completions"},
-        "one deployment": {"deployments": f"deployment-{dice.randrange(_SIZE.models)}a"},
-    }  # fmt: skip
     return {
         "analytics page, 90 days, everybody": ("/api/v1/usage/analytics", quarter),
         "analytics page, 30 days, one team": ("/api/v1/usage/analytics", {"scope": "all", "teams": team}),
-        **{
-            f"analytics page, 90 days, {whose}": ("/api/v1/usage/analytics", quarter | chosen)
-            for whose, chosen in few.items()
-        },
-        **{
-            f"breakdown by {by}, 90 days, {whose}": (f"/api/v1/usage/breakdown/{by}", quarter | few[whose])
-            for by in ("key", "user", "team") for whose in ("one model", "one provider")
-        },
-        "filter options, 90 days, one provider": ("/api/v1/usage/filter-options", quarter | few["one provider"]),
-        "heat map, 90 days, one provider": ("/api/v1/usage/heatmap", quarter | few["one provider"]),
+        **_filtered(quarter, user, team, dice),
         "breakdown by key, 90 days": ("/api/v1/usage/breakdown/key", quarter),
         "breakdown by user, 90 days": ("/api/v1/usage/breakdown/user", quarter),
         "heat map, 90 days": ("/api/v1/usage/heatmap", quarter),
@@ -210,6 +194,29 @@ def _ranked(today: datetime, dice: random.Random) -> dict[str, Query]:
         {"scope": "all", "limit": 50, "sources": "playground"},
     )
     return found
+
+
+def _filtered(quarter: dict[str, Any], user: str, team: str, dice: random.Random) -> dict[str, Query]:
+    """The page of usage under each of its filters, and breakdowns under two of them."""
+    models = [f"model-{number}" for number in dice.sample(range(_SIZE.models), 5)]
+    few: dict[str, dict[str, Any]] = {
+        "one team": {"teams": team}, "one user": {"users": user}, "one model": {"models": models[0]},
+        "five models": {"models": models}, "one provider": {"providers": "openai"},
+        "one endpoint": {"endpoints": "/chat/completions"},
+        "one deployment": {"deployments": f"deployment-{dice.randrange(_SIZE.models)}a"},
+    }  # fmt: skip
+    return {
+        **{
+            f"analytics page, 90 days, {whose}": ("/api/v1/usage/analytics", quarter | chosen)
+            for whose, chosen in few.items()
+        },
+        **{
+            f"breakdown by {by}, 90 days, {whose}": (f"/api/v1/usage/breakdown/{by}", quarter | few[whose])
+            for by in ("key", "user", "team") for whose in ("one model", "one provider")
+        },
+        "filter options, 90 days, one provider": ("/api/v1/usage/filter-options", quarter | few["one provider"]),
+        "heat map, 90 days, one provider": ("/api/v1/usage/heatmap", quarter | few["one provider"]),
+    }  # fmt: skip
 
 
 _OWN: dict[str, Query] = {

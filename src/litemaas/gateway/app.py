@@ -20,7 +20,6 @@ import uvloop
 
 from litemaas.core.catalog import Snapshot, strategy_of
 from litemaas.core.errors import ServiceUnavailable
-from litemaas.core.guardrails import unknown_of
 from litemaas.core.limits import installation_scope
 from litemaas.gateway.accountant import Accountant
 from litemaas.gateway.adapters.census import WorkerCensus
@@ -45,7 +44,7 @@ from litemaas.gateway.dispatch import Dispatch
 from litemaas.gateway.endpoints.pass_through import PassThroughTable
 from litemaas.gateway.endpoints.table import EndpointTable
 from litemaas.gateway.engines import Engines
-from litemaas.gateway.errors import PROFILES, refusal_body
+from litemaas.gateway.errors import refusal_body
 from litemaas.gateway.failure_rules import FailureRules
 from litemaas.gateway.fallbacks import Fallbacks
 from litemaas.gateway.feed import Change, ChangeFeed
@@ -54,7 +53,7 @@ from litemaas.gateway.guardrails import Guardrails
 from litemaas.gateway.header_labels import HeaderLabels
 from litemaas.gateway.heartbeat import Heartbeat
 from litemaas.gateway.http.client import Pool
-from litemaas.gateway.http.server import Server
+from litemaas.gateway.http.server import Handler, Server
 from litemaas.gateway.http.turns import Turn
 from litemaas.gateway.identity import Identity
 from litemaas.gateway.judging import Judging
@@ -80,6 +79,7 @@ from litemaas.gateway.required_members import END_USER
 from litemaas.gateway.response_ids import ResponseIds
 from litemaas.gateway.root_path import RootPath
 from litemaas.gateway.routing import Routing
+from litemaas.gateway.setting_checks import check_error_styles, guardrails_in, names_in
 from litemaas.gateway.settings import GatewaySection, GatewaySettings, worker_id_of
 from litemaas.gateway.settlement import Settlement
 from litemaas.gateway.siblings import Siblings
@@ -116,7 +116,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, numbers: Path | None = None) -> None:
         self._settings = settings
         own = settings.gateway
-        _check_error_styles(own)
+        check_error_styles(own)
         clock = SystemClock()
         self.worker_id = worker_id_of(own)
         self.metrics = Metrics(per_key=own.metrics_per_key)
@@ -143,7 +143,7 @@ class Gateway:
         )  # fmt: skip
         self._failure_rules = FailureRules(own.routing)
         self.targets = Targets(own.upstream.timeout_s, own.routing, self._failure_rules.borne)
-        self.guardrails = Guardrails(_guardrails_in(own.guardrails), self.metrics)
+        self.guardrails = Guardrails(guardrails_in(own.guardrails), self.metrics)
         required = (END_USER,) if own.enforce_user else ()
         self.routing = Routing(self.targets, self.guardrails, self.metrics, required)
         self.own_routes = PassThroughTable(own.max_body_bytes)
@@ -163,11 +163,9 @@ class Gateway:
         self.answer_cache, self.shared_answers = answer_cache(settings, self.routing, headers, vault, self.judging)
         proxy = self._proxy(own, engines, settlement, headers)
         dispatch = self._dispatch(own, proxy, engines, origins, refusals)
-        routes = _names_in(own.allowed_routes)
-        serve = OfferedRoutes(routes, dispatch.serve, refusals).serve if routes else dispatch.serve
-        if own.root_path:
-            serve = RootPath(own.root_path, serve).serve
-        self.server = Server(serve, own.server, refusal_body, self._on_defect, self._on_refusal, turn)
+        self.server = Server(
+            _offered(own, dispatch, refusals), own.server, refusal_body, self._on_defect, self._on_refusal, turn
+        )
         self.probes = Probes(engines, self.targets, self.routing, own.routing)
         self._background = Background(self._on_dead_task)
         self.port = settings.gateway.port
@@ -212,7 +210,7 @@ class Gateway:
             strategies = Strategies(chance, strategy_of(own.routing.strategy))
         except ValueError as error:
             raise SettingsError(f"LITEMAAS_GATEWAY__ROUTING__STRATEGY: {error}") from None
-        usual = _names_in(own.routing.default_fallbacks)
+        usual = names_in(own.routing.default_fallbacks)
         rules = self._failure_rules
         fallbacks = Fallbacks(self.routing, admission, self.guardrails, self.metrics, rules, usual)
         return Upstream(
@@ -323,6 +321,7 @@ class Gateway:
             await self.rate_link.begin()
             self._background.keep("rate limits", self.rate_link.work)
             self._background.keep("rate limits' news", self.rate_link.listen)
+            self._background.keep("rate limits' census", self.rate_link.watch)
         if listening is None:
             listening = bound_socket(self._settings.gateway.host, self._settings.gateway.port)
         self.port = listening.getsockname()[1]
@@ -455,16 +454,11 @@ def setting_of_zone(name: str) -> ZoneInfo:
         raise SettingsError(f"LITEMAAS_TIMEZONE: {error}") from None
 
 
-def _guardrails_in(setting: str) -> tuple[str, ...]:
-    """Errors: SettingsError for a name that is none."""
-    names = _names_in(setting)
-    if unknown := unknown_of(names):
-        raise SettingsError(f"LITEMAAS_GATEWAY__GUARDRAILS: there is no guardrail {unknown!r}")
-    return names
-
-
-def _names_in(setting: str) -> tuple[str, ...]:
-    return tuple(name for part in setting.split(",") if (name := part.strip()))
+def _offered(own: GatewaySection, dispatch: Dispatch, refusals: Refusals) -> Handler:
+    """What answers requests: all routes, or those that the installation offers; also below its root path."""
+    routes = names_in(own.allowed_routes)
+    handler = OfferedRoutes(routes, dispatch.serve, refusals).serve if routes else dispatch.serve
+    return RootPath(own.root_path, handler).serve if own.root_path else handler
 
 
 async def serve(
@@ -494,11 +488,3 @@ def run(environ: Mapping[str, str]) -> None:
     settings = load_settings(GatewaySettings, environ)
     configure_logging(settings.log_level)
     uvloop.run(serve(settings))
-
-
-def _check_error_styles(own: GatewaySection) -> None:
-    """Errors: SettingsError."""
-    if own.error_profile not in PROFILES:
-        raise SettingsError(f"LITEMAAS_GATEWAY__ERROR_PROFILE must be one of {', '.join(PROFILES)}")
-    if own.messages_error_style not in ("openai", "anthropic"):
-        raise SettingsError("LITEMAAS_GATEWAY__MESSAGES_ERROR_STYLE must be openai or anthropic")

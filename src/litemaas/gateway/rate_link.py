@@ -35,7 +35,7 @@ from litemaas.gateway.shared_rates import Draw, SharedRates
 REFRESH_S = 1.0
 PROBE_S = 0.5
 """Longer than ``FENCE_MS``, so that nothing of before arrives after coming back."""
-_CENSUS_EVERY_S = 5.0
+CENSUS_EVERY_S = 5.0
 _CENSUS_WITHIN_S = 3.0
 _SETTLES_WITHIN_S = 1.1
 _CALLS_AT_ONCE = 128
@@ -61,7 +61,7 @@ class RateLink:
         self.member = f"{self._standing.worker_id}/{secrets.token_hex(8)}"
         self._ahead_s = self._clocks_at = 0.0
         """The store's clock minus this worker's, or a little less."""
-        self._refresh_at = self._census_at = self._probe_at = float("-inf")
+        self._refresh_at = self._probe_at = float("-inf")
         self._listening = self._hears = False
         self._quiet_s = 0.0
         self._must_join = False
@@ -78,7 +78,7 @@ class RateLink:
 
         Where nobody has joined before, those that a newcomer cannot know of have a moment to come back.
         """
-        await self._count()
+        await self.count()
         await self._come_back()
         await self._sleep(min(_SETTLES_WITHIN_S, self._quiet_s))
 
@@ -118,8 +118,6 @@ class RateLink:
                     await self._trade()
             except StoreAway:
                 self._lose()
-        if now >= self._census_at:
-            await self._count()
         if self._rates.draws and self._standing.in_step:
             self._rates.news.set()
 
@@ -130,7 +128,7 @@ class RateLink:
 
     def _idle_s(self) -> float:
         due = self._refresh_at if self._standing.in_step else self._probe_at
-        return max(0.0, min(due, self._census_at) - self._monotonic())
+        return max(0.0, due - self._monotonic())
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -260,13 +258,21 @@ class RateLink:
         for draw in draws:
             draw.end(None)
 
-    async def _count(self) -> None:
-        self._census_at = self._monotonic() + _CENSUS_EVERY_S
+    # -- who is there -------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """For ever: asks the second source who lives. Beside the store's messages: while that source is slow, they are not."""
+        while True:
+            await asyncio.sleep(CENSUS_EVERY_S)
+            await self.count()
+
+    async def count(self) -> None:
         with suppress(ServiceUnavailable, TimeoutError):
             async with asyncio.timeout(_CENSUS_WITHIN_S):
                 alive = await self._census()
             self._standing.counted(alive, self._monotonic())
-            self._rates.cap_places()
+            if not self._standing.joining:  # what the store then says holds
+                self._rates.cap_places()
 
     # -- news ---------------------------------------------------------------------------------------------------------
 

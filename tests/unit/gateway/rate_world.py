@@ -19,7 +19,7 @@ from litemaas.core.errors import RateLimited
 from litemaas.core.limits import RateRule
 from litemaas.gateway.http.stepping import stepped
 from litemaas.gateway.permits import Permits, SharedTicket
-from litemaas.gateway.rate_link import RateLink
+from litemaas.gateway.rate_link import CENSUS_EVERY_S, RateLink
 from litemaas.gateway.rate_messages import Answer, Message, StoreAway
 from litemaas.gateway.ratelimits import WINDOW_S
 from litemaas.gateway.shared_rates import SharedRates
@@ -109,6 +109,7 @@ class Worker:
         self.entries = self.rates.counters(RULES)
         self.groups: dict[tuple[str, int], Group] = {}
         self._heard = False
+        self._counts_at = world.time + CENSUS_EVERY_S
 
     def clock(self) -> float:
         return self._offset + self.world.time * self._speed
@@ -126,6 +127,9 @@ class Worker:
                 self.world.store.followers.remove(self.link.hear)
                 self.link._listening = False
         await self.link.turn()
+        if self.world.time >= self._counts_at:
+            self._counts_at = self.world.time + CENSUS_EVERY_S
+            await self.link.count()
         if self.rates.news.is_set() and self.standing.in_step:
             await self.link.turn()
         for group in self.groups.values():

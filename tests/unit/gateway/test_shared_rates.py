@@ -123,6 +123,28 @@ async def test_what_dead_workers_had_is_free_when_their_heartbeat_has_ended_too(
     assert list(world.store.members) == [a.link.member]
 
 
+@in_world("a")
+async def test_a_second_source_that_does_not_answer_holds_up_nothing(world: World) -> None:
+    """A database that is frozen took the lease away: who lives was asked between two messages to the store."""
+    (a,) = world.workers
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def silent() -> frozenset[str]:
+        asked.set()
+        await never.wait()
+        return frozenset()
+
+    a.link._census = silent
+    counting = asyncio.create_task(a.link.count())
+    await asked.wait()
+    a._counts_at = float("inf")
+    await world.wait(LEASE_S * 2)
+    assert await served(a, REQUESTS, 1) == 1
+    assert a.standing.in_step
+    assert not counting.done()
+    counting.cancel()
+
+
 @in_world("a", "b")
 async def test_places_of_others_are_asked_for_anew_while_one_is_cut_off(world: World) -> None:
     a, b = world.workers
