@@ -22,6 +22,7 @@ from litemaas.gateway.bodies import NOT_JSON, Members, encode, value_of
 from litemaas.gateway.judged_texts import GATEWAYS_OWN, NO_TEXT, STREAMED, is_media, piece_of
 from litemaas.gateway.judging import JudgedEvents
 from litemaas.gateway.shared_rates import pause
+from litemaas.gateway.sse import read_event
 
 if TYPE_CHECKING:
     from litemaas.gateway.call import Ask, Call, Reply
@@ -256,16 +257,8 @@ class StreamGuard:
         return b"data: %b\n\n" % encode({**self._template, "choices": shaped})
 
     def _event(self, event: bytes) -> bytes:
-        head, body = b"", event
-        if not event.startswith(b"data:"):
-            head, found, body = event.partition(b"\ndata:")
-            head, body = head + found[:1], b"data:" + body
-        body = body[5:].lstrip(b" ")
-        if not body.startswith(b"{"):
-            return event + b"\n\n"
-        try:
-            chunk = msgspec.json.decode(body)
-        except NOT_JSON:
+        head, chunk = read_event(event)
+        if chunk is None:
             return event + b"\n\n"
         choices = chunk.get("choices")
         if not isinstance(choices, list):

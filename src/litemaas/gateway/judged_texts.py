@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from litemaas.gateway.bodies import NOT_JSON, Members, encode, value_of
+from litemaas.gateway.sse import read_event
 
 Spot = tuple[Any, Any]
 """An object or list, and the member or place in it where a text stands."""
@@ -128,7 +129,7 @@ class StreamTexts:
         self.texts = Texts()
         for event in events.split(b"\n\n"):
             if event:
-                self._events.append(_read(event))
+                self._events.append(read_event(event))
         for _, chunk in self._events:
             if isinstance(chunk, dict):
                 for part, holder, member in _pieces_of(chunk):
@@ -149,21 +150,6 @@ class StreamTexts:
             else:
                 written.append(head + b"\n\n")
         return b"".join(written)
-
-
-def _read(event: bytes) -> tuple[bytes, Any]:
-    """What stands before an event's JSON, and that; an event without any as it is, with None."""
-    head, body = b"", event
-    if not event.startswith(b"data:"):
-        head, found, body = event.partition(b"\ndata:")
-        head, body = head + found[:1], b"data:" + body
-    body = body[5:].lstrip(b" ")
-    if not body.startswith(b"{"):
-        return event, None
-    try:
-        return head, msgspec.json.decode(body)
-    except NOT_JSON:
-        return event, None
 
 
 def piece_of(chunk: dict[str, Any], kind: str) -> tuple[str, dict[str, Any] | None, str]:

@@ -25,6 +25,21 @@ class StreamGarbled(Exception):
     """These are not the events of a model server; the message says why."""
 
 
+def read_event(event: bytes) -> tuple[bytes, Any]:
+    """What stands before an event's JSON, and that; an event without any as it is, with None."""
+    head, body = b"", event
+    if not event.startswith(b"data:"):
+        head, found, body = event.partition(b"\ndata:")
+        head, body = head + found[:1], b"data:" + body
+    body = body[5:].lstrip(b" ")
+    if not body.startswith(b"{"):
+        return event, None
+    try:
+        return head, msgspec.json.decode(body)
+    except NOT_JSON:
+        return event, None
+
+
 class EventScanner:
     """Reads an upstream's events and renders the client's.
 

@@ -93,6 +93,15 @@ def judge(address: str, *, loopback_allowed: bool) -> None:
         raise AddressRefused("multicast, unspecified and reserved addresses are not allowed")
 
 
+def judge_host(host: str, *, loopback_allowed: bool) -> None:
+    """An address that is written out; what a name leads to is only known when it is called. Errors: AddressRefused."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return
+    judge(host, loopback_allowed=loopback_allowed)
+
+
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """An IPv4 address in the clothes of IPv6 is judged as what it is."""
     if isinstance(address, IPv6Address):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .guarding import put
 from .harness import QUESTION, Platform, answer, chunks_of, scripted, stream_answer, text_of
 
 CARD = "4111 1111 1111 1111"
@@ -163,17 +164,6 @@ async def test_without_guardrails_an_answer_passes_as_it_came(platform: Platform
     assert "x-litellm-applied-guardrails" not in reply.headers
 
 
-async def put_guardrails(platform: Platform, *entries: dict[str, Any]) -> None:
-    """As the control plane does at an administrator's word."""
-    await platform.ledger.connection.execute(
-        "insert into settings (name, value, updated_by) values ('guardrails', $1, 'test') "
-        "on conflict (name) do update set value = excluded.value",
-        json.dumps({"guardrails": entries}),
-    )
-    await platform.ledger.announce("catalog", ["guardrails"])
-    await platform.catch_up()
-
-
 def own(name: str, mode: str, action: str, **params: Any) -> dict[str, Any]:
     pattern = {
         "pattern_type": "regex",
@@ -187,17 +177,17 @@ def own(name: str, mode: str, action: str, **params: Any) -> dict[str, Any]:
 async def test_ones_own_guardrail_holds_for_everybody_a_moment_after_it_was_put(platform: Platform, key: str):
     asked = asks("Tell me of project heron two.")
     try:
-        await put_guardrails(platform, own("company", "pre_call", "BLOCK", default_on=True))
+        await put(platform, own("company", "pre_call", "BLOCK", default_on=True))
         refused = await platform.chat(key, messages=asked)
         assert refused.status_code == 403
         assert "Content blocked: project pattern detected" in refused.json()["error"]["message"]
         passed = await platform.chat(key, messages=asks("Tell me of herons."))
         assert passed.headers["x-litellm-applied-guardrails"] == "company"
-        await put_guardrails(platform, own("company", "pre_call", "BLOCK"))
+        await put(platform, own("company", "pre_call", "BLOCK"))
         assert (await platform.chat(key, messages=asked)).status_code == 200
         assert (await platform.chat(key, messages=asked, guardrails=["company"])).status_code == 403
     finally:
-        await put_guardrails(platform)
+        await put(platform)
     gone = await platform.chat(key, messages=asked, guardrails=["company"])
     assert (gone.status_code, gone.json()["error"]["param"]) == (400, "guardrails")
 
@@ -207,12 +197,12 @@ async def test_ones_own_words_are_masked_in_streams_though_blanks_are_in_them(pl
     pieces = ["It is pro", "ject her", "on tw", "o, not project", " heron three"]
     events = [*(chunk(content=piece) for piece in pieces), chunk(finish="stop"), USAGE, b"data: [DONE]\n\n"]
     try:
-        await put_guardrails(platform, own("output", "post_call", "MASK"), {"guardrail_name": "broken"})
+        await put(platform, own("output", "post_call", "MASK"), {"guardrail_name": "broken"})
         async with scripted(stream_answer(*events)) as engine:
             await platform.add_model("herons", engine.url)
             reply = await platform.chat(key, model="herons", messages=asks("project heron two?"), stream=True)
             broken = await platform.chat(key, model="herons", guardrails=["broken"])
     finally:
-        await put_guardrails(platform)
+        await put(platform)
     assert text_of(chunks_of(reply.content)) == "It is [PROJECT_REDACTED], not project heron three"
     assert broken.status_code == 400  # what cannot be read lets nothing through

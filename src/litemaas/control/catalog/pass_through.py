@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from litemaas.core.errors import AlreadyExists, InvalidField, NotFound
 from litemaas.core.money import per_million_from_usd_per_unit
 from litemaas.core.pass_through import METHODS, PROVIDER, check_path
 from litemaas.core.pricing import Price
-from litemaas.kit.outbound import AddressRefused, judge
+from litemaas.kit.outbound import AddressRefused, judge_host
 
 MASK: Final = "****"
 """Shown for a value that is kept; whoever sends it back keeps what is there."""
@@ -96,11 +95,7 @@ def _check_target(target: str) -> None:
     if {".", ".."} & set(url.path.split("/")) or len(target) > _MOST_CHARACTERS:
         raise wrong
     try:
-        ip_address(host)
-    except ValueError:
-        return
-    try:
-        judge(host, loopback_allowed=True)
+        judge_host(host, loopback_allowed=True)
     except AddressRefused as error:
         raise InvalidField(f"target cannot be called: {error}.", "target") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ from litemaas.core.errors import InvalidField
 from litemaas.core.guardrail_definitions import definitions_of
 from litemaas.core.guardrail_services import HIDDEN, SEALED, address_of, purpose_of, with_secrets
 from litemaas.kit.crypto import SealBroken, Vault
-from litemaas.kit.outbound import AddressRefused, judge
+from litemaas.kit.outbound import AddressRefused, judge_host
 
 
 def hidden(settings: GuardrailSettings) -> GuardrailSettings:
@@ -73,10 +72,6 @@ def _check_addresses(entry: Mapping[str, Any]) -> None:
     for url in (service.url, service.anonymizer) if service is not None else ():
         host = urlsplit(url or "").hostname or ""
         try:
-            ip_address(host)
-        except ValueError:
-            continue
-        try:
-            judge(host, loopback_allowed=True)
+            judge_host(host, loopback_allowed=True)
         except AddressRefused as error:
             raise InvalidField(f"The guardrail {definition.name!r} cannot ask there: {error}.", "guardrails") from None
